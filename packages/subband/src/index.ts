@@ -1,0 +1,2 @@
+/** @module Table of contents of subband. */
+export { UserError } from "onnxgrad";
