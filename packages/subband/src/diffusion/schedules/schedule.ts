@@ -30,7 +30,7 @@ export function evenTimes(schedule: Pick<Schedule, "sigma" | "timeRange">, steps
 }
 
 /** @throws UserError `diffusion/steps` unless `steps` is an integer in 1..`most`. */
-export function requireSteps(steps: number, most = Infinity): void {
+export function requireSteps(steps: number, most: number = Infinity): void {
   if (Number.isInteger(steps) && steps >= 1 && steps <= most) return;
   const allowed = most === Infinity ? "a positive integer" : `an integer in 1..${most}`;
   throw new UserError(
