@@ -10,7 +10,7 @@ const documents = files.filter((path) => path.endsWith(".md"));
 const sources = files.filter((path) => /^(?:packages|bench|examples|tests|tools)\/.+\.[jt]sx?$/.test(path));
 
 /** Opens a file: a doc comment whose first word is `@module`, followed by at least one sentence. */
-const MODULE_HEADER = /^(?:#!.*\n)?\/\*\*\s+(?:\*\s+)?@module\s+\p{Lu}/u;
+const MODULE_HEADER = /^(?:#!.*\n)?\/\*\*\s+(?:\*\s+)?@module\s+\S/;
 
 const FORBIDDEN: readonly [what: string, pattern: RegExp, remedy: string][] = [
   ["Math.random", /\bMath\s*\.\s*random\b/, 'use rng(seed, "purpose", index) from "onnxgrad"'],

@@ -60,6 +60,15 @@ describe("the sources", () => {
 });
 
 describe("ROOMS", () => {
+  test("are all described in docs/architecture.md", () => {
+    const page = textOf("docs/architecture.md");
+    for (const [name, rooms] of Object.entries(ROOMS))
+      for (const room of Object.keys(rooms))
+        expect(page, `${name}: ${room} has no heading, table row or mention`).toMatch(
+          new RegExp(`^#{3} .*\\b${room}\\b|^\\| \`${room}\`|\`${room}\``, "m"),
+        );
+  });
+
   test("names rooms bottom up, so that no room can import one listed after it", () => {
     for (const [name, rooms] of Object.entries(ROOMS)) {
       const below = new Set<string>();

@@ -96,7 +96,7 @@ export const GUARDS: readonly Guard[] = [
   },
   {
     packageName: "onnxgrad",
-    specifier: /^onnx-buf(?:\/|$)/,
+    specifier: /^(?:onnx-buf|@bufbuild\/protobuf)(?:\/|$)/,
     allowed: /^onnx\//,
     why: "only onnx/ knows the protobuf format",
   },
@@ -108,7 +108,7 @@ export const GUARDS: readonly Guard[] = [
   },
   {
     packageName: "subband",
-    specifier: /^onnxruntime-|^onnx-buf(?:\/|$)/,
+    specifier: /^onnxruntime-|^(?:onnx-buf|@bufbuild\/protobuf)(?:\/|$)/,
     allowed: /^$/,
     why: "ONNX Runtime is reached through onnxgrad, never directly",
   },
@@ -122,7 +122,7 @@ export const GUARDS: readonly Guard[] = [
 export const CIRCULAR_ROOMS: readonly string[] = ["onnxgrad/ops"];
 
 /** Packages a portable room may import: they run in a browser themselves. */
-const PORTABLE_PACKAGES: readonly string[] = ["onnxgrad", "onnx-buf"];
+const PORTABLE_PACKAGES: readonly string[] = ["onnxgrad", "onnx-buf", "@bufbuild/protobuf"];
 
 /** Node and DOM globals, as they are used in code: a local called `window` (a Hann window, say) is no offence. */
 const HOST_GLOBAL =
