@@ -1,3 +1,110 @@
 /** @module Table of contents of onnxgrad: trace, differentiate, compile, train. */
 export { didYouMean, GraphError, invariant, unknownName, UserError } from "./errors.ts";
 export { rng, type Rng } from "./random/threefry.ts";
+
+// Trace
+export { scope } from "./trace/scope.ts";
+export {
+  type DType,
+  formatSpec,
+  type GraphNode,
+  sameShape,
+  type Shape,
+  sizeOf,
+  type Spec,
+  Tensor,
+} from "./trace/tensor.ts";
+export { full, isNdArray, type NdArray, ndarray, scalar } from "./trace/ndarray.ts";
+export { pack, Packed, type PackedEntry } from "./trace/packed.ts";
+export { type Mapped, type NamedLeaf, type Tree, treeLeaves, treeMap } from "./trace/tree.ts";
+
+// Operations
+export { add, clamp, div, maximum, minimum, mul, pow, square, sub } from "./ops/arithmetic.ts";
+export { broadcastTo, sumTo } from "./ops/broadcast.ts";
+export {
+  cast,
+  equal,
+  greater,
+  greaterEqual,
+  less,
+  lessEqual,
+  oneHot,
+  onesLike,
+  stopGradient,
+  where,
+} from "./ops/compare.ts";
+export { conv2d, type ConvOptions, convTranspose2d } from "./ops/conv.ts";
+export {
+  abs,
+  cos,
+  erf,
+  exp,
+  gelu,
+  leakyRelu,
+  log,
+  neg,
+  relu,
+  sigmoid,
+  sign,
+  silu,
+  sin,
+  softplus,
+  sqrt,
+  tanh,
+} from "./ops/elementary.ts";
+export { gather } from "./ops/gather.ts";
+export { matmul } from "./ops/matmul.ts";
+export {
+  type Affine,
+  affineChannels,
+  batchNormInference,
+  type BatchNormResult,
+  batchNormTraining,
+  groupNorm,
+  layerNorm,
+  standardize,
+} from "./ops/normalization.ts";
+export { avgPool2d, maxPool2d, resizeBilinear2d, type ResizeOptions, upsampleNearest2d } from "./ops/pool.ts";
+export { max, mean, min, type ReduceOptions, type Reduction, sum } from "./ops/reduce.ts";
+export { matrixTranspose, reshape, transpose } from "./ops/reshape.ts";
+export {
+  concat,
+  flip,
+  narrow,
+  padReflect,
+  padZero,
+  slice,
+  type SliceRange,
+  sliceRanges,
+  split,
+  unslice,
+} from "./ops/slice.ts";
+export { logSumExp, scaledDotProductAttention, softmax } from "./ops/softmax.ts";
+export { constant, input } from "./ops/source.ts";
+
+// Differentiate
+export { gradients, type ValueAndGrad, valueAndGrad } from "./grad/gradients.ts";
+
+// Optimise
+export { adam, adamInit, type AdamOptions, type AdamState } from "./optim/adam.ts";
+export { clipByGlobalNorm } from "./optim/clip.ts";
+export { ema } from "./optim/ema.ts";
+export { flatten, unflatten } from "./optim/flat.ts";
+export { scheduleFactor, type ScheduleOptions } from "./optim/schedule.ts";
+export { sgd, sgdInit, type SgdOptions } from "./optim/sgd.ts";
+
+// Lower and run
+export { type LoweredModel, type ModelOptions, toOnnx } from "./onnx/model.ts";
+export { decodeSafetensors, encodeSafetensors, type Safetensors } from "./onnx/safetensors.ts";
+export { interpret } from "./interpret/interpret.ts";
+export { optimize } from "./passes/optimize.ts";
+export type { Backend, RuntimeTensor, Session } from "./runtime/backend.ts";
+export {
+  compile,
+  type CompileOptions,
+  type Feed,
+  type InputSpec,
+  type Program,
+  type TraceArguments,
+} from "./runtime/compile.ts";
+export { type NamedArray, State, type StateEntry, type StateTree, type Traced } from "./runtime/state.ts";

@@ -12,7 +12,11 @@ export interface Tolerance {
  * Asserts that two flat arrays agree element by element within the tolerance (defaults rtol 1e-5, atol 1e-6).
  * @throws Error naming the worst element, its index, both values and the count out of tolerance.
  */
-export function expectClose(got: ArrayLike<number>, want: ArrayLike<number>, tolerance: Tolerance = {}): void {
+export function expectClose(
+  got: ArrayLike<number>,
+  want: ArrayLike<number>,
+  tolerance: Tolerance = {},
+): void {
   const { rtol = 1e-5, atol = 1e-6, what = "" } = tolerance;
   const label = what === "" ? "" : `${what}: `;
   if (got.length !== want.length) throw new Error(`${label}length ${got.length}, expected ${want.length}`);

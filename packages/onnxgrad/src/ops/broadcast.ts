@@ -1,0 +1,112 @@
+/** @module NumPy broadcasting: the shape rule, strides for the reference evaluation, and `broadcastTo` with its adjoint. */
+import { apply1, sameShape, type Shape, sizeOf, type Spec, type Tensor } from "../trace/tensor.ts";
+import { defineOp, type OpDefinition, type RefArray, shapeError } from "./define-op.ts";
+import { reshape } from "./reshape.ts";
+import { sum } from "./reduce.ts";
+
+/** The shape that `shapes` broadcast to. @throws GraphError naming both shapes. */
+export function broadcastShape(op: string, inputs: readonly Spec[]): number[] {
+  const rank = Math.max(...inputs.map((spec) => spec.shape.length));
+  return Array.from({ length: rank }, (_, axis) => {
+    let extent = 1;
+    for (const { shape } of inputs) {
+      const n = shape[shape.length - rank + axis] ?? 1;
+      if (n === 1) continue;
+      if (extent !== 1 && extent !== n)
+        throw shapeError(
+          op,
+          `cannot broadcast ${extent} with ${n}`,
+          inputs,
+          "Dimensions must be equal or 1, counted from the right; see reshape() and broadcastTo().",
+        );
+      extent = n;
+    }
+    return extent;
+  });
+}
+
+/** Row-major strides of `shape`, in elements. */
+export function stridesOf(shape: Shape): number[] {
+  const strides = new Array<number>(shape.length).fill(1);
+  for (let axis = shape.length - 2; axis >= 0; axis--) strides[axis] = strides[axis + 1]! * shape[axis + 1]!;
+  return strides;
+}
+
+/** Calls `visit(linear index of the output, linear index into each input)` for every element of `shape`. */
+export function forEachBroadcast(
+  shape: Shape,
+  inputs: readonly Shape[],
+  visit: (at: number, from: readonly number[]) => void,
+): void {
+  const strides = inputs.map((input) => {
+    const own = stridesOf(input);
+    return shape.map((_, axis) => {
+      const k = axis - (shape.length - input.length);
+      return k < 0 || input[k] === 1 ? 0 : own[k]!;
+    });
+  });
+  const index = new Array<number>(shape.length).fill(0);
+  const from = new Array<number>(inputs.length).fill(0);
+  const total = sizeOf(shape);
+  for (let at = 0; at < total; at++) {
+    for (let i = 0; i < inputs.length; i++) {
+      let offset = 0;
+      for (let axis = 0; axis < shape.length; axis++) offset += index[axis]! * strides[i]![axis]!;
+      from[i] = offset;
+    }
+    visit(at, from);
+    for (let axis = shape.length - 1; axis >= 0 && ++index[axis]! === shape[axis]; axis--) index[axis] = 0;
+  }
+}
+
+/** Evaluates an elementwise function of broadcast inputs in float64. */
+export function evaluateElementwise(
+  inputs: readonly RefArray[],
+  shape: Shape,
+  f: (...values: number[]) => number,
+): RefArray {
+  const data = new Float64Array(sizeOf(shape));
+  const shapes = inputs.map((array) => array.shape);
+  forEachBroadcast(shape, shapes, (at, from) => {
+    data[at] = f(...inputs.map((array, i) => array.data[from[i]!]!));
+  });
+  return { shape, data };
+}
+
+interface BroadcastAttrs {
+  readonly shape: Shape;
+}
+
+/** Repeats a tensor along new or unit dimensions. */
+export const broadcastToOp: OpDefinition<BroadcastAttrs> = defineOp<BroadcastAttrs>({
+  name: "broadcastTo",
+  infer([x], { shape }) {
+    const target: Spec = { shape, dtype: x!.dtype };
+    if (!sameShape(broadcastShape("broadcastTo", [x!, target]), shape))
+      throw shapeError(
+        "broadcastTo",
+        `cannot reach [${shape.join(",")}]`,
+        [x!],
+        "Only unit dimensions can be repeated.",
+      );
+    return [target];
+  },
+  vjp: ({ grad, inputs }) => [sumTo(grad, inputs[0]!.shape)],
+  lower: (context, [x], { attrs }) => context.emit("Expand", [x!, context.ints([...attrs.shape])]),
+  evaluate: ([x], { shape }) => [evaluateElementwise([x!], shape, (value) => value)],
+});
+
+/** Broadcasts `x` to `shape` (NumPy rules). @throws GraphError when the shape cannot be reached. */
+export function broadcastTo(x: Tensor, shape: Shape): Tensor {
+  return sameShape(x.shape, shape) ? x : apply1(broadcastToOp, [x], { shape });
+}
+
+/** The adjoint of {@link broadcastTo}: sums `x` down to `shape`. */
+export function sumTo(x: Tensor, shape: Shape): Tensor {
+  if (sameShape(x.shape, shape)) return x;
+  const lead = x.rank - shape.length;
+  const axes = x.shape.flatMap((n, axis) =>
+    axis < lead || (shape[axis - lead] === 1 && n !== 1) ? [axis] : [],
+  );
+  return reshape(axes.length === 0 ? x : sum(x, axes, { keepDims: true }), shape);
+}

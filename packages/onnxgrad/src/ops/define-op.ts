@@ -1,0 +1,93 @@
+/**
+ * @module What an operation is: shape rule, gradient, ONNX lowering and float64 reference evaluation, declared
+ * together. An operation without one of them does not compile.
+ */
+import { GraphError } from "../errors.ts";
+import { modulePath } from "../trace/scope.ts";
+import { formatSpec, type Shape, type Spec, type Tensor } from "../trace/tensor.ts";
+
+/** A float64 array of the reference interpreter; int64 and bool values are held as numbers. */
+export interface RefArray {
+  readonly shape: Shape;
+  readonly data: Float64Array;
+}
+
+/** An attribute of an ONNX node: bigint and bigint[] become INT and INTS, number and number[] FLOAT and FLOATS. */
+export type OnnxAttribute = bigint | number | string | readonly bigint[] | readonly number[];
+
+/** What a lowering may write. Values are named by strings. */
+export interface LowerContext {
+  /** Appends an ONNX node and returns the names of its outputs ("" where `outputs[i]` is false: not wanted). */
+  emit(
+    opType: string,
+    inputs: readonly string[],
+    options?: {
+      readonly outputs?: number;
+      readonly attrs?: Readonly<Record<string, OnnxAttribute>>;
+      /** Custom operator domain, e.g. `com.microsoft`. */
+      readonly domain?: string;
+    },
+  ): string[];
+  /** A float32 constant of this shape. */
+  floats(shape: Shape, values: ArrayLike<number>): string;
+  /** An int64 constant vector (or scalar when `values` is a number). */
+  ints(values: readonly number[] | number): string;
+}
+
+/** What a gradient rule sees. */
+export interface VjpContext<A> {
+  readonly inputs: readonly Tensor[];
+  readonly outputs: readonly Tensor[];
+  readonly attrs: A;
+  /** Gradient of the loss with respect to each output; undefined where the loss does not depend on it. */
+  readonly grads: readonly (Tensor | undefined)[];
+  /** The gradient of the first output, which is defined for operations of one output. */
+  readonly grad: Tensor;
+  /** Which inputs want a gradient: rules may skip the others. */
+  readonly needs: readonly boolean[];
+}
+
+/** One operation with all its facets. `A` are its attributes: plain data that JSON can hold, save for constants. */
+export interface OpDefinition<A> {
+  readonly name: string;
+  /** Shapes and types of the outputs. @throws GraphError when the inputs do not fit. */
+  infer(inputs: readonly Spec[], attrs: A): readonly Spec[];
+  /**
+   * Vector-Jacobian product: one gradient an input (null: none). Gradients may keep a broadcast shape; the walk sums
+   * them back. `null` in place of the rule says that the operation is not differentiable and blocks gradients.
+   */
+  readonly vjp: null | ((context: VjpContext<A>) => readonly (Tensor | null)[]);
+  /** Writes the operation as ONNX nodes; returns the names of its outputs. */
+  lower(context: LowerContext, inputs: readonly string[], node: LoweredNode<A>): readonly string[];
+  /** Float64 reference evaluation, plain and slow: the oracle of the tests. */
+  evaluate(inputs: readonly RefArray[], attrs: A, outputs: readonly Spec[]): readonly RefArray[];
+}
+
+/** The part of a node that a lowering needs. */
+export interface LoweredNode<A> {
+  readonly attrs: A;
+  readonly inputs: readonly Spec[];
+  readonly outputs: readonly Spec[];
+}
+
+/** Declares an operation; the identity, for its types. */
+export function defineOp<A>(definition: OpDefinition<A>): OpDefinition<A> {
+  return definition;
+}
+
+/**
+ * A shape error in the house form: operation, problem, the shapes, the module path, the remedy.
+ */
+export function shapeError(op: string, problem: string, inputs: readonly Spec[], remedy: string): GraphError {
+  const path = modulePath();
+  const where = path === "" ? "" : ` at ${path}`;
+  return new GraphError(
+    `${op}${where}: ${problem}; inputs ${inputs.map(formatSpec).join(" and ")}. ${remedy}`,
+  );
+}
+
+/** Requires every input to be float32. @throws GraphError naming the operation and the types. */
+export function requireFloat(op: string, inputs: readonly Spec[]): void {
+  if (inputs.some((spec) => spec.dtype !== "float32"))
+    throw shapeError(op, "takes float32", inputs, "Convert with cast().");
+}

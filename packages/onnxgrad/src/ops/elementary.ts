@@ -1,0 +1,211 @@
+/** @module Elementwise functions of one tensor: elementary functions and activations. */
+import { apply1, type Tensor } from "../trace/tensor.ts";
+import { add, div, maximum, mul, type NoAttrs, square, sub } from "./arithmetic.ts";
+import { evaluateElementwise } from "./broadcast.ts";
+import { cast, greater, where } from "./compare.ts";
+import { defineOp, type LowerContext, type OpDefinition, requireFloat } from "./define-op.ts";
+
+interface UnaryRule {
+  readonly x: Tensor;
+  readonly y: Tensor;
+  readonly grad: Tensor;
+}
+
+function unary(
+  name: string,
+  lowering: string | ((context: LowerContext, x: string) => string[]),
+  evaluate: (x: number) => number,
+  vjp: null | ((rule: UnaryRule) => Tensor),
+): OpDefinition<NoAttrs> {
+  return defineOp<NoAttrs>({
+    name,
+    infer(inputs) {
+      requireFloat(name, inputs);
+      return [{ shape: inputs[0]!.shape, dtype: "float32" }];
+    },
+    vjp: vjp === null ? null : ({ inputs, outputs, grad }) => [vjp({ x: inputs[0]!, y: outputs[0]!, grad })],
+    lower: (context, [x]) =>
+      typeof lowering === "string" ? context.emit(lowering, [x!]) : lowering(context, x!),
+    evaluate: (inputs, _, [out]) => [evaluateElementwise(inputs, out!.shape, (x) => evaluate(x!))],
+  });
+}
+
+const logistic = (x: number) => 1 / (1 + Math.exp(-x));
+
+export const expOp: OpDefinition<NoAttrs> = unary("exp", "Exp", Math.exp, ({ grad, y }) => mul(grad, y));
+export const logOp: OpDefinition<NoAttrs> = unary("log", "Log", Math.log, ({ grad, x }) => div(grad, x));
+export const sqrtOp: OpDefinition<NoAttrs> = unary("sqrt", "Sqrt", Math.sqrt, ({ grad, y }) =>
+  div(mul(grad, 0.5), y),
+);
+export const absOp: OpDefinition<NoAttrs> = unary("abs", "Abs", Math.abs, ({ grad, x }) =>
+  mul(grad, sign(x)),
+);
+export const signOp: OpDefinition<NoAttrs> = unary("sign", "Sign", Math.sign, null);
+export const sinOp: OpDefinition<NoAttrs> = unary("sin", "Sin", Math.sin, ({ grad, x }) => mul(grad, cos(x)));
+export const cosOp: OpDefinition<NoAttrs> = unary("cos", "Cos", Math.cos, ({ grad, x }) =>
+  mul(mul(grad, -1), sin(x)),
+);
+export const tanhOp: OpDefinition<NoAttrs> = unary("tanh", "Tanh", Math.tanh, ({ grad, y }) =>
+  mul(grad, sub(1, square(y))),
+);
+export const sigmoidOp: OpDefinition<NoAttrs> = unary("sigmoid", "Sigmoid", logistic, ({ grad, y }) =>
+  mul(grad, sub(y, square(y))),
+);
+export const erfOp: OpDefinition<NoAttrs> = unary("erf", "Erf", erfReference, ({ grad, x }) =>
+  mul(grad, mul(exp(mul(square(x), -1)), 2 / Math.sqrt(Math.PI))),
+);
+export const reluOp: OpDefinition<NoAttrs> = unary(
+  "relu",
+  "Relu",
+  (x) => Math.max(x, 0),
+  ({ grad, x }) => mul(grad, cast(greater(x, 0), "float32")),
+);
+export const softplusOp: OpDefinition<NoAttrs> = unary(
+  "softplus",
+  // ONNX Runtime's Softplus overflows for large x on some providers; max(x, 0) + log(1 + exp(-|x|)) never does.
+  (context, x) => {
+    const [magnitude] = context.emit("Abs", [x]);
+    const [negative] = context.emit("Neg", [magnitude!]);
+    const [decayed] = context.emit("Exp", [negative!]);
+    const [shifted] = context.emit("Add", [decayed!, context.floats([], [1])]);
+    const [tail] = context.emit("Log", [shifted!]);
+    const [positive] = context.emit("Relu", [x]);
+    return context.emit("Add", [positive!, tail!]);
+  },
+  (x) => Math.max(x, 0) + Math.log1p(Math.exp(-Math.abs(x))),
+  ({ grad, x }) => mul(grad, sigmoid(x)),
+);
+
+/** e^x. */
+export function exp(x: Tensor): Tensor {
+  return apply1(expOp, [x], {});
+}
+/** Natural logarithm; x > 0. */
+export function log(x: Tensor): Tensor {
+  return apply1(logOp, [x], {});
+}
+/** Square root; the gradient is infinite at 0. */
+export function sqrt(x: Tensor): Tensor {
+  return apply1(sqrtOp, [x], {});
+}
+/** |x|; the gradient at 0 is 0. */
+export function abs(x: Tensor): Tensor {
+  return apply1(absOp, [x], {});
+}
+/** -1, 0 or 1; not differentiable. */
+export function sign(x: Tensor): Tensor {
+  return apply1(signOp, [x], {});
+}
+/** Sine, radians. */
+export function sin(x: Tensor): Tensor {
+  return apply1(sinOp, [x], {});
+}
+/** Cosine, radians. */
+export function cos(x: Tensor): Tensor {
+  return apply1(cosOp, [x], {});
+}
+/** Hyperbolic tangent. */
+export function tanh(x: Tensor): Tensor {
+  return apply1(tanhOp, [x], {});
+}
+/** 1 / (1 + e^-x). */
+export function sigmoid(x: Tensor): Tensor {
+  return apply1(sigmoidOp, [x], {});
+}
+/** Error function. */
+export function erf(x: Tensor): Tensor {
+  return apply1(erfOp, [x], {});
+}
+/** max(x, 0); the gradient at 0 is 0. */
+export function relu(x: Tensor): Tensor {
+  return apply1(reluOp, [x], {});
+}
+/** log(1 + e^x), without overflow. */
+export function softplus(x: Tensor): Tensor {
+  return apply1(softplusOp, [x], {});
+}
+/** -x. */
+export function neg(x: Tensor): Tensor {
+  return mul(x, -1);
+}
+
+/**
+ * x * sigmoid(x), with sigmoid(x) as a second output that the gradient uses again:
+ * d/dx = s + y (1 - s) (Elfwing et al. 2017).
+ */
+export const siluOp: OpDefinition<NoAttrs> = defineOp<NoAttrs>({
+  name: "silu",
+  infer(inputs) {
+    requireFloat("silu", inputs);
+    return [inputs[0]!, inputs[0]!].map(({ shape }) => ({ shape, dtype: "float32" as const }));
+  },
+  vjp({ inputs: [x], outputs: [y, s], grads: [gradY, gradS] }) {
+    const viaY = gradY && mul(gradY, add(s!, mul(y!, sub(1, s!))));
+    const viaS = gradS && mul(gradS, sub(s!, square(sigmoid(x!))));
+    return [viaY && viaS ? add(viaY, viaS) : (viaY ?? viaS)!];
+  },
+  lower(context, [x]) {
+    const [s] = context.emit("Sigmoid", [x!]);
+    return [context.emit("Mul", [x!, s!])[0]!, s!];
+  },
+  evaluate: ([x]) => [
+    { shape: x!.shape, data: x!.data.map((v) => v * logistic(v)) },
+    { shape: x!.shape, data: x!.data.map(logistic) },
+  ],
+});
+
+/** x * sigmoid(x), also known as swish. */
+export function silu(x: Tensor): Tensor {
+  return apply1(siluOp, [x], {});
+}
+
+interface LeakyReluAttrs {
+  readonly slope: number;
+}
+
+/** x for x > 0, slope * x below. */
+export const leakyReluOp: OpDefinition<LeakyReluAttrs> = defineOp<LeakyReluAttrs>({
+  name: "leakyRelu",
+  infer(inputs) {
+    requireFloat("leakyRelu", inputs);
+    return [{ shape: inputs[0]!.shape, dtype: "float32" }];
+  },
+  vjp: ({ grad, inputs: [x], attrs: { slope } }) => [where(greater(x!, 0), grad, mul(grad, slope))],
+  lower: (context, [x], { attrs }) => context.emit("LeakyRelu", [x!], { attrs: { alpha: attrs.slope } }),
+  evaluate: ([x], { slope }) => [{ shape: x!.shape, data: x!.data.map((v) => (v > 0 ? v : slope * v)) }],
+});
+
+/** x for x > 0, slope * x below (default slope 0.01). */
+export function leakyRelu(x: Tensor, slope = 0.01): Tensor {
+  return apply1(leakyReluOp, [x], { slope });
+}
+
+/** x * Phi(x) with the exact normal distribution function (Hendrycks and Gimpel 2016). */
+export function gelu(x: Tensor): Tensor {
+  return mul(mul(x, 0.5), add(erf(mul(x, Math.SQRT1_2)), 1));
+}
+
+/** max(x, low), a one-sided clamp. */
+export function atLeast(x: Tensor, low: number): Tensor {
+  return maximum(x, low);
+}
+
+/**
+ * Error function to double precision: the Maclaurin series below |x| = 2.5, the continued fraction of erfc above
+ * (Abramowitz and Stegun 7.1.6 and 7.1.14).
+ */
+function erfReference(x: number): number {
+  const z = Math.abs(x);
+  if (z < 2.5) {
+    let term = z;
+    let total = z;
+    for (let n = 1; term > 1e-17 * total; n++) {
+      term *= (2 * z * z) / (2 * n + 1);
+      total += term;
+    }
+    return (Math.sign(x) * 2 * total * Math.exp(-z * z)) / Math.sqrt(Math.PI);
+  }
+  let fraction = z;
+  for (let k = 60; k > 0; k--) fraction = z + k / 2 / fraction;
+  return Math.sign(x) * (1 - Math.exp(-z * z) / (Math.sqrt(Math.PI) * fraction));
+}

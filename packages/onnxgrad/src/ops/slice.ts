@@ -1,0 +1,338 @@
+/** @module Cutting and joining: strided slice and its adjoint, zero padding, concat and split, flip. */
+import { invariant } from "../errors.ts";
+import { apply, apply1, type Shape, sizeOf, type Spec, type Tensor } from "../trace/tensor.ts";
+import { broadcastTo, stridesOf } from "./broadcast.ts";
+import { defineOp, type OpDefinition, type RefArray, requireFloat, shapeError } from "./define-op.ts";
+import { constant } from "./source.ts";
+
+/** One dimension of a slice: elements start, start + step, ... (`count` of them); a negative step runs backwards. */
+export interface SliceRange {
+  readonly start: number;
+  readonly count: number;
+  readonly step: number;
+}
+
+interface SliceAttrs {
+  /** One range an axis. */
+  readonly ranges: readonly SliceRange[];
+}
+
+interface UnsliceAttrs extends SliceAttrs {
+  readonly shape: Shape;
+}
+
+const isWhole = (range: SliceRange, extent: number) =>
+  range.start === 0 && range.step === 1 && range.count === extent;
+
+function forEachSliced(
+  ranges: readonly SliceRange[],
+  shape: Shape,
+  visit: (at: number, from: number) => void,
+): void {
+  const strides = stridesOf(shape);
+  const counts = ranges.map((range) => range.count);
+  const index = new Array<number>(counts.length).fill(0);
+  const total = sizeOf(counts);
+  for (let at = 0; at < total; at++) {
+    visit(
+      at,
+      ranges.reduce(
+        (offset, { start, step }, axis) => offset + (start + index[axis]! * step) * strides[axis]!,
+        0,
+      ),
+    );
+    for (let i = index.length - 1; i >= 0 && ++index[i]! === counts[i]; i--) index[i] = 0;
+  }
+}
+
+function checkRanges(name: string, ranges: readonly SliceRange[], shape: Shape, spec: Spec): void {
+  ranges.forEach(({ start, count, step }, axis) => {
+    const last = start + (count - 1) * step;
+    const extent = shape[axis]!;
+    if (count < 1 || step === 0 || start < 0 || last < 0 || start >= extent || last >= extent)
+      throw shapeError(
+        name,
+        `range ${start}..${last} leaves axis ${axis} of extent ${extent}`,
+        [spec],
+        "Ranges are not clipped.",
+      );
+  });
+}
+
+/** Takes a strided box out of a tensor. */
+export const sliceOp: OpDefinition<SliceAttrs> = defineOp<SliceAttrs>({
+  name: "slice",
+  infer([x], { ranges }) {
+    checkRanges("slice", ranges, x!.shape, x!);
+    return [{ shape: ranges.map((range) => range.count), dtype: x!.dtype }];
+  },
+  vjp: ({ grad, inputs: [x], attrs: { ranges } }) => [apply1(unsliceOp, [grad], { ranges, shape: x!.shape })],
+  lower(context, [x], { attrs: { ranges }, inputs: [spec] }) {
+    const cut = ranges.flatMap((range, axis) =>
+      isWhole(range, spec!.shape[axis]!) ? [] : [{ ...range, axis }],
+    );
+    // An end before the first element is written as the most negative index, since -1 would mean the last element.
+    const ends = cut.map(({ start, count, step }) => {
+      const end = start + (count - 1) * step + Math.sign(step);
+      return end < 0 ? -(2 ** 31) : end;
+    });
+    return context.emit("Slice", [
+      x!,
+      context.ints(cut.map((range) => range.start)),
+      context.ints(ends),
+      context.ints(cut.map((range) => range.axis)),
+      context.ints(cut.map((range) => range.step)),
+    ]);
+  },
+  evaluate([x], { ranges }, [out]) {
+    const data = new Float64Array(sizeOf(out!.shape));
+    forEachSliced(ranges, x!.shape, (at, from) => (data[at] = x!.data[from]!));
+    return [{ shape: out!.shape, data }];
+  },
+});
+
+/** The adjoint of slice: writes a tensor into a strided box of zeros. */
+export const unsliceOp: OpDefinition<UnsliceAttrs> = defineOp<UnsliceAttrs>({
+  name: "unslice",
+  infer([x], { ranges, shape }) {
+    requireFloat("unslice", [x!]);
+    checkRanges("unslice", ranges, shape, x!);
+    return [{ shape, dtype: "float32" }];
+  },
+  vjp: ({ grad, attrs: { ranges } }) => [apply1(sliceOp, [grad], { ranges })],
+  lower(context, [x], { attrs: { ranges, shape } }) {
+    const rank = shape.length;
+    let value = x!;
+    const reversed = ranges.flatMap((range, axis) => (range.step < 0 ? [axis] : []));
+    if (reversed.length > 0)
+      [value] = context.emit("Slice", [
+        value,
+        context.ints(reversed.map(() => -1)),
+        context.ints(reversed.map(() => -(2 ** 31))),
+        context.ints(reversed),
+        context.ints(reversed.map(() => -1)),
+      ]) as [string];
+    // Strides: [.., n, ..] -> [.., n, 1, ..], pad the unit axis to the step, merge, and cut the surplus by negative pads.
+    const steps = ranges.map((range) => Math.abs(range.step));
+    const strided = steps.flatMap((step, axis) => (step > 1 ? [axis] : []));
+    const extents = ranges.map((range) => range.count);
+    for (const axis of strided) {
+      const step = steps[axis]!;
+      const opened = [...extents.slice(0, axis + 1), 1, ...extents.slice(axis + 1)];
+      [value] = context.emit("Reshape", [value, context.ints(opened)]) as [string];
+      const pads = new Array<number>(2 * opened.length).fill(0);
+      pads[opened.length + axis + 1] = step - 1;
+      [value] = context.emit("Pad", [value, context.ints(pads)]) as [string];
+      extents[axis] = extents[axis]! * step;
+      [value] = context.emit("Reshape", [value, context.ints(extents)]) as [string];
+    }
+    const before = ranges.map(({ start, count, step }) => (step < 0 ? start + (count - 1) * step : start));
+    const after = before.map((pad, axis) => shape[axis]! - pad - extents[axis]!);
+    if ([...before, ...after].every((pad) => pad === 0)) return [value];
+    invariant(before.length === rank, "unslice keeps the rank");
+    return context.emit("Pad", [value, context.ints([...before, ...after])]);
+  },
+  evaluate([x], { ranges, shape }) {
+    const data = new Float64Array(sizeOf(shape));
+    forEachSliced(ranges, shape, (at, from) => (data[from] = x!.data[at]!));
+    return [{ shape, data }];
+  },
+});
+
+/**
+ * The box `start[i] <= index < end[i]` (end exclusive; negative values count from the end), optionally strided.
+ * Axes beyond the given ones are whole.
+ * @throws GraphError when a range leaves the tensor or is empty.
+ */
+export function slice(
+  x: Tensor,
+  start: readonly number[],
+  end: readonly number[],
+  steps: readonly number[] = [],
+): Tensor {
+  const ranges = x.shape.map((extent, axis): SliceRange => {
+    const from = start[axis] ?? 0;
+    const to = end[axis] ?? extent;
+    const step = steps[axis] ?? 1;
+    const first = from < 0 ? from + extent : from;
+    const stop = to < 0 ? to + extent : to;
+    return { start: first, count: Math.ceil((stop - first) / step), step };
+  });
+  return sliceRanges(x, ranges);
+}
+
+/** {@link slice} by explicit ranges, one an axis. */
+export function sliceRanges(x: Tensor, ranges: readonly SliceRange[]): Tensor {
+  return ranges.every((range, axis) => isWhole(range, x.shape[axis]!)) ? x : apply1(sliceOp, [x], { ranges });
+}
+
+/** The indices `start..start+count-1` of one axis. */
+export function narrow(x: Tensor, axis: number, start: number, count: number): Tensor {
+  const at = axis < 0 ? axis + x.rank : axis;
+  return sliceRanges(
+    x,
+    x.shape.map((n, i) => (i === at ? { start, count, step: 1 } : { start: 0, count: n, step: 1 })),
+  );
+}
+
+/** Reverses the given axes. */
+export function flip(x: Tensor, axes: readonly number[]): Tensor {
+  const which = new Set(axes.map((axis) => (axis < 0 ? axis + x.rank : axis)));
+  return sliceRanges(
+    x,
+    x.shape.map((n, i) =>
+      which.has(i) ? { start: n - 1, count: n, step: -1 } : { start: 0, count: n, step: 1 },
+    ),
+  );
+}
+
+/**
+ * Writes `x` into zeros of `shape` at the strided box `ranges`: the adjoint of {@link sliceRanges}.
+ * @throws GraphError when a range leaves `shape`.
+ */
+export function unslice(x: Tensor, ranges: readonly SliceRange[], shape: Shape): Tensor {
+  return apply1(unsliceOp, [x], { ranges, shape });
+}
+
+/** Zeros around a tensor: `[before, after]` an axis; axes beyond the given ones are kept. */
+export function padZero(x: Tensor, pads: readonly (readonly [number, number])[]): Tensor {
+  const shape = x.shape.map((n, axis) => n + (pads[axis]?.[0] ?? 0) + (pads[axis]?.[1] ?? 0));
+  if (shape.every((n, axis) => n === x.shape[axis])) return x;
+  return unslice(
+    x,
+    x.shape.map((count, axis) => ({ start: pads[axis]?.[0] ?? 0, count, step: 1 })),
+    shape,
+  );
+}
+
+/**
+ * Mirror padding without repeating the edge (`reflect` of NumPy), `[before, after]` an axis.
+ * @throws GraphError when a pad reaches the extent of its axis.
+ */
+export function padReflect(x: Tensor, pads: readonly (readonly [number, number])[]): Tensor {
+  return pads.reduce((padded, [before, after], axis) => {
+    const extent = padded.shape[axis]!;
+    if (Math.max(before, after) >= extent)
+      throw shapeError(
+        "padReflect",
+        `a pad of ${Math.max(before, after)} needs more than ${extent} elements on axis ${axis}`,
+        [x],
+        "Pad less, or pad twice.",
+      );
+    const part = (start: number, count: number) =>
+      sliceRanges(
+        padded,
+        padded.shape.map((n, i) =>
+          i === axis ? { start, count, step: -1 } : { start: 0, count: n, step: 1 },
+        ),
+      );
+    const parts = [
+      ...(before > 0 ? [part(before, before)] : []),
+      padded,
+      ...(after > 0 ? [part(extent - 2, after)] : []),
+    ];
+    return parts.length === 1 ? padded : concat(parts, axis);
+  }, x);
+}
+
+interface AxisAttrs {
+  readonly axis: number;
+}
+
+/** Joins tensors along an axis. */
+export const concatOp: OpDefinition<AxisAttrs> = defineOp<AxisAttrs>({
+  name: "concat",
+  infer(inputs, { axis }) {
+    const [first] = inputs;
+    const fits = ({ shape, dtype }: Spec) =>
+      dtype === first!.dtype &&
+      shape.length === first!.shape.length &&
+      shape.every((n, i) => i === axis || n === first!.shape[i]);
+    if (!inputs.every(fits))
+      throw shapeError(
+        "concat",
+        `cannot join along axis ${axis}`,
+        inputs,
+        "All other dimensions must be equal.",
+      );
+    const extent = inputs.reduce((total, spec) => total + spec.shape[axis]!, 0);
+    return [{ shape: first!.shape.map((n, i) => (i === axis ? extent : n)), dtype: first!.dtype }];
+  },
+  vjp: ({ grad, inputs, attrs: { axis } }) =>
+    split(
+      grad,
+      inputs.map((x) => x.shape[axis]!),
+      axis,
+    ),
+  lower: (context, inputs, { attrs }) =>
+    context.emit("Concat", inputs, { attrs: { axis: BigInt(attrs.axis) } }),
+  evaluate(inputs, { axis }, [out]) {
+    const data = new Float64Array(sizeOf(out!.shape));
+    let start = 0;
+    for (const x of inputs) {
+      const ranges = x.shape.map((count, i) => ({ start: i === axis ? start : 0, count, step: 1 }));
+      forEachSliced(ranges, out!.shape, (at, to) => (data[to] = x.data[at]!));
+      start += x.shape[axis]!;
+    }
+    return [{ shape: out!.shape, data }];
+  },
+});
+
+/**
+ * Joins tensors along `axis` (negative counts from the end).
+ * @throws GraphError when other dimensions differ.
+ */
+export function concat(parts: readonly Tensor[], axis: number): Tensor {
+  invariant(parts.length > 0, "concat of nothing");
+  return parts.length === 1
+    ? parts[0]!
+    : apply1(concatOp, parts, { axis: axis < 0 ? axis + parts[0]!.rank : axis });
+}
+
+interface SplitAttrs extends AxisAttrs {
+  readonly sizes: readonly number[];
+}
+
+/** Cuts a tensor into parts along an axis: the inverse of concat, with as many outputs as sizes. */
+export const splitOp: OpDefinition<SplitAttrs> = defineOp<SplitAttrs>({
+  name: "split",
+  infer([x], { axis, sizes }) {
+    if (sizes.reduce((a, b) => a + b, 0) !== x!.shape[axis])
+      throw shapeError(
+        "split",
+        `sizes ${sizes.join(" + ")} do not add to ${x!.shape[axis]} on axis ${axis}`,
+        [x!],
+        "Sizes must cover the axis.",
+      );
+    return sizes.map((size) => ({ shape: x!.shape.map((n, i) => (i === axis ? size : n)), dtype: x!.dtype }));
+  },
+  vjp: ({ grads, outputs, attrs: { axis } }) => [
+    concat(
+      grads.map((grad, i) => grad ?? broadcastTo(constant(0), outputs[i]!.shape)),
+      axis,
+    ),
+  ],
+  lower: (context, [x], { attrs: { axis, sizes } }) =>
+    context.emit("Split", [x!, context.ints([...sizes])], {
+      outputs: sizes.length,
+      attrs: { axis: BigInt(axis) },
+    }),
+  evaluate([x], { axis }, outs) {
+    let start = 0;
+    return outs.map((out): RefArray => {
+      const data = new Float64Array(sizeOf(out.shape));
+      const ranges = out.shape.map((count, i) => ({ start: i === axis ? start : 0, count, step: 1 }));
+      forEachSliced(ranges, x!.shape, (at, from) => (data[at] = x!.data[from]!));
+      start += out.shape[axis]!;
+      return { shape: out.shape, data };
+    });
+  },
+});
+
+/**
+ * Cuts `x` into parts of the given sizes along `axis`.
+ * @throws GraphError unless the sizes cover the axis.
+ */
+export function split(x: Tensor, sizes: readonly number[], axis: number): readonly Tensor[] {
+  return sizes.length === 1 ? [x] : apply(splitOp, [x], { sizes, axis: axis < 0 ? axis + x.rank : axis });
+}

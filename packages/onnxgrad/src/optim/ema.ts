@@ -1,0 +1,14 @@
+/** @module Exponential moving average of parameters, with warm-up so that early averages are not stuck at the start. */
+import { add, div, minimum, mul, sub } from "../ops/arithmetic.ts";
+import type { Tensor } from "../trace/tensor.ts";
+import { flatten, unflatten } from "./flat.ts";
+
+/**
+ * average + (1 - d)(params - average), with d = min(decay, (1 + t) / (10 + t)) after t updates. `step` is t, a scalar
+ * (Adam's step count serves).
+ */
+export function ema<P>(average: P, params: P, step: Tensor, decay: number): P {
+  const d = minimum(div(add(step, 1), add(step, 10)), decay);
+  const a = flatten(average);
+  return unflatten(add(a, mul(sub(flatten(params), a), sub(1, d))), average);
+}

@@ -1,0 +1,123 @@
+/**
+ * @module State: the arrays that live from step to step (parameters, moments, averages), shared by any number of
+ * compiled programs. Each array has a second buffer, which a step writes while it reads the first; they then swap.
+ */
+import { UserError } from "../errors.ts";
+import { isNdArray, type NdArray } from "../trace/ndarray.ts";
+import { Packed } from "../trace/packed.ts";
+import { sameShape, type Shape, type Tensor } from "../trace/tensor.ts";
+import type { Mapped } from "../trace/tree.ts";
+
+/** A tree of arrays and packed trees. */
+export type StateTree = NdArray | Packed | { readonly [key: string]: StateTree };
+
+/** What a traced function sees of a state: tensors in the place of arrays, trees in the place of packed trees. */
+export type Traced<S> =
+  S extends Packed<infer T>
+    ? Mapped<T, NdArray, Tensor>
+    : S extends NdArray
+      ? Tensor
+      : { readonly [K in keyof S]: Traced<S[K]> };
+
+/** One buffer of the state. */
+export interface StateEntry {
+  readonly name: string;
+  readonly shape: Shape;
+  /** The packed layout, when the buffer is a packed tree. */
+  readonly packed?: Packed;
+  current: Float32Array;
+  spare: Float32Array | undefined;
+}
+
+/** A named array, as checkpoints hold it. */
+export interface NamedArray {
+  readonly shape: Shape;
+  readonly data: Float32Array;
+}
+
+/** The arrays kept between runs. */
+export class State<S extends StateTree = StateTree> {
+  readonly entries: ReadonlyMap<string, StateEntry>;
+  readonly #tree: S;
+
+  constructor(tree: S) {
+    this.#tree = tree;
+    const entries = new Map<string, StateEntry>();
+    const visit = (value: StateTree, name: string) => {
+      if (value instanceof Packed)
+        entries.set(name, {
+          name,
+          shape: [value.data.length],
+          packed: value,
+          current: value.data.slice(),
+          spare: undefined,
+        });
+      else if (isNdArray(value))
+        entries.set(name, { name, shape: value.shape, current: value.data.slice(), spare: undefined });
+      else
+        for (const [key, child] of Object.entries(value)) visit(child, name === "" ? key : `${name}.${key}`);
+    };
+    visit(tree, "");
+    this.entries = entries;
+  }
+
+  /** The tree with the present values; arrays are copies. */
+  tree(): S {
+    const visit = (value: StateTree, name: string): StateTree => {
+      const entry = this.entries.get(name);
+      if (entry?.packed) return entry.packed.withData(entry.current.slice());
+      if (entry) return { shape: entry.shape, data: entry.current.slice() };
+      return Object.fromEntries(
+        Object.entries(value as object).map(([key, child]: [string, StateTree]) => [
+          key,
+          visit(child, name === "" ? key : `${name}.${key}`),
+        ]),
+      );
+    };
+    return visit(this.#tree, "") as S;
+  }
+
+  /** The template that the state was made from: structure and shapes, not present values. */
+  get template(): S {
+    return this.#tree;
+  }
+
+  /** Every leaf by name, packed trees opened (`params.conv.weight`); the data are views, valid until the next run. */
+  tensors(): Map<string, NamedArray> {
+    const found = new Map<string, NamedArray>();
+    for (const { name, shape, packed, current } of this.entries.values()) {
+      if (packed === undefined) found.set(name, { shape, data: current });
+      else
+        for (const entry of packed.entries) {
+          const length = entry.shape.reduce((a, b) => a * b, 1);
+          found.set(entry.name === "" ? name : `${name}.${entry.name}`, {
+            shape: entry.shape,
+            data: current.subarray(entry.offset, entry.offset + length),
+          });
+        }
+    }
+    return found;
+  }
+
+  /**
+   * Overwrites the state with named arrays, as {@link State.tensors} gives them. Names the state lacks are ignored.
+   * @throws UserError `state/mismatch` when one is missing or has another shape; nothing is changed then.
+   */
+  load(tensors: ReadonlyMap<string, NamedArray>): void {
+    const own = this.tensors();
+    for (const [name, { shape }] of own) {
+      const given = tensors.get(name);
+      if (given === undefined)
+        throw new UserError(
+          "state/mismatch",
+          `state "${name}" is missing. The file was written by another model or version.`,
+        );
+      if (!sameShape(given.shape, shape))
+        throw new UserError(
+          "state/mismatch",
+          `state "${name}": file has [${given.shape.join(",")}], model needs [${shape.join(",")}]. Use the configuration it was trained with.`,
+        );
+    }
+    for (const [name, { data }] of own) data.set(tensors.get(name)!.data);
+  }
+}
