@@ -1,0 +1,160 @@
+/**
+ * @module How well generated images match real ones band by band: standard deviation and kurtosis of each Haar band, and
+ * how much the details vary with the noise input when the low band is held. Numbers only; it reads no files.
+ */
+import { UserError } from "onnxgrad";
+
+/** The four half-size bands of one Haar level, each flat [n, height / 2, width / 2]. */
+export interface BandSplit {
+  readonly LL: Float32Array;
+  readonly LH: Float32Array;
+  readonly HL: Float32Array;
+  readonly HH: Float32Array;
+}
+
+/** One orthonormal Haar level of flat planes [n, height, width]. */
+export type SplitBands = (planes: Float32Array, height: number, width: number) => BandSplit;
+
+/** What {@link bandStatistics} measures. */
+export interface BandStatisticsOptions {
+  /** Pixels; a multiple of 2^levels. */
+  readonly height: number;
+  /** Pixels; a multiple of 2^levels. */
+  readonly width: number;
+  /** Haar levels J. */
+  readonly levels: number;
+  /** The orthonormal Haar transform. */
+  readonly split: SplitBands;
+}
+
+/** Moments of one band over all images, channels and places. */
+export interface BandStatistics {
+  /** 1 is the finest. */
+  readonly level: number;
+  readonly band: keyof BandSplit;
+  /** Standard deviation in units of the image: orthonormal coefficients divided by 2^level. */
+  readonly std: number;
+  /** Fourth central moment over the squared variance; 3 for a Gaussian, NaN for a constant band. */
+  readonly kurtosis: number;
+}
+
+/**
+ * The statistics of LH, HL and HH of each level from the finest, and of the coarsest LL last, for flat planes
+ * [n, height, width]; images of several channels are so many planes each.
+ * @throws UserError `evaluation/bands` when the planes are not whole or their sides not multiples of 2^levels.
+ */
+export function bandStatistics(
+  planes: Float32Array,
+  options: BandStatisticsOptions,
+): readonly BandStatistics[] {
+  const { height, width, levels, split } = options;
+  const unit = 2 ** levels;
+  if (
+    height % unit !== 0 ||
+    width % unit !== 0 ||
+    planes.length === 0 ||
+    planes.length % (height * width) !== 0
+  ) {
+    throw new UserError(
+      "evaluation/bands",
+      `band statistics: ${planes.length} numbers as planes of ${height} x ${width} on ${levels} levels; ` +
+        `expected whole planes with sides that are multiples of ${unit}. Check the shape or take fewer levels.`,
+    );
+  }
+  const report: BandStatistics[] = [];
+  let low = planes;
+  for (let level = 1; level <= levels; level++) {
+    const bands = split(low, height / 2 ** (level - 1), width / 2 ** (level - 1));
+    for (const band of ["LH", "HL", "HH"] as const)
+      report.push({ level, band, ...moments(bands[band], 2 ** level) });
+    low = bands.LL;
+  }
+  return [...report, { level: levels, band: "LL", ...moments(low, unit) }];
+}
+
+/** Standard deviation, divided by `scale`, and kurtosis of all values. */
+function moments(values: Float32Array, scale: number): { std: number; kurtosis: number } {
+  const mean = values.reduce((sum, value) => sum + value, 0) / values.length;
+  let second = 0;
+  let fourth = 0;
+  for (let i = 0; i < values.length; i++) {
+    const square = (values[i]! - mean) ** 2;
+    second += square;
+    fourth += square * square;
+  }
+  const variance = second / values.length;
+  return { std: Math.sqrt(variance) / scale, kurtosis: fourth / values.length / (variance * variance) };
+}
+
+/** One band of generated images beside the same band of real ones. */
+export interface BandComparison {
+  readonly level: number;
+  readonly band: keyof BandSplit;
+  readonly generated: BandStatistics;
+  readonly real: BandStatistics;
+  /** Standard deviation, generated over real: below 1 is too smooth, above 1 too rough. */
+  readonly stdRatio: number;
+}
+
+/**
+ * Generated beside real, band by band, of two lists from {@link bandStatistics}.
+ * @throws UserError `evaluation/bands` when the lists do not hold the same bands.
+ */
+export function bandReport(
+  generated: readonly BandStatistics[],
+  real: readonly BandStatistics[],
+): readonly BandComparison[] {
+  const names = (list: readonly BandStatistics[]): string =>
+    list.map(({ level, band }) => `${band}${level}`).join(" ");
+  if (names(generated) !== names(real)) {
+    throw new UserError(
+      "evaluation/bands",
+      `band report: generated has ${names(generated)}, real has ${names(real)}; expected the same bands. Use equal levels.`,
+    );
+  }
+  return generated.map((mine, i) => {
+    const theirs = real[i]!;
+    return {
+      level: mine.level,
+      band: mine.band,
+      generated: mine,
+      real: theirs,
+      stdRatio: mine.std / theirs.std,
+    };
+  });
+}
+
+/**
+ * Spread of the details over the noise input at a fixed low band: for each coefficient the standard deviation over the
+ * draws, averaged over all coefficients. Each draw holds the standardised details of the same low bands, flat, made with
+ * another noise input. 0 says the noise is ignored; the spread of real details given their low band is the goal. The
+ * estimate is unbiased for Gaussian spread at any number of draws, so reports with different numbers compare.
+ * @throws UserError `evaluation/draws` unless there are two or more draws of one positive length.
+ */
+export function conditionalSpread(draws: readonly ArrayLike<number>[]): number {
+  const length = draws[0]?.length ?? 0;
+  if (draws.length < 2 || length === 0 || draws.some((draw) => draw.length !== length)) {
+    const lengths = draws.map((draw) => draw.length).join(", ");
+    throw new UserError(
+      "evaluation/draws",
+      `draws: lengths ${lengths === "" ? "none" : lengths}; expected two or more of one positive length. Draw the noise again.`,
+    );
+  }
+  let sum = 0;
+  for (let i = 0; i < length; i++) {
+    let mean = 0;
+    for (const draw of draws) mean += draw[i]! / draws.length;
+    let squares = 0;
+    for (const draw of draws) squares += (draw[i]! - mean) ** 2;
+    sum += Math.sqrt(squares / (draws.length - 1));
+  }
+  return sum / length / gaussianStdBias(draws.length);
+}
+
+/** `c4(n)`: mean of the sample standard deviation of n unit normal numbers, `sqrt(2 / (n - 1)) G(n / 2) / G((n - 1) / 2)`. */
+function gaussianStdBias(n: number): number {
+  // G(m / 2) / G((m - 1) / 2) =: q(m), with q(2) = 1 / sqrt(pi) and q(m + 1) = (m - 1) / (2 q(m)).
+  let ratio = 1 / Math.sqrt(Math.PI);
+  for (let m = 2; m < n; m++) ratio = (m - 1) / (2 * ratio);
+  return Math.sqrt(2 / (n - 1)) * ratio;
+}
