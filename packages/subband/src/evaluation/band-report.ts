@@ -32,7 +32,10 @@ export interface BandStatistics {
   /** 1 is the finest. */
   readonly level: number;
   readonly band: keyof BandSplit;
-  /** Standard deviation in units of the image: orthonormal coefficients divided by 2^level. */
+  /**
+   * Standard deviation on the pyramid that keeps every low band in the range of the image: orthonormal coefficients
+   * divided by 2^(level - 1) for details, by 2^level for LL.
+   */
   readonly std: number;
   /** Fourth central moment over the squared variance; 3 for a Gaussian, NaN for a constant band. */
   readonly kurtosis: number;
@@ -66,7 +69,7 @@ export function bandStatistics(
   for (let level = 1; level <= levels; level++) {
     const bands = split(low, height / 2 ** (level - 1), width / 2 ** (level - 1));
     for (const band of ["LH", "HL", "HH"] as const)
-      report.push({ level, band, ...moments(bands[band], 2 ** level) });
+      report.push({ level, band, ...moments(bands[band], 2 ** (level - 1)) });
     low = bands.LL;
   }
   return [...report, { level: levels, band: "LL", ...moments(low, unit) }];
