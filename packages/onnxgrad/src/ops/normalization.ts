@@ -73,7 +73,7 @@ export function standardize(x: Tensor, epsilon = 1e-5): Tensor {
   return apply(standardizeOp, [x], { epsilon })[0]!;
 }
 
-/** Scale and shift of a normalisation, one of each a channel. */
+/** Scale and shift of a normalisation, one of each a channel (or a sample and channel, see {@link affineChannels}). */
 export interface Affine {
   readonly scale: Tensor;
   readonly shift: Tensor;
@@ -102,10 +102,10 @@ export function groupNorm(x: Tensor, groups: number, affine?: Affine, epsilon = 
   return affine ? affineChannels(y, affine) : y;
 }
 
-/** scale * x + shift with one value of each a channel of [n,c,h,w]. */
+/** scale * x + shift with one value of each a channel of [n,c,h,w]: [c], or [n,c] for one of each a sample. */
 export function affineChannels(x: Tensor, { scale, shift }: Affine): Tensor {
-  const channel = [1, x.shape[1]!, 1, 1];
-  return add(mul(x, reshape(scale, channel)), reshape(shift, channel));
+  const spread = (t: Tensor) => reshape(t, [t.rank === 2 ? t.shape[0]! : 1, x.shape[1]!, 1, 1]);
+  return add(mul(x, spread(scale)), spread(shift));
 }
 
 /** What batch normalisation in training gives: the result and the batch's statistics [c] for the running averages. */

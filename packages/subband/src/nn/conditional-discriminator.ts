@@ -1,0 +1,72 @@
+/**
+ * @module The discriminator of the detail generator: looks at an image of any scale together with its low band, and
+ * gives one score a patch. No normalisation, so that a gradient penalty acts on each sample alone.
+ */
+import { add, avgPool2d, leakyRelu, mul, reshape, type Rng, type Tensor, upsampleNearest2d } from "onnxgrad";
+import { joinChannels } from "./blocks.ts";
+import { embed, type EmbeddingParams, fourierFeatures, initEmbedding } from "./embedding.ts";
+import { conv, initConv, initLinear, linear, type Params, type Weighted } from "./layers.ts";
+
+/** Size of a {@link conditionalDiscriminator}. */
+export interface ConditionalDiscriminatorConfig {
+  readonly channels: number;
+  /** Feature channels, one entry a resolution; each further one halves the extents. */
+  readonly widths: readonly number[];
+}
+
+const FEATURES = 16;
+const SLOPE = 0.2;
+
+interface StageParams {
+  readonly conv1: Weighted;
+  readonly conv2: Weighted;
+  readonly skip: Weighted;
+}
+
+/** Parameters of a {@link conditionalDiscriminator}. */
+export interface ConditionalDiscriminatorParams {
+  readonly embedding: EmbeddingParams;
+  readonly shift: Weighted;
+  readonly input: Weighted;
+  readonly stages: readonly StageParams[];
+  readonly output: Weighted;
+}
+
+/** Draws the parameters of a {@link conditionalDiscriminator}. */
+export function initConditionalDiscriminator(
+  rng: Rng,
+  { channels, widths }: ConditionalDiscriminatorConfig,
+): ConditionalDiscriminatorParams {
+  const gain = Math.SQRT2;
+  return {
+    embedding: initEmbedding(rng, FEATURES, widths[0]!),
+    shift: initLinear(rng, widths[0]!, widths[0]!),
+    input: initConv(rng, 2 * channels, widths[0]!, 3, { gain }),
+    stages: widths.slice(1).map((size, i) => ({
+      conv1: initConv(rng, widths[i]!, widths[i]!, 3, { gain }),
+      conv2: initConv(rng, widths[i]!, size, 3, { gain }),
+      skip: initConv(rng, widths[i]!, size, 1),
+    })),
+    output: initConv(rng, widths.at(-1)!, 1, 3),
+  };
+}
+
+/**
+ * Scores [n, 1, h', w'] of images [n, channels, h, w] given their low bands [n, channels, h/2, w/2] (both in the image's
+ * range) and levels [n] of those images (0 the finest).
+ */
+export function conditionalDiscriminator(
+  params: Params<ConditionalDiscriminatorParams>,
+  image: Tensor,
+  low: Tensor,
+  level: Tensor,
+): Tensor {
+  const embedding = linear(params.shift, embed(params.embedding, fourierFeatures(level, FEATURES, 4)));
+  let h = conv(params.input, joinChannels([image, upsampleNearest2d(low, 2)]));
+  h = leakyRelu(add(h, reshape(embedding, [...embedding.shape, 1, 1])), SLOPE);
+  for (const { conv1, conv2, skip } of params.stages) {
+    const y = leakyRelu(conv(conv2, leakyRelu(conv(conv1, h), SLOPE)), SLOPE);
+    h = mul(add(avgPool2d(y, 2), conv(skip, avgPool2d(h, 2))), Math.SQRT1_2);
+  }
+  return conv(params.output, h);
+}

@@ -1,0 +1,123 @@
+/**
+ * @module The U-Net that predicts the denoised low band (or, at 0 levels, the denoised image): residual blocks
+ * conditioned on the noise level, self-attention where asked, skips joined by concatenation.
+ */
+import { avgPool2d, type Rng, silu, type Tensor, upsampleNearest2d } from "onnxgrad";
+import {
+  type AffineParams,
+  initResidualBlock,
+  initSelfAttention,
+  joinChannels,
+  residualBlock,
+  type ResidualBlockParams,
+  selfAttention,
+  type SelfAttentionParams,
+} from "./blocks.ts";
+import { embed, type EmbeddingParams, fourierFeatures, initEmbedding } from "./embedding.ts";
+import { conv, initAffine, initConv, norm, type Params, type Weighted } from "./layers.ts";
+
+/** Size of a {@link scoreUnet}. */
+export interface ScoreUnetConfig {
+  /** Channels of input and output. */
+  readonly channels: number;
+  /** Feature channels at the finest resolution. */
+  readonly width: number;
+  /** Multiples of `width`, one a resolution; each further one halves the extents. */
+  readonly multipliers: readonly number[];
+  /** Residual blocks a resolution, in each direction. */
+  readonly blocks: number;
+  /** Indices of `multipliers` at which every block is followed by self-attention; the middle always has one. */
+  readonly attention: readonly number[];
+}
+
+const FEATURES = 32;
+
+interface LevelParams {
+  readonly blocks: readonly ResidualBlockParams[];
+  readonly attention: readonly SelfAttentionParams[];
+}
+
+/** Parameters of a {@link scoreUnet}. */
+export interface ScoreUnetParams {
+  readonly embedding: EmbeddingParams;
+  readonly input: Weighted;
+  readonly down: readonly LevelParams[];
+  readonly middle: {
+    readonly first: ResidualBlockParams;
+    readonly attention: SelfAttentionParams;
+    readonly second: ResidualBlockParams;
+  };
+  readonly up: readonly LevelParams[];
+  readonly norm: AffineParams;
+  readonly output: Weighted;
+}
+
+/** Draws the parameters of a {@link scoreUnet}; its output starts at zero. */
+export function initScoreUnet(
+  rng: Rng,
+  { channels, width, multipliers, blocks, attention }: ScoreUnetConfig,
+): ScoreUnetParams {
+  const embedding = 4 * width;
+  const sizes = multipliers.map((m) => m * width);
+  const level = (index: number, inputs: readonly number[]): LevelParams => ({
+    blocks: inputs.map((n) => initResidualBlock(rng, n, sizes[index]!, embedding)),
+    attention: attention.includes(index) ? inputs.map(() => initSelfAttention(rng, sizes[index]!)) : [],
+  });
+  const last = sizes.at(-1)!;
+  const down = sizes.map((size, i) =>
+    level(
+      i,
+      Array.from({ length: blocks }, (_, b) => (b > 0 ? size : (sizes[i - 1] ?? width))),
+    ),
+  );
+  const middle = {
+    first: initResidualBlock(rng, last, last, embedding),
+    attention: initSelfAttention(rng, last),
+    second: initResidualBlock(rng, last, last, embedding),
+  };
+  const up = sizes.map((size, i) =>
+    level(
+      i,
+      Array.from({ length: blocks }, (_, b) => (b > 0 ? size : (sizes[i + 1] ?? last)) + size),
+    ),
+  );
+  return {
+    embedding: initEmbedding(rng, FEATURES, embedding),
+    input: initConv(rng, channels, width, 3),
+    down,
+    middle,
+    up,
+    norm: initAffine(sizes[0]!),
+    output: initConv(rng, sizes[0]!, channels, 3, { gain: 0 }),
+  };
+}
+
+/**
+ * The raw network F(x, c): x [n, channels, h, w], noise embedding scalars c [n], to [n, channels, h, w]. Extents must
+ * be multiples of 2^(resolutions - 1).
+ */
+export function scoreUnet(params: Params<ScoreUnetParams>, x: Tensor, noise: Tensor): Tensor {
+  const embedding = embed(params.embedding, fourierFeatures(noise, FEATURES));
+  const run = (level: Params<LevelParams>, block: number, h: Tensor) => {
+    const y = residualBlock(level.blocks[block]!, h, embedding);
+    const attention = level.attention[block];
+    return attention === undefined ? y : selfAttention(attention, y);
+  };
+
+  let h = conv(params.input, x);
+  const skips: Tensor[][] = params.down.map((level, i) => {
+    if (i > 0) h = avgPool2d(h, 2);
+    return level.blocks.map((_, b) => (h = run(level, b, h)));
+  });
+  h = residualBlock(params.middle.first, h, embedding);
+  h = selfAttention(params.middle.attention, h);
+  h = residualBlock(params.middle.second, h, embedding);
+  for (let i = params.up.length - 1; i >= 0; i--) {
+    const level = params.up[i]!;
+    level.blocks.forEach((_, b) => {
+      h = run(level, b, joinChannels([h, skips[i]!.pop()!]));
+    });
+    if (i > 0) h = upsampleNearest2d(h, 2);
+  }
+  return conv(params.output, silu(norm(params.norm, h)));
+}
