@@ -1,0 +1,105 @@
+/**
+ * @module One encoded image to planar bytes of the wanted shape. The policy, in order: EXIF orientation honoured,
+ * embedded colour profile and CMYK to sRGB, 16 bits to 8, alpha composited on white, scaled to cover the wanted size
+ * and cropped at the centre, grey as Rec. 601 luma. Never throws for bad images: it names the reason to skip.
+ */
+import sharp, { type Sharp } from "sharp";
+
+/** What every image of a data set is brought to. */
+export interface ImageShape {
+  readonly channels: 1 | 3;
+  readonly height: number;
+  readonly width: number;
+}
+
+/** Why a file or an archive entry is left out. */
+export type SkipReason =
+  | "animated"
+  | "archive damaged"
+  | "corrupt or truncated"
+  | "empty file"
+  | "encrypted"
+  | "format not supported"
+  | "linked folder"
+  | "not an image file"
+  | `over ${number} MB`
+  | `over ${number} megapixels`
+  | "unreadable";
+
+/** Images above this many pixels are refused: a small file can claim a huge size (decompression bomb). */
+export const MAX_PIXELS = 128e6;
+
+/** Files above this many bytes are refused. */
+export const MAX_FILE_BYTES = 256e6;
+
+/** The reason given for a file over {@link MAX_FILE_BYTES}. */
+export const OVER_BYTES: SkipReason = `over ${MAX_FILE_BYTES / 1e6} MB`;
+
+/** The reason given for an image over {@link MAX_PIXELS}. */
+export const OVER_PIXELS: SkipReason = `over ${MAX_PIXELS / 1e6} megapixels`;
+
+const FORMATS: ReadonlySet<string> = new Set(["jpeg", "png", "webp", "heif", "gif", "tiff"]);
+const MAY_MOVE: ReadonlySet<string> = new Set(["gif", "webp"]);
+
+/**
+ * Decodes JPEG, PNG, WebP, AVIF, GIF or TIFF (first page) into `[channels, height, width]`, 0..255, or says why not.
+ * A GIF or WebP of more than one frame is `animated`.
+ */
+export async function decodeImage(bytes: Uint8Array, shape: ImageShape): Promise<Uint8Array | SkipReason> {
+  if (bytes.length === 0) return "empty file";
+  if (bytes.length > MAX_FILE_BYTES) return OVER_BYTES;
+  try {
+    const image = sharp(bytes, { limitInputPixels: MAX_PIXELS, failOn: "error" });
+    const { format, pages = 1 } = await image.metadata();
+    if (!FORMATS.has(format)) return "format not supported";
+    if (pages > 1 && MAY_MOVE.has(format)) return "animated";
+    return await fit(image, shape);
+  } catch (error) {
+    return /pixel limit/i.test(String(error)) ? OVER_PIXELS : "corrupt or truncated";
+  }
+}
+
+/** Draws an SVG of ours at the wanted shape. @throws Error when the drawing is invalid. */
+export async function drawSvg(svg: string, shape: ImageShape): Promise<Uint8Array> {
+  return fit(sharp(Buffer.from(svg)), shape);
+}
+
+/** Brings a decoded planar RGB image `[3, height, width]` to another shape, by the same policy as files. */
+export async function refit(planar: Uint8Array, from: ImageShape, to: ImageShape): Promise<Uint8Array> {
+  const area = from.height * from.width;
+  const interleaved = new Uint8Array(3 * area);
+  for (let i = 0; i < area; i++) for (let c = 0; c < 3; c++) interleaved[3 * i + c] = planar[c * area + i]!;
+  return fit(sharp(interleaved, { raw: { channels: 3, height: from.height, width: from.width } }), to);
+}
+
+/** `[height * width, stride]` interleaved to `[channels, height, width]` planar. */
+export function toPlanar(interleaved: Uint8Array, stride: number, shape: ImageShape): Uint8Array {
+  const area = shape.height * shape.width;
+  const planar = new Uint8Array(shape.channels * area);
+  const colour = stride >= 3;
+  for (let i = 0; i < area; i++) {
+    const at = i * stride;
+    const red = interleaved[at]!;
+    const green = colour ? interleaved[at + 1]! : red;
+    const blue = colour ? interleaved[at + 2]! : red;
+    if (shape.channels === 1) {
+      planar[i] = Math.round(0.299 * red + 0.587 * green + 0.114 * blue);
+    } else {
+      planar[i] = red;
+      planar[area + i] = green;
+      planar[2 * area + i] = blue;
+    }
+  }
+  return planar;
+}
+
+async function fit(image: Sharp, shape: ImageShape): Promise<Uint8Array> {
+  const { data, info } = await image
+    .autoOrient()
+    .flatten({ background: "#ffffff" })
+    .resize(shape.width, shape.height, { fit: "cover", position: "centre" })
+    .toColourspace("srgb")
+    .raw({ depth: "uchar" })
+    .toBuffer({ resolveWithObject: true });
+  return toPlanar(data, info.channels, shape);
+}
