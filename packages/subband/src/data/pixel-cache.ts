@@ -1,0 +1,124 @@
+/**
+ * @module The decoded data set on disk: one file, written whole or not at all, verified when opened. Layout: 8 bytes of
+ * magic, header length (uint32, little-endian), JSON header, pixels `[n, c, h, w]`, labels `[n]` if any.
+ */
+import { createHash, randomUUID } from "node:crypto";
+import { mkdir, open, rename, rm, type FileHandle } from "node:fs/promises";
+import { dirname, join } from "node:path";
+import envPaths from "env-paths";
+import { z } from "zod";
+import type { DatasetContents } from "./dataset.ts";
+
+const MAGIC = "subband1";
+const PREFIX_BYTES = MAGIC.length + 4;
+const MAX_HEADER_BYTES = 1 << 20;
+/** Reads, writes and hashes go in pieces: one call takes less than 2 GiB. */
+const PIECE_BYTES = 1 << 26;
+
+const Header = z.object({
+  name: z.string(),
+  count: z.int().positive(),
+  channels: z.union([z.literal(1), z.literal(3)]),
+  height: z.int().positive(),
+  width: z.int().positive(),
+  labelled: z.boolean(),
+  licence: z.string(),
+  credit: z.string(),
+  skipped: z.record(z.string(), z.int()),
+  fingerprint: z.string(),
+});
+
+/** Where decoded data sets are kept: `$SUBBAND_CACHE`, or the user's cache folder of the system. */
+export function cacheFolder(): string {
+  const chosen = process.env["SUBBAND_CACHE"];
+  return chosen !== undefined && chosen !== "" ? chosen : envPaths("subband", { suffix: "" }).cache;
+}
+
+/** Path of the cache file for what `identity` (plain JSON: sources, sizes, times, options) describes. */
+export function cachePath(folder: string, name: string, identity: unknown): string {
+  const key = createHash("sha256").update(JSON.stringify(identity)).digest("hex").slice(0, 24);
+  return join(folder, `${name.replaceAll(/[^\w.-]+/g, "_").slice(0, 60)}-${key}.pixels`);
+}
+
+/** SHA-256 of pixels, then labels, hex. */
+export function fingerprint(pixels: Uint8Array, labels: Uint8Array | undefined): string {
+  const hash = createHash("sha256");
+  for (const part of [pixels, labels ?? new Uint8Array()])
+    for (let at = 0; at < part.length; at += PIECE_BYTES) hash.update(part.subarray(at, at + PIECE_BYTES));
+  return hash.digest("hex");
+}
+
+/** Reads a cache file; undefined when there is none, or it is torn, altered or of another layout. */
+export async function readCache(path: string): Promise<DatasetContents | undefined> {
+  const file = await open(path).catch(() => undefined);
+  if (file === undefined) return undefined;
+  try {
+    return await readVerified(file);
+  } catch {
+    return undefined;
+  } finally {
+    await file.close();
+  }
+}
+
+async function readVerified(file: FileHandle): Promise<DatasetContents | undefined> {
+  const { size } = await file.stat();
+  if (size < PREFIX_BYTES) return undefined;
+  const prefix = Buffer.from((await readExactly(file, 0, PREFIX_BYTES)).buffer);
+  const headerBytes = prefix.readUInt32LE(MAGIC.length);
+  if (prefix.toString("latin1", 0, MAGIC.length) !== MAGIC) return undefined;
+  if (headerBytes > MAX_HEADER_BYTES || PREFIX_BYTES + headerBytes > size) return undefined;
+  const text = new TextDecoder().decode(await readExactly(file, PREFIX_BYTES, headerBytes));
+  const { count, labelled, ...header } = Header.parse(JSON.parse(text));
+
+  const pixelBytes = count * header.channels * header.height * header.width;
+  const start = PREFIX_BYTES + headerBytes;
+  if (size !== start + pixelBytes + (labelled ? count : 0)) return undefined;
+  const pixels = await readExactly(file, start, pixelBytes);
+  const labels = labelled ? await readExactly(file, start + pixelBytes, count) : undefined;
+  if (fingerprint(pixels, labels) !== header.fingerprint) return undefined;
+  return { ...header, pixels, ...(labels && { labels }) };
+}
+
+/** Writes a cache file: a temporary file beside it, synced, then renamed over. @throws the file system's error. */
+export async function writeCache(path: string, contents: DatasetContents): Promise<void> {
+  const { pixels, labels, ...rest } = contents;
+  const count = pixels.length / (rest.channels * rest.height * rest.width);
+  const header = Buffer.from(JSON.stringify({ ...rest, count, labelled: labels !== undefined }));
+  const prefix = Buffer.alloc(PREFIX_BYTES);
+  prefix.write(MAGIC, "latin1");
+  prefix.writeUInt32LE(header.length, MAGIC.length);
+
+  await mkdir(dirname(path), { recursive: true });
+  const temporary = `${path}.${randomUUID()}.tmp`;
+  try {
+    const file = await open(temporary, "wx");
+    try {
+      for (const part of [prefix, header, pixels, labels ?? new Uint8Array()]) await writeExactly(file, part);
+      await file.sync();
+    } finally {
+      await file.close();
+    }
+    await rename(temporary, path);
+  } catch (error) {
+    await rm(temporary, { force: true });
+    throw error;
+  }
+}
+
+async function readExactly(file: FileHandle, position: number, length: number): Promise<Uint8Array> {
+  const bytes = new Uint8Array(length);
+  for (let at = 0; at < length;) {
+    const { bytesRead } = await file.read(bytes, at, Math.min(PIECE_BYTES, length - at), position + at);
+    if (bytesRead === 0) throw new Error(`file ends at ${position + at}`);
+    at += bytesRead;
+  }
+  return bytes;
+}
+
+async function writeExactly(file: FileHandle, bytes: Uint8Array): Promise<void> {
+  for (let at = 0; at < bytes.length;) {
+    const { bytesWritten } = await file.write(bytes, at, Math.min(PIECE_BYTES, bytes.length - at));
+    at += bytesWritten;
+  }
+}
