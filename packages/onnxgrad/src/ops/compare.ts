@@ -122,10 +122,15 @@ export const oneHotOp: OpDefinition<OneHotAttrs> = defineOp<OneHotAttrs>({
     return [{ shape: [...x!.shape, depth], dtype: "float32" }];
   },
   vjp: null,
-  lower: (context, [x], { attrs }) =>
-    context.emit("OneHot", [x!, context.ints(attrs.depth), context.floats([2], [0, 1])], {
+  lower(context, [x], { attrs: { depth }, inputs: [spec] }) {
+    // ONNX wants at least one axis of labels.
+    const scalar = spec!.shape.length === 0;
+    const labels = scalar ? context.emit("Reshape", [x!, context.ints([1])])[0]! : x!;
+    const made = context.emit("OneHot", [labels, context.ints(depth), context.floats([2], [0, 1])], {
       attrs: { axis: -1n },
-    }),
+    });
+    return scalar ? context.emit("Reshape", [made[0]!, context.ints([depth])]) : made;
+  },
   evaluate([x], { depth }, [out]) {
     const data = new Float64Array(x!.data.length * depth);
     x!.data.forEach((label, i) => {
