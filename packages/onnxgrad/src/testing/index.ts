@@ -1,2 +1,12 @@
 /** @module Helpers for numeric tests, shared by the packages of this repository. */
 export { expectClose, type Tolerance } from "./expect-close.ts";
+export {
+  type CaseFeed,
+  type CaseGraph,
+  caseGraph,
+  type CaseInput,
+  type CaseOutputs,
+  finiteDifferences,
+  type OpCase,
+} from "./case-graph.ts";
+export { compositeCases, opCases, type OpCases } from "./op-cases.ts";
