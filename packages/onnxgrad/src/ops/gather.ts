@@ -1,7 +1,7 @@
 /** @module Selection of rows by integer index, and its adjoint. */
 import { apply1, sizeOf, type Tensor } from "../trace/tensor.ts";
 import type { NoAttrs } from "./arithmetic.ts";
-import { defineOp, type OpDefinition, requireFloat, shapeError } from "./define-op.ts";
+import { defineOp, type LowerContext, type OpDefinition, requireFloat, shapeError } from "./define-op.ts";
 
 /** out[i..., :] = x[indices[i...], :]. */
 export const gatherOp: OpDefinition<NoAttrs> = defineOp<NoAttrs>({
@@ -40,11 +40,24 @@ export const scatterAddOp: OpDefinition<ScatterAttrs> = defineOp<ScatterAttrs>({
     return [{ shape: [rows, ...updates!.shape.slice(indices!.shape.length)], dtype: "float32" }];
   },
   vjp: ({ grad, inputs: [, indices] }) => [gather(grad, indices!), null],
+  // ScatterND with addition loses updates of repeated rows when ONNX Runtime's CPU provider runs it on several threads
+  // (1.30); ScatterElements, with the row index repeated along the row, adds them one after another.
   lower(context, [updates, indices], { outputs: [out], inputs: [, indexSpec] }) {
     const shape = out!.shape;
-    const [zeros] = context.emit("Expand", [context.floats([], [0]), context.ints([...shape])]);
-    const [column] = context.emit("Reshape", [indices!, context.ints([...indexSpec!.shape, 1])]);
-    return context.emit("ScatterND", [zeros!, column!, updates!], { attrs: { reduction: "add" } });
+    const count = sizeOf(indexSpec!.shape);
+    const width = sizeOf(shape.slice(1));
+    const emit1 = (...args: Parameters<LowerContext["emit"]>) => context.emit(...args)[0]!;
+    const zeros = emit1("Expand", [context.floats([], [0]), context.ints([shape[0]!, width])]);
+    const column = emit1("Reshape", [indices!, context.ints([count, 1])]);
+    const rows = emit1("Expand", [column, context.ints([count, width])]);
+    const added = emit1(
+      "ScatterElements",
+      [zeros, rows, emit1("Reshape", [updates!, context.ints([count, width])])],
+      {
+        attrs: { axis: 0n, reduction: "add" },
+      },
+    );
+    return context.emit("Reshape", [added, context.ints([...shape])]);
   },
   evaluate([updates, indices], _, [out]) {
     const row = sizeOf(out!.shape.slice(1));
