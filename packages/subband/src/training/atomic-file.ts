@@ -1,0 +1,107 @@
+/**
+ * @module Files that exist whole or not at all: temporary file in the same folder, write, fsync, rename, fsync of the
+ * folder. Synchronous on purpose: what is written may be views of live buffers, which the next training step overwrites.
+ */
+import * as fs from "node:fs";
+import { basename, dirname, join } from "node:path";
+import { UserError } from "onnxgrad";
+
+/** The part of `node:fs` that durable writing needs; tests pass one that fails at a chosen call. */
+export type FileSystem = Pick<
+  typeof fs,
+  "closeSync" | "fsyncSync" | "openSync" | "renameSync" | "rmSync" | "writeSync"
+>;
+
+/** One system call writes less than 2 GiB. */
+const PIECE_BYTES = 1 << 26;
+const TEMPORARY = /^\..+\.\d+\.tmp$/;
+const DISK_FULL: ReadonlySet<string> = new Set(["ENOSPC", "EDQUOT"]);
+const FORBIDDEN: ReadonlySet<string> = new Set(["EACCES", "EPERM", "EROFS"]);
+const NO_FOLDER: ReadonlySet<string> = new Set(["ENOENT", "ENOTDIR"]);
+
+/**
+ * Replaces the file `path` by `content` (text as UTF-8) so that a crash at any moment, of the process or of the machine,
+ * leaves either the old file or the new one. When it fails, the old file is untouched and the temporary one removed.
+ * @throws UserError `file/disk-full`, `file/not-writable`, `file/no-folder` or `file/cannot-write`.
+ */
+export function writeFileAtomic(path: string, content: Uint8Array | string, files: FileSystem = fs): void {
+  const bytes = typeof content === "string" ? new TextEncoder().encode(content) : content;
+  const temporary = join(dirname(path), `.${basename(path)}.${process.pid}.tmp`);
+  try {
+    writeAndSync(temporary, bytes, files);
+    files.renameSync(temporary, path);
+    syncFolder(dirname(path), files);
+  } catch (error) {
+    removeQuietly(temporary, files);
+    throw writeError(path, bytes.length, error);
+  }
+}
+
+/** Makes renames and new names in `folder` durable. Windows cannot, and does so by itself. */
+export function syncFolder(folder: string, files: FileSystem = fs): void {
+  if (process.platform === "win32") return;
+  const descriptor = files.openSync(folder, "r");
+  try {
+    files.fsyncSync(descriptor);
+  } finally {
+    files.closeSync(descriptor);
+  }
+}
+
+/** Removes what killed writers left in `folder` itself. Only for who knows that nobody writes there now. */
+export function removeTemporaries(folder: string): void {
+  for (const name of fs.readdirSync(folder)) if (TEMPORARY.test(name)) fs.rmSync(join(folder, name));
+}
+
+/**
+ * What an error of the file system means for the user who wanted `path` written (`bytes` long, when known). Anything
+ * that is no error of the file system comes back as it is.
+ */
+export function writeError(path: string, bytes: number | undefined, error: unknown): unknown {
+  const code = error instanceof Error && "code" in error ? String(error.code) : "";
+  if (error instanceof UserError || code === "") return error;
+  const size = bytes === undefined ? "" : ` (${(bytes / 1e6).toFixed(1)} MB to write)`;
+  if (DISK_FULL.has(code))
+    return new UserError(
+      "file/disk-full",
+      `disk full: cannot write "${path}"${size}. What was saved before is intact: free some space and run the same command again.`,
+      { cause: error },
+    );
+  if (FORBIDDEN.has(code))
+    return new UserError(
+      "file/not-writable",
+      `not writable: "${path}" (${code}). Choose another place or change its permissions.`,
+      { cause: error },
+    );
+  if (NO_FOLDER.has(code))
+    return new UserError(
+      "file/no-folder",
+      `no such folder: "${dirname(path)}", to write "${basename(path)}". Make it first, or choose another place.`,
+      { cause: error },
+    );
+  return new UserError(
+    "file/cannot-write",
+    `cannot write "${path}": ${(error as Error).message}. Choose another place, or mend this one and run again.`,
+    { cause: error },
+  );
+}
+
+function writeAndSync(path: string, bytes: Uint8Array, files: FileSystem): void {
+  const descriptor = files.openSync(path, "w");
+  try {
+    for (let at = 0; at < bytes.length;)
+      at += files.writeSync(descriptor, bytes, at, Math.min(PIECE_BYTES, bytes.length - at));
+    files.fsyncSync(descriptor);
+  } finally {
+    files.closeSync(descriptor);
+  }
+}
+
+/** The first error is the one worth telling. */
+function removeQuietly(path: string, files: FileSystem): void {
+  try {
+    files.rmSync(path, { force: true });
+  } catch {
+    // Left for removeTemporaries.
+  }
+}

@@ -1,0 +1,151 @@
+/**
+ * @module Checkpoints: tensors and string metadata in a safetensors file with a checksum over every byte. Each name is
+ * only ever given to a whole file, and the old one is kept until the new one has its name, so that whatever moment a
+ * crash chooses, a good checkpoint can be found. Which tensors, and what they mean, is the trainer's business.
+ */
+import { createHash } from "node:crypto";
+import * as fs from "node:fs";
+import { join } from "node:path";
+import { decodeSafetensors, encodeSafetensors, invariant, type NamedArray, UserError } from "onnxgrad";
+import { type FileSystem, syncFolder, writeError, writeFileAtomic } from "./atomic-file.ts";
+
+/** What a checkpoint holds. */
+export interface Checkpoint {
+  /** Float32 arrays by name, e.g. `State.tensors()`. */
+  readonly tensors: ReadonlyMap<string, NamedArray>;
+  /** Counters and the like. Keys must be no whole numbers, and not `sha256`. */
+  readonly metadata: Readonly<Record<string, string>>;
+}
+
+/** A checkpoint read back. */
+export interface LoadedCheckpoint extends Checkpoint {
+  /** Name of the file it came from. */
+  readonly file: string;
+  /** Size of that file. */
+  readonly bytes: number;
+  /** One line for the user when a newer checkpoint was damaged and this older one is used. */
+  readonly warning: string | undefined;
+}
+
+const CURRENT = "state.safetensors";
+const PREVIOUS = "state.previous.safetensors";
+/** The new one between being whole and being called the current one. */
+const NEXT = "state.next.safetensors";
+
+/** How every file starts after its 8-byte header length: puts the checksum at a fixed place. */
+const HEADER_START = '{"__metadata__":{"sha256":"';
+const CHECKSUM_AT = 8 + HEADER_START.length;
+const CHECKSUM_LENGTH = 64;
+/** What stands in the place of the checksum while it is computed. */
+const BLANK = "0".repeat(CHECKSUM_LENGTH);
+
+/**
+ * Saves a checkpoint in the folder `dir`; the one before stays as `state.previous.safetensors`. Equal checkpoints give
+ * equal bytes, whatever the order of names. Only for the holder of the run's lock.
+ * @throws UserError `file/disk-full`, ... of {@link writeFileAtomic}; what was saved before is intact then.
+ */
+export function saveCheckpoint(dir: string, checkpoint: Checkpoint, files: FileSystem = fs): void {
+  const current = join(dir, CURRENT);
+  const next = join(dir, NEXT);
+  writeFileAtomic(next, encode(checkpoint), files);
+  try {
+    // Between the two renames there is no current one, but `next` is whole, and loading looks there first.
+    if (fs.existsSync(current)) files.renameSync(current, join(dir, PREVIOUS));
+    files.renameSync(next, current);
+    syncFolder(dir, files);
+  } catch (error) {
+    throw writeError(current, undefined, error);
+  }
+}
+
+/**
+ * The newest good checkpoint of the folder `dir`, or undefined when there is none at all.
+ * @throws UserError `checkpoint/damaged` when there are some and none is good; `checkpoint/unreadable`.
+ */
+export function loadCheckpoint(dir: string): LoadedCheckpoint | undefined {
+  const damaged: string[] = [];
+  for (const file of [NEXT, CURRENT, PREVIOUS]) {
+    const bytes = readIfPresent(join(dir, file));
+    if (bytes === undefined) continue;
+    const found = decode(bytes);
+    if (typeof found === "string") damaged.push(`${file} (${found})`);
+    else
+      return {
+        ...found,
+        file,
+        bytes: bytes.length,
+        warning:
+          damaged.length === 0
+            ? undefined
+            : `damaged checkpoint: ${damaged.join(", ")} in "${dir}"; using ${file}, which is older.`,
+      };
+  }
+  if (damaged.length === 0) return undefined;
+  throw new UserError(
+    "checkpoint/damaged",
+    `damaged checkpoint: no good one is left in "${dir}": ${damaged.join(", ")}. Restore a copy, or train into a new folder.`,
+  );
+}
+
+/** Whether the folder `dir` has a checkpoint, good or damaged. */
+export function hasCheckpoint(dir: string): boolean {
+  return [NEXT, CURRENT, PREVIOUS].some((file) => fs.existsSync(join(dir, file)));
+}
+
+function encode({ tensors, metadata }: Checkpoint): Uint8Array {
+  const bytes = encodeSafetensors({
+    tensors: new Map(byName([...tensors])),
+    metadata: { sha256: BLANK, ...Object.fromEntries(byName(Object.entries(metadata))) },
+  });
+  invariant(
+    metadata["sha256"] === undefined && startsAsExpected(bytes),
+    "metadata keys of a checkpoint must be no whole numbers, and not sha256",
+  );
+  bytes.set(new TextEncoder().encode(checksum(bytes)), CHECKSUM_AT);
+  return bytes;
+}
+
+/** The contents, or what is wrong with the file. */
+function decode(bytes: Uint8Array): Checkpoint | string {
+  if (bytes.length < CHECKSUM_AT + CHECKSUM_LENGTH) return `cut off after ${bytes.length} bytes`;
+  if (!startsAsExpected(bytes)) return "not a checkpoint of subband";
+  const stored = latin1(bytes, CHECKSUM_AT, CHECKSUM_LENGTH);
+  if (stored !== checksum(bytes)) return "checksum differs";
+  const { tensors, metadata } = decodeSafetensors(bytes);
+  return {
+    tensors,
+    metadata: Object.fromEntries(Object.entries(metadata).filter(([key]) => key !== "sha256")),
+  };
+}
+
+/** SHA-256 of the file with zeros in the place of the checksum itself, hex. */
+function checksum(bytes: Uint8Array): string {
+  return createHash("sha256")
+    .update(bytes.subarray(0, CHECKSUM_AT))
+    .update(BLANK)
+    .update(bytes.subarray(CHECKSUM_AT + CHECKSUM_LENGTH))
+    .digest("hex");
+}
+
+function startsAsExpected(bytes: Uint8Array): boolean {
+  return latin1(bytes, 8, HEADER_START.length) === HEADER_START;
+}
+
+function latin1(bytes: Uint8Array, at: number, length: number): string {
+  return Buffer.from(bytes.buffer, bytes.byteOffset + at, length).toString("latin1");
+}
+
+function byName<T>(entries: [string, T][]): [string, T][] {
+  return entries.sort(([a], [b]) => (a < b ? -1 : 1));
+}
+
+function readIfPresent(path: string): Uint8Array | undefined {
+  try {
+    const { buffer, byteOffset, byteLength } = fs.readFileSync(path);
+    return new Uint8Array(buffer, byteOffset, byteLength); // no Buffer: its slice() would share memory
+  } catch (error) {
+    const { code, message } = error as NodeJS.ErrnoException;
+    if (code === "ENOENT" || code === "ENOTDIR") return undefined;
+    throw new UserError("checkpoint/unreadable", `cannot read "${path}": ${message}.`, { cause: error });
+  }
+}
