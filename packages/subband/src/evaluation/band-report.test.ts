@@ -1,44 +1,20 @@
 import { rng } from "onnxgrad";
 import { expectClose } from "onnxgrad/testing";
 import { describe, expect, test } from "vitest";
-import {
-  bandReport,
-  type BandSplit,
-  bandStatistics,
-  conditionalSpread,
-  type SplitBands,
-} from "./band-report.ts";
+import { type Planes, planes } from "../wavelet/planes.ts";
+import { bandReport, bandStatistics, conditionalSpread } from "./band-report.ts";
 
-/** Orthonormal Haar by its 2 x 2 block definition. */
-const split: SplitBands = (planes, height, width) => {
-  const [h, w] = [height / 2, width / 2];
-  const out: BandSplit = {
-    LL: new Float32Array(planes.length / 4),
-    LH: new Float32Array(planes.length / 4),
-    HL: new Float32Array(planes.length / 4),
-    HH: new Float32Array(planes.length / 4),
-  };
-  for (let i = 0; i < planes.length / 4; i++) {
-    const row = 2 * Math.floor((i % (h * w)) / w) * width;
-    const at = Math.floor(i / (h * w)) * height * width + row + 2 * (i % w);
-    const [a, b] = [planes[at]!, planes[at + 1]!];
-    const [c, d] = [planes[at + width]!, planes[at + width + 1]!];
-    out.LL[i] = (a + b + c + d) / 2;
-    out.LH[i] = (a + b - c - d) / 2;
-    out.HL[i] = (a - b + c - d) / 2;
-    out.HH[i] = (a - b - c + d) / 2;
-  }
-  return out;
-};
-const shape = { height: 16, width: 24, levels: 2, split };
-const noise = (n: number, std: number): Float32Array =>
-  rng(8, "bands")
-    .fillNormal(new Float32Array(n * 384))
-    .map((value) => std * value);
+const noise = (n: number, std: number): Planes =>
+  planes(
+    rng(8, "bands")
+      .fillNormal(new Float32Array(n * 384))
+      .map((value) => std * value),
+    [n, 16, 24],
+  );
 
 describe("bandStatistics()", () => {
   test("of white Gaussian noise: std halves at each level on the image-range pyramid, kurtosis 3 in every band", () => {
-    const got = bandStatistics(noise(200, 0.4), shape);
+    const got = bandStatistics(noise(200, 0.4), 2);
     expect(got.map(({ level, band }) => `${band}${level}`)).toEqual([
       "LH1",
       "HL1",
@@ -61,11 +37,11 @@ describe("bandStatistics()", () => {
 
   test("of stripes: all in one band, with the kurtosis 1 of two equal values", () => {
     // Columns alternate between +s and -s, the sign s differing by block: only HL1 is not 0, and it is +-2.
-    const planes = Float32Array.from({ length: 384 }, (_, i) => {
+    const stripes = Float32Array.from({ length: 384 }, (_, i) => {
       const [y, x] = [Math.floor(i / 24), i % 24];
       return (x % 2 === 0 ? 1 : -1) * ((Math.floor(x / 2) + Math.floor(y / 2)) % 2 === 0 ? 1 : -1);
     });
-    for (const { level, band, std, kurtosis } of bandStatistics(planes, shape)) {
+    for (const { level, band, std, kurtosis } of bandStatistics(planes(stripes, [16, 24]), 2)) {
       const here = level === 1 && band === "HL";
       expectClose([std], [here ? 2 : 0], { what: `${band}${level}, std` });
       expectClose([kurtosis], [here ? 1 : Number.NaN], { what: `${band}${level}, kurtosis` });
@@ -73,21 +49,22 @@ describe("bandStatistics()", () => {
   });
 
   test("without levels measures the pixels", () => {
-    const got = bandStatistics(Float32Array.of(1, 3, 1, 3), { height: 2, width: 2, levels: 0, split });
+    const got = bandStatistics(planes(Float32Array.of(1, 3, 1, 3), [2, 2]), 0);
     expect(got).toEqual([{ level: 0, band: "LL", std: 1, kurtosis: 1 }]);
   });
 
-  test("refuses sides that are not multiples of 2^levels, and broken or empty sets", () => {
-    expect(() => bandStatistics(noise(1, 1), { ...shape, levels: 4 })).toThrow("multiples of 16");
-    expect(() => bandStatistics(new Float32Array(383), shape)).toThrow("383 numbers as planes of 16 x 24");
-    expect(() => bandStatistics(new Float32Array(0), shape)).toThrow("expected whole planes");
+  test("refuses sides that are not multiples of 2^levels, and lines", () => {
+    expect(() => bandStatistics(noise(1, 1), 4)).toThrow("shape [1, 16, 24] on 4 levels");
+    expect(() => bandStatistics(planes(new Float32Array(16), [16]), 1)).toThrow(
+      "expected [..., height, width]",
+    );
   });
 });
 
 describe("bandReport()", () => {
   test("of images half as contrasty: every ratio is 0.5 and no kurtosis changes", () => {
-    const real = bandStatistics(noise(20, 1), shape);
-    const report = bandReport(bandStatistics(noise(20, 0.5), shape), real);
+    const real = bandStatistics(noise(20, 1), 2);
+    const report = bandReport(bandStatistics(noise(20, 0.5), 2), real);
     expect(report.length).toBe(7);
     for (const { level, band, stdRatio, generated, real: theirs } of report) {
       expectClose([stdRatio], [0.5], { what: `${band}${level}` });
@@ -96,8 +73,8 @@ describe("bandReport()", () => {
   });
 
   test("refuses lists of different bands", () => {
-    const one = bandStatistics(noise(1, 1), { ...shape, levels: 1 });
-    expect(() => bandReport(one, bandStatistics(noise(1, 1), shape))).toThrow(
+    const one = bandStatistics(noise(1, 1), 1);
+    expect(() => bandReport(one, bandStatistics(noise(1, 1), 2))).toThrow(
       "generated has LH1 HL1 HH1 LL1, real has",
     );
   });

@@ -3,35 +3,17 @@
  * how much the details vary with the noise input when the low band is held. Numbers only; it reads no files.
  */
 import { UserError } from "onnxgrad";
+import { dwt2 } from "../wavelet/dwt.ts";
+import type { Planes } from "../wavelet/planes.ts";
 
-/** The four half-size bands of one Haar level, each flat [n, height / 2, width / 2]. */
-export interface BandSplit {
-  readonly LL: Float32Array;
-  readonly LH: Float32Array;
-  readonly HL: Float32Array;
-  readonly HH: Float32Array;
-}
-
-/** One orthonormal Haar level of flat planes [n, height, width]. */
-export type SplitBands = (planes: Float32Array, height: number, width: number) => BandSplit;
-
-/** What {@link bandStatistics} measures. */
-export interface BandStatisticsOptions {
-  /** Pixels; a multiple of 2^levels. */
-  readonly height: number;
-  /** Pixels; a multiple of 2^levels. */
-  readonly width: number;
-  /** Haar levels J. */
-  readonly levels: number;
-  /** The orthonormal Haar transform. */
-  readonly split: SplitBands;
-}
+/** A band of one Haar level: cA, cH, cV and cD of the transform. */
+export type BandName = "LL" | "LH" | "HL" | "HH";
 
 /** Moments of one band over all images, channels and places. */
 export interface BandStatistics {
   /** 1 is the finest. */
   readonly level: number;
-  readonly band: keyof BandSplit;
+  readonly band: BandName;
   /**
    * Standard deviation on the pyramid that keeps every low band in the range of the image: orthonormal coefficients
    * divided by 2^(level - 1) for details, by 2^level for LL.
@@ -42,42 +24,36 @@ export interface BandStatistics {
 }
 
 /**
- * The statistics of LH, HL and HH of each level from the finest, and of the coarsest LL last, for flat planes
- * [n, height, width]; images of several channels are so many planes each.
- * @throws UserError `evaluation/bands` when the planes are not whole or their sides not multiples of 2^levels.
+ * The statistics of LH, HL and HH of each of `levels` orthonormal Haar levels from the finest, and of the coarsest LL
+ * last, for images [..., height, width] (see `planes()`).
+ * @throws UserError `evaluation/bands` when the sides are not multiples of 2^levels.
  */
-export function bandStatistics(
-  planes: Float32Array,
-  options: BandStatisticsOptions,
-): readonly BandStatistics[] {
-  const { height, width, levels, split } = options;
+export function bandStatistics(images: Planes, levels: number): readonly BandStatistics[] {
   const unit = 2 ** levels;
-  if (
-    height % unit !== 0 ||
-    width % unit !== 0 ||
-    planes.length === 0 ||
-    planes.length % (height * width) !== 0
-  ) {
+  const sides = images.shape.slice(-2);
+  if (sides.length < 2 || sides.some((side) => side % unit !== 0)) {
     throw new UserError(
       "evaluation/bands",
-      `band statistics: ${planes.length} numbers as planes of ${height} x ${width} on ${levels} levels; ` +
-        `expected whole planes with sides that are multiples of ${unit}. Check the shape or take fewer levels.`,
+      `band statistics: shape [${images.shape.join(", ")}] on ${levels} levels; ` +
+        `expected [..., height, width] in multiples of ${unit}. Take fewer levels.`,
     );
   }
   const report: BandStatistics[] = [];
-  let low = planes;
+  let low = images;
   for (let level = 1; level <= levels; level++) {
-    const bands = split(low, height / 2 ** (level - 1), width / 2 ** (level - 1));
-    for (const band of ["LH", "HL", "HH"] as const)
-      report.push({ level, band, ...moments(bands[band], 2 ** (level - 1)) });
-    low = bands.LL;
+    const [cA, details] = dwt2(low, "haar", "periodization");
+    for (const [i, band] of (["LH", "HL", "HH"] as const).entries()) {
+      report.push({ level, band, ...moments(details[i]!.data, 2 ** (level - 1)) });
+    }
+    low = cA;
   }
-  return [...report, { level: levels, band: "LL", ...moments(low, unit) }];
+  return [...report, { level: levels, band: "LL", ...moments(low.data, unit) }];
 }
 
 /** Standard deviation, divided by `scale`, and kurtosis of all values. */
-function moments(values: Float32Array, scale: number): { std: number; kurtosis: number } {
-  const mean = values.reduce((sum, value) => sum + value, 0) / values.length;
+function moments(values: Float32Array | Float64Array, scale: number): { std: number; kurtosis: number } {
+  let mean = 0;
+  for (let i = 0; i < values.length; i++) mean += values[i]! / values.length;
   let second = 0;
   let fourth = 0;
   for (let i = 0; i < values.length; i++) {
@@ -92,7 +68,7 @@ function moments(values: Float32Array, scale: number): { std: number; kurtosis: 
 /** One band of generated images beside the same band of real ones. */
 export interface BandComparison {
   readonly level: number;
-  readonly band: keyof BandSplit;
+  readonly band: BandName;
   readonly generated: BandStatistics;
   readonly real: BandStatistics;
   /** Standard deviation, generated over real: below 1 is too smooth, above 1 too rough. */
