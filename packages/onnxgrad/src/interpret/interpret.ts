@@ -16,7 +16,7 @@ export function interpret(
     if (node.op.name === "input") {
       const tensor = node.outputs[0]!;
       const { name } = node.attrs as { name: string };
-      const fed = feeds[name];
+      const fed = Object.hasOwn(feeds, name) ? feeds[name] : undefined;
       if (fed === undefined || fed.length !== tensor.size)
         throw new UserError(
           "interpret/feed",
