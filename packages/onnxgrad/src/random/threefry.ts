@@ -4,7 +4,6 @@
  * repeated, in any order and on any machine, without carrying generator state.
  */
 
-const ROTATIONS = [13, 15, 26, 6, 17, 29, 16, 24] as const;
 const PARITY = 0x1bd11bda;
 
 /** One Threefry-2x32-20 block: encrypts the counter (c0, c1) under the key (k0, k1) into `out[0..1]`. */
@@ -16,11 +15,25 @@ export function threefry2x32(k0: number, k1: number, c0: number, c1: number, out
   let kb = k2;
   let kc = k0;
   for (let group = 0; group < 5; group++) {
-    const base = (group & 1) << 2;
-    for (let round = 0; round < 4; round++) {
-      const rotation = ROTATIONS[base + round]!;
+    // Four rounds, written out: this is the innermost loop of all noise. The rotations alternate between two sets.
+    if ((group & 1) === 0) {
       x0 = (x0 + x1) | 0;
-      x1 = ((x1 << rotation) | (x1 >>> (32 - rotation))) ^ x0;
+      x1 = ((x1 << 13) | (x1 >>> 19)) ^ x0;
+      x0 = (x0 + x1) | 0;
+      x1 = ((x1 << 15) | (x1 >>> 17)) ^ x0;
+      x0 = (x0 + x1) | 0;
+      x1 = ((x1 << 26) | (x1 >>> 6)) ^ x0;
+      x0 = (x0 + x1) | 0;
+      x1 = ((x1 << 6) | (x1 >>> 26)) ^ x0;
+    } else {
+      x0 = (x0 + x1) | 0;
+      x1 = ((x1 << 17) | (x1 >>> 15)) ^ x0;
+      x0 = (x0 + x1) | 0;
+      x1 = ((x1 << 29) | (x1 >>> 3)) ^ x0;
+      x0 = (x0 + x1) | 0;
+      x1 = ((x1 << 16) | (x1 >>> 16)) ^ x0;
+      x0 = (x0 + x1) | 0;
+      x1 = ((x1 << 24) | (x1 >>> 8)) ^ x0;
     }
     x0 = (x0 + ka) | 0;
     x1 = (x1 + kb + group + 1) | 0;
@@ -88,9 +101,9 @@ export function rng(seed: number, purpose: string, index = 0): Rng {
       spare = Number.NaN;
       return value;
     }
-    // Box-Muller; 1 - u keeps the logarithm finite.
-    const radius = Math.sqrt(-2 * Math.log(1 - uniform()));
-    const angle = 2 * Math.PI * uniform();
+    // Box-Muller on two 32-bit uniforms; the half step keeps the logarithm finite (largest value 6.76).
+    const radius = Math.sqrt(-2 * Math.log((uint32() + 0.5) / 2 ** 32));
+    const angle = (2 * Math.PI * uint32()) / 2 ** 32;
     spare = radius * Math.sin(angle);
     return radius * Math.cos(angle);
   };

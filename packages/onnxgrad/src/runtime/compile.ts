@@ -72,7 +72,7 @@ const specOf = (spec: InputSpec): Spec => ("shape" in spec ? spec : { shape: spe
 export async function compile<
   S extends StateTree,
   I extends Readonly<Record<string, InputSpec>>,
-  R extends { readonly state?: unknown },
+  R extends object,
 >(
   backend: Backend,
   options: CompileOptions<S, I>,

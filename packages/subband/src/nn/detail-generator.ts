@@ -3,7 +3,7 @@
  * in one pass. One set of parameters serves every scale, told apart by an embedding; skips are gated by attention and
  * nothing is normalised across samples or scales.
  */
-import { avgPool2d, concat, type Rng, silu, type Tensor, upsampleNearest2d } from "onnxgrad";
+import { avgPool2d, broadcastTo, concat, type Rng, silu, type Tensor, upsampleNearest2d } from "onnxgrad";
 import {
   type AffineParams,
   attentionGate,
@@ -69,9 +69,9 @@ export interface DetailInput {
   readonly low: Tensor;
   /** N(0, 1) noise: [n, noiseChannels, h, w]. */
   readonly noise: Tensor;
-  /** Wavelet level of each sample, 1 the finest: [n]. */
+  /** Wavelet level of each sample, 1 the finest: [n], or [1] for all. */
   readonly level: Tensor;
-  /** Standard deviation of the noise added to each low band, 0 for none: [n]. */
+  /** Standard deviation of the noise added to each low band, 0 for none: [n], or [1] for all. */
   readonly augmentation: Tensor;
 }
 
@@ -80,8 +80,12 @@ export function detailGenerator(
   params: Params<DetailGeneratorParams>,
   { low, noise, level, augmentation }: DetailInput,
 ): Tensor {
+  const samples = Math.max(level.size, augmentation.size);
   const features = concat(
-    [fourierFeatures(level, FEATURES, 4), fourierFeatures(augmentation, FEATURES, 32)],
+    [
+      broadcastTo(fourierFeatures(level, FEATURES, 4), [samples, FEATURES]),
+      broadcastTo(fourierFeatures(augmentation, FEATURES, 32), [samples, FEATURES]),
+    ],
     1,
   );
   const embedding = embed(params.embedding, features);

@@ -1,0 +1,40 @@
+/**
+ * @module What the training loop needs to know of a system: its stages, each with state, compiled programs, and the
+ * numbers fed at every step. A stage never sees files, sessions or the clock, so the same stage trains anywhere.
+ */
+import type { Feed, InputSpec, StateTree } from "onnxgrad";
+
+/** One traced step: a function of the state and the inputs that gives the next state and named scalars to report. */
+export interface StageProgram {
+  readonly inputs: Readonly<Record<string, InputSpec>>;
+  build(args: never): Readonly<Record<string, unknown>>;
+}
+
+/** Where a stage stands: everything that a step may depend on, so that a resumed run repeats it exactly. */
+export interface StepContext {
+  readonly seed: number;
+  /** Steps of this stage made so far. */
+  readonly step: number;
+  /** Images of this stage seen so far. */
+  readonly imagesSeen: number;
+  /** Fraction of the stage that is done, in [0, 1). */
+  readonly progress: number;
+  /** Factor on every learning rate; below 1 after a roll-back. */
+  readonly lrScale: number;
+}
+
+/** A part of a system that is trained on its own. */
+export interface Stage {
+  readonly name: string;
+  /** Fraction of the whole training budget; the shares of all stages sum to 1. */
+  readonly share: number;
+  /** Images a step. */
+  readonly batch: number;
+  /** Parameters, moments and averages at the start, drawn from `seed`. */
+  initialState(seed: number): StateTree;
+  readonly programs: Readonly<Record<string, StageProgram>>;
+  /** Which program makes the step. */
+  select(context: StepContext): string;
+  /** Everything fed besides `pixels`; programs take what they declare. */
+  feeds(context: StepContext): Readonly<Record<string, Feed>>;
+}

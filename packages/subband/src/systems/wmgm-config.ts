@@ -1,0 +1,170 @@
+/**
+ * @module Configuration of the default WMGM: plain data with a default for every field, resolved from image size and
+ * number of levels. A run directory keeps it whole; it is all that is needed to rebuild the networks.
+ */
+import { UserError } from "onnxgrad";
+import type { BandScaling } from "./band-scaling.ts";
+
+/** Resolved configuration of a WMGM (SGM at 0 levels). */
+export interface WmgmConfig {
+  /** Image channels, 1 or 3. */
+  readonly channels: 1 | 3;
+  /** Pixels; multiples of 2^levels. */
+  readonly height: number;
+  readonly width: number;
+  /** Haar analyses; the diffusion lives on the low band of this level. 0: plain pixel diffusion. */
+  readonly levels: number;
+  /** Diffusion of the coarsest low band. */
+  readonly low: {
+    /** Feature channels at the finest resolution of the low band. */
+    readonly width: number;
+    /** Multiples of `width`, one a resolution. */
+    readonly multipliers: readonly number[];
+    /** Residual blocks a resolution and direction. */
+    readonly blocks: number;
+    /** Resolutions (indices of `multipliers`) with self-attention after every block. */
+    readonly attention: readonly number[];
+    /** Images a step. */
+    readonly batch: number;
+    /** Peak learning rate. */
+    readonly lr: number;
+    /** Decay of the parameter average a step. */
+    readonly emaDecay: number;
+    /** Mean and standard deviation of ln sigma in training; the band has unit variance. */
+    readonly logMean: number;
+    readonly logStd: number;
+  };
+  /** The multi-scale detail generator and its adversary. */
+  readonly detail: {
+    /** Feature channels, one a resolution. */
+    readonly widths: readonly number[];
+    /** Residual blocks a resolution and direction. */
+    readonly blocks: number;
+    /** Noise maps beside the low band. */
+    readonly noiseChannels: number;
+    /** Feature channels of the discriminator, one a resolution. */
+    readonly criticWidths: readonly number[];
+    /** Images a step; each is drawn twice. */
+    readonly batch: number;
+    /** Peak learning rates: energy score alone, generator with adversary, discriminator. */
+    readonly lr: { readonly score: number; readonly generator: number; readonly discriminator: number };
+    readonly emaDecay: number;
+    /** Fraction of the stage without adversary. */
+    readonly scoreShare: number;
+    /** Weight of the adversarial loss. */
+    readonly adversarial: number;
+    /** Weight of the repulsion between draws: 1 energy score, 0 regression. */
+    readonly repulsion: number;
+    /** R1 penalty and its interval in steps. */
+    readonly r1Gamma: number;
+    readonly r1Every: number;
+    /** Largest standard deviation of the noise put on low bands in training, image range. */
+    readonly augmentation: number;
+    /** The level told to the generator when sampling. */
+    readonly samplingAugmentation: number;
+    /** Patch sizes of the energy score, in coefficients. */
+    readonly patches: readonly number[];
+  };
+  /** Share of the training budget that goes to the low band, 0..1; the rest trains the details. */
+  readonly lowShare: number;
+  /** Measured from the training data. */
+  readonly scaling: BandScaling;
+}
+
+/** What a configuration is made from; everything else has a default. */
+export interface WmgmShape {
+  readonly channels: 1 | 3;
+  readonly height: number;
+  readonly width: number;
+  readonly levels?: number;
+  /** Feature channels of the low-band network at its finest resolution; the detail networks follow at half. */
+  readonly baseWidth?: number;
+  readonly batch?: number;
+  readonly lr?: number;
+}
+
+/** Levels that bring the shorter side to 16 pixels, at most 4. */
+export function defaultLevels(height: number, width: number): number {
+  let levels = 0;
+  let side = Math.min(height, width);
+  while (side > 16 && levels < 4 && height % 2 ** (levels + 1) === 0 && width % 2 ** (levels + 1) === 0) {
+    side /= 2;
+    levels++;
+  }
+  return levels;
+}
+
+/**
+ * Fills in all defaults.
+ * @throws UserError `config/size` when the size is not a multiple of 2^levels, or a band is too small.
+ */
+export function resolveWmgmConfig(shape: WmgmShape, scaling: BandScaling): WmgmConfig {
+  const { channels, height, width, baseWidth = 64, batch, lr } = shape;
+  const levels = shape.levels ?? defaultLevels(height, width);
+  requireMultiple(height, width, levels);
+  const side = Math.min(height, width) / 2 ** levels;
+  // Resolutions of the low-band U-Net: down to 4 pixels (8 for large bands), while the extents stay even.
+  const multipliers = side >= 32 ? [1, 1, 2, 2] : side >= 16 ? [1, 2, 2] : [1, 2];
+  const fitting = resolutions(height, width, levels, multipliers.length);
+  const half = Math.max(8, baseWidth / 2);
+  const detailResolutions = resolutions(height, width, levels, 3);
+  return {
+    channels,
+    height,
+    width,
+    levels,
+    low: {
+      width: baseWidth,
+      multipliers: multipliers.slice(0, fitting),
+      blocks: 2,
+      attention: [],
+      batch: batch ?? 64,
+      lr: lr ?? 1e-3,
+      emaDecay: 0.999,
+      logMean: -0.6,
+      logStd: 1.3,
+    },
+    detail: {
+      widths: [half, 2 * half, 3 * half].slice(0, detailResolutions),
+      blocks: 1,
+      noiseChannels: 4,
+      criticWidths: [half / 2, half, 2 * half, 4 * half].slice(0, Math.max(2, detailResolutions + 1)),
+      batch: Math.max(2, Math.round((batch ?? 64) / 4)),
+      lr: { score: lr ?? 1e-3, generator: (lr ?? 1e-3) / 5, discriminator: (lr ?? 1e-3) * 0.4 },
+      emaDecay: 0.998,
+      scoreShare: 0.4,
+      adversarial: 0.3,
+      repulsion: 1,
+      r1Gamma: 2,
+      r1Every: 8,
+      augmentation: 0.1,
+      samplingAugmentation: 0.02,
+      patches: [1, 2, 4],
+    },
+    lowShare: levels === 0 ? 1 : 0.5,
+    scaling,
+  };
+}
+
+/** How many resolutions a U-Net on the coarsest band can have: every halving needs even extents of at least 4 pixels. */
+function resolutions(height: number, width: number, levels: number, wanted: number): number {
+  let count = 1;
+  let [h, w] = [height / 2 ** levels, width / 2 ** levels];
+  while (count < wanted && h % 2 === 0 && w % 2 === 0 && Math.min(h, w) >= 4) {
+    [h, w] = [h / 2, w / 2];
+    count++;
+  }
+  return count;
+}
+
+/** @throws UserError unless both extents are multiples of 2^levels. */
+export function requireMultiple(height: number, width: number, levels: number): void {
+  const unit = 2 ** levels;
+  if (height % unit === 0 && width % unit === 0 && Math.min(height, width) / unit >= 2) return;
+  const near = (n: number) => Math.max(2 * unit, Math.round(n / unit) * unit);
+  throw new UserError(
+    "config/size",
+    `size: ${height}x${width} does not fit ${levels} wavelet levels (multiples of ${unit}, at least ${2 * unit}). ` +
+      `Use --size ${near(height)}x${near(width)} or fewer --levels.`,
+  );
+}

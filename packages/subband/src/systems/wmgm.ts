@@ -1,0 +1,207 @@
+/**
+ * @module WMGM, the default system: diffusion on the coarsest low band, one multi-scale generator for all details
+ * (Xiao et al., arXiv 2411.09356, with float bands, EDM preconditioning and an energy score). At 0 levels it is SGM.
+ */
+import {
+  type Backend,
+  compile,
+  constant,
+  type NamedArray,
+  pack,
+  reshape,
+  rng,
+  State,
+  type Tensor,
+  type Traced,
+  add,
+  mul,
+} from "onnxgrad";
+import type { NoiseSource } from "../diffusion/noise.ts";
+import { edmFormulation, type Formulation } from "../diffusion/preconditioning.ts";
+import { detailGenerator, initDetailGenerator } from "../nn/detail-generator.ts";
+import { initScoreUnet, scoreUnet, type ScoreUnetParams } from "../nn/score-unet.ts";
+import { detailStage } from "./detail-stage.ts";
+import { diffusionStage } from "./diffusion-stage.ts";
+import { restoreLow, synthesiseLevel } from "./band-scaling.ts";
+import type { Stage } from "./stage.ts";
+import type { WmgmConfig } from "./wmgm-config.ts";
+
+/** The formulation that the low band is trained and sampled with. */
+export function wmgmFormulation({ low }: WmgmConfig): Formulation {
+  return edmFormulation({ sigmaData: 1, logMean: low.logMean, logStd: low.logStd });
+}
+
+function scoreNetwork({ channels, low: { width, multipliers, blocks, attention } }: WmgmConfig) {
+  return { channels, width, multipliers, blocks, attention };
+}
+
+function generatorNetwork({ channels, detail: { noiseChannels, widths, blocks } }: WmgmConfig) {
+  return { channels, noiseChannels, widths, blocks };
+}
+
+/** The stages that train a WMGM. */
+export function wmgmStages(config: WmgmConfig): readonly Stage[] {
+  const { height, width, levels, scaling, low, detail, lowShare } = config;
+  const diffusion = diffusionStage({
+    name: "low",
+    share: lowShare,
+    network: scoreNetwork(config),
+    formulation: wmgmFormulation(config),
+    scaling,
+    height,
+    width,
+    levels,
+    batch: low.batch,
+    lr: low.lr,
+    emaDecay: low.emaDecay,
+  });
+  if (levels === 0) return [diffusion];
+  const details = detailStage({
+    ...detail,
+    name: "detail",
+    share: 1 - lowShare,
+    generator: generatorNetwork(config),
+    discriminator: { channels: config.channels, widths: detail.criticWidths },
+    scaling,
+    height,
+    width,
+    levels,
+  });
+  return [details, diffusion];
+}
+
+/** Parameter templates of the networks that sampling needs, packed as the stages keep them. */
+export function wmgmTemplates(config: WmgmConfig) {
+  return {
+    low: pack(initScoreUnet(rng(0, "template"), scoreNetwork(config))),
+    ...(config.levels === 0
+      ? {}
+      : { detail: pack(initDetailGenerator(rng(0, "template"), generatorNetwork(config))) }),
+  };
+}
+
+/** The denoiser D(x; sigma) of the standardised low band as graph, one sigma for the batch (Karras et al. 2022, eq. 7). */
+export function denoiseLow(
+  config: WmgmConfig,
+  params: Traced<ReturnType<typeof wmgmTemplates>["low"]>,
+  x: Tensor,
+  c: {
+    readonly cSkip: Tensor | number;
+    readonly cOut: Tensor | number;
+    readonly cIn: Tensor | number;
+    readonly cNoise: Tensor | number;
+  },
+): Tensor {
+  const noise = typeof c.cNoise === "number" ? constant(c.cNoise) : c.cNoise;
+  const raw = scoreUnet(
+    params as Traced<ReturnType<typeof pack<ScoreUnetParams>>>,
+    mul(x, c.cIn),
+    reshape(noise, [1]),
+  );
+  return add(mul(x, c.cSkip), mul(raw, c.cOut));
+}
+
+/** One synthesis: low band of `level` and noise to the image of level - 1, both in the image's range. */
+export function synthesise(
+  config: WmgmConfig,
+  params: Traced<NonNullable<ReturnType<typeof wmgmTemplates>["detail"]>>,
+  low: Tensor,
+  noise: Tensor,
+  level: number,
+): Tensor {
+  const detail = detailGenerator(params, {
+    low,
+    noise,
+    level: constant(level, [1]),
+    augmentation: constant(config.detail.samplingAugmentation, [1]),
+  });
+  return synthesiseLevel(low, detail, level, config.scaling);
+}
+
+/** A trained WMGM, compiled for one batch size. */
+export interface WmgmSampler {
+  /** D(x; sigma) on the standardised low band, flat [batch * channels * h * w]; the result is reused by the next call. */
+  denoise(x: Float32Array, sigma: number): Promise<Float32Array>;
+  /** Standardised low band to images [batch, channels, height, width] in about [-1, 1]; `noise(level, out)` fills N(0, 1). */
+  decode(low: Float32Array, noise: NoiseSource<Float32Array>): Promise<Float32Array>;
+  /** Elements of the low band of one image. */
+  readonly lowSize: number;
+  /** Network calls that `decode` makes. */
+  readonly detailCalls: number;
+  dispose(): Promise<void>;
+}
+
+/**
+ * Compiles the networks with the averaged parameters of a checkpoint (`low.average.*`, `detail.average.*`).
+ * @throws UserError `state/mismatch` when the checkpoint does not belong to the configuration.
+ */
+export async function wmgmSampler(
+  backend: Backend,
+  config: WmgmConfig,
+  checkpoint: ReadonlyMap<string, NamedArray>,
+  batch: number,
+): Promise<WmgmSampler> {
+  const { channels, height, width, levels } = config;
+  const templates = wmgmTemplates(config);
+  const lowShape = [batch, channels, height / 2 ** levels, width / 2 ** levels];
+  const averages = (stage: string) =>
+    new Map(
+      [...checkpoint].flatMap(([name, array]) =>
+        name.startsWith(`${stage}.average.`)
+          ? [[name.replace(`${stage}.average`, "params"), array] as const]
+          : [],
+      ),
+    );
+
+  const lowState = new State({ params: templates.low });
+  lowState.load(averages("low"));
+  const formulation = wmgmFormulation(config);
+  const denoiser = await compile(
+    backend,
+    { state: lowState, inputs: { x: lowShape, cSkip: [], cOut: [], cIn: [], cNoise: [] } },
+    ({ state, x, ...c }) => ({ denoised: denoiseLow(config, state.params, x, c) }),
+  );
+  const restore = await compile(backend, { inputs: { low: lowShape } }, ({ low }) => ({
+    low: restoreLow(low, config.scaling),
+  }));
+
+  const detailState = templates.detail ? new State({ params: templates.detail }) : undefined;
+  detailState?.load(averages("detail"));
+  const syntheses = await Promise.all(
+    Array.from({ length: levels }, async (_, i) => {
+      const level = levels - i;
+      const [h, w] = [height / 2 ** level, width / 2 ** level];
+      const noiseShape = [batch, config.detail.noiseChannels, h, w];
+      const program = await compile(
+        backend,
+        { state: detailState!, inputs: { low: [batch, channels, h, w], noise: noiseShape } },
+        ({ state, low, noise }) => ({ image: synthesise(config, state.params, low, noise, level) }),
+      );
+      return { level, program, noise: new Float32Array(noiseShape.reduce((a, b) => a * b, 1)) };
+    }),
+  );
+
+  return {
+    lowSize: lowShape.slice(1).reduce((a, b) => a * b, 1),
+    detailCalls: levels,
+    async denoise(x, sigma) {
+      const { denoised } = await denoiser.run({ x, ...formulation.coefficients(sigma) });
+      return denoised;
+    },
+    async decode(low, noise) {
+      let image: Float32Array = (await restore.run({ low })).low;
+      for (const { level, program, noise: buffer } of syntheses) {
+        noise(level, buffer);
+        ({ image } = await program.run({ low: image, noise: buffer }));
+      }
+      return image;
+    },
+    async dispose() {
+      await Promise.all([
+        denoiser.dispose(),
+        restore.dispose(),
+        ...syntheses.map(({ program }) => program.dispose()),
+      ]);
+    },
+  };
+}

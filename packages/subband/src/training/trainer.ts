@@ -1,0 +1,188 @@
+/**
+ * @module The training loop: all stages of a system side by side, with checkpoints, exact resume, and a guard against
+ * numbers that are not finite. It reports through events and never writes to a terminal.
+ */
+import { type NamedArray, UserError } from "onnxgrad";
+import type { Stage } from "../systems/stage.ts";
+import { loadCheckpoint, saveCheckpoint } from "./checkpoint.ts";
+import { type RunnerOptions, type StageProgress, StageRunner } from "./stage-runner.ts";
+
+/** What happens during training, in the order in which it happens. */
+export type TrainEvent =
+  | { readonly kind: "resumed"; readonly imagesSeen: number }
+  | { readonly kind: "warning"; readonly message: string }
+  | ({ readonly kind: "step"; readonly stage: string } & StageProgress & StepReport)
+  | { readonly kind: "saved"; readonly imagesSeen: number }
+  | {
+      readonly kind: "rollback";
+      readonly stage: string;
+      readonly step: number;
+      readonly lrScale: number;
+      readonly left: number;
+    };
+
+/** The numbers of one step. */
+export interface StepReport {
+  readonly metrics: Readonly<Record<string, number>>;
+  readonly dataMs: number;
+  readonly stepMs: number;
+  /** Fraction of all images of all stages, weighted by their shares. */
+  readonly done: number;
+}
+
+/** Everything that {@link train} needs. */
+export interface TrainOptions extends RunnerOptions {
+  /** Run directory; checkpoints go here. */
+  readonly dir: string;
+  readonly stages: readonly Stage[];
+  /** Images that each stage is to see. */
+  readonly images: Readonly<Record<string, number>>;
+  readonly onEvent?: (event: TrainEvent) => void | Promise<void>;
+  /** Aborting finishes the step, saves and returns. */
+  readonly signal?: AbortSignal;
+  /** Seconds between checkpoints; default 60. */
+  readonly saveSeconds?: number;
+  /** Fractions of the training after which `onPreview` is called with the present arrays. */
+  readonly previews?: readonly number[];
+  readonly onPreview?: (tensors: ReadonlyMap<string, NamedArray>, done: number) => Promise<void>;
+}
+
+/** How a training ended. */
+export interface TrainSummary {
+  readonly finished: boolean;
+  readonly progress: Readonly<Record<string, StageProgress>>;
+  /** Share of the time in steps that went into reading data and drawing noise. */
+  readonly dataShare: number;
+}
+
+/** Roll-backs before giving up. */
+const MAX_ROLLBACKS = 3;
+
+/** Counters in a checkpoint's metadata. */
+interface Counters {
+  readonly stages: Readonly<Record<string, StageProgress>>;
+  readonly lrScale: number;
+  readonly rollbacks: number;
+}
+
+/**
+ * Trains until every stage has seen its images, or `signal` aborts. Resumes from the checkpoint in `dir` if there is one:
+ * the result is bit for bit that of a run that was never interrupted.
+ * @throws UserError `train/diverged` after three roll-backs; what was saved last stays good.
+ */
+export async function train(options: TrainOptions): Promise<TrainSummary> {
+  const { dir, stages, images, signal, saveSeconds = 60, previews = [] } = options;
+  const report = async (event: TrainEvent) => options.onEvent?.(event);
+  const runners = stages.map((stage) => new StageRunner(stage, options));
+  let lrScale = 1;
+  let rollbacks = 0;
+
+  const restore = (): number | undefined => {
+    const saved = loadCheckpoint(dir);
+    if (saved === undefined) return undefined;
+    const counters = parseCounters(saved.metadata["progress"]);
+    for (const runner of runners) {
+      const progress = counters.stages[runner.stage.name];
+      if (progress === undefined)
+        throw new UserError(
+          "train/mismatch",
+          `run "${dir}": its checkpoint has no stage "${runner.stage.name}". It was made by another preset or version; choose another --out.`,
+        );
+      runner.restore(saved.tensors, progress);
+    }
+    ({ lrScale, rollbacks } = counters);
+    if (saved.warning !== undefined) void report({ kind: "warning", message: saved.warning });
+    return seen();
+  };
+  const seen = () => runners.reduce((total, { progress }) => total + progress.imagesSeen, 0);
+  const tensors = () => new Map(runners.flatMap((runner) => runner.tensors()));
+  const save = async () => {
+    const counters: Counters = {
+      stages: Object.fromEntries(runners.map((runner) => [runner.stage.name, runner.progress])),
+      lrScale,
+      rollbacks,
+    };
+    saveCheckpoint(dir, { tensors: tensors(), metadata: { progress: JSON.stringify(counters) } });
+    await report({ kind: "saved", imagesSeen: seen() });
+  };
+  const fraction = ({ stage, progress }: StageRunner) =>
+    Math.min(1, progress.imagesSeen / images[stage.name]!);
+  const done = () => runners.reduce((total, runner) => total + runner.stage.share * fraction(runner), 0);
+
+  const resumedAt = restore();
+  if (resumedAt !== undefined) await report({ kind: "resumed", imagesSeen: resumedAt });
+
+  let lastSave = performance.now();
+  let dataMs = 0;
+  let totalMs = 0;
+  let nextPreview = previews.filter((at) => at <= done()).length;
+  for (
+    let runner = next(runners, fraction);
+    runner !== undefined && signal?.aborted !== true;
+    runner = next(runners, fraction)
+  ) {
+    const { stage } = runner;
+    const outcome = await runner.step(images[stage.name]!, lrScale);
+    if (Object.values(outcome.metrics).some((value) => !Number.isFinite(value))) {
+      const step = runner.progress.step;
+      if (++rollbacks > MAX_ROLLBACKS)
+        throw new UserError(
+          "train/diverged",
+          `training diverged in stage "${stage.name}" at step ${step}, the ${rollbacks}th time. The last good state is kept in ${dir}; start another run with a lower --lr.`,
+        );
+      const [keptRollbacks, keptScale] = [rollbacks, lrScale / 2];
+      if (restore() === undefined) for (const each of runners) each.reset();
+      [rollbacks, lrScale] = [keptRollbacks, keptScale];
+      await report({ kind: "rollback", stage: stage.name, step, lrScale, left: MAX_ROLLBACKS - rollbacks });
+      continue;
+    }
+    dataMs += outcome.dataMs;
+    totalMs += outcome.stepMs;
+    await report({ kind: "step", stage: stage.name, ...runner.progress, ...outcome, done: done() });
+    if (nextPreview < previews.length && done() >= previews[nextPreview]!) {
+      nextPreview++;
+      await options.onPreview?.(tensors(), done());
+    }
+    if (performance.now() - lastSave > 1000 * saveSeconds) {
+      await save();
+      lastSave = performance.now();
+    }
+  }
+  await save();
+  await Promise.all(runners.map((runner) => runner.disposeAllBut([])));
+  return {
+    finished: runners.every((runner) => fraction(runner) >= 1),
+    progress: Object.fromEntries(runners.map((runner) => [runner.stage.name, runner.progress])),
+    dataShare: totalMs === 0 ? 0 : dataMs / totalMs,
+  };
+}
+
+/** The unfinished stage that is least far; the first of equals. A pure function of progress, as resuming needs. */
+function next(
+  runners: readonly StageRunner[],
+  fraction: (runner: StageRunner) => number,
+): StageRunner | undefined {
+  let least: StageRunner | undefined;
+  for (const runner of runners)
+    if (fraction(runner) < 1 && (least === undefined || fraction(runner) < fraction(least))) least = runner;
+  return least;
+}
+
+/** @throws UserError `train/mismatch` when a checkpoint's counters are not ours. */
+function parseCounters(text: string | undefined): Counters {
+  try {
+    const value = JSON.parse(text ?? "") as Counters;
+    const whole = (n: unknown) => Number.isSafeInteger(n) && (n as number) >= 0;
+    const good =
+      Object.values(value.stages).every(({ step, imagesSeen }) => whole(step) && whole(imagesSeen)) &&
+      value.lrScale > 0 &&
+      whole(value.rollbacks);
+    if (good) return value;
+  } catch {
+    // Falls through to the error below.
+  }
+  throw new UserError(
+    "train/mismatch",
+    "checkpoint: its progress record is missing or damaged. It was made by another version; choose another --out.",
+  );
+}
