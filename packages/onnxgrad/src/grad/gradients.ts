@@ -8,7 +8,7 @@ import { broadcastTo, sumTo } from "../ops/broadcast.ts";
 import { onesLike } from "../ops/compare.ts";
 import { constant } from "../ops/source.ts";
 import { scope } from "../trace/scope.ts";
-import { formatSpec, reachable, Tensor } from "../trace/tensor.ts";
+import { formatSpec, reachable, sameShape, Tensor } from "../trace/tensor.ts";
 import { type Mapped, treeLeaves, treeMap } from "../trace/tree.ts";
 
 const isTensor = (value: unknown): value is Tensor => value instanceof Tensor;
@@ -22,6 +22,10 @@ export function gradients(output: Tensor, wrt: readonly Tensor[], cotangent?: Te
   if (cotangent === undefined && output.size !== 1)
     throw new GraphError(
       `gradients: output ${formatSpec(output)} is no scalar. Reduce it with sum() or mean(), or give a cotangent.`,
+    );
+  if (cotangent !== undefined && !sameShape(cotangent.shape, output.shape))
+    throw new GraphError(
+      `gradients: cotangent ${formatSpec(cotangent)} for output ${formatSpec(output)}. Give one weight an element.`,
     );
   const nodes = reachable([output]);
   const targets = new Set(wrt);

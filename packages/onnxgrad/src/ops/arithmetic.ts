@@ -114,7 +114,7 @@ export function minimum(a: Operand, b: Operand): Tensor {
 export function square(x: Tensor): Tensor {
   return mul(x, x);
 }
-/** Limits x to [low, high]; the gradient is passed inside the interval only. */
+/** Limits x to [low, high]; the gradient is passed inside the interval, by half at its ends. */
 export function clamp(x: Tensor, low: number, high: number): Tensor {
   return minimum(maximum(x, low), high);
 }

@@ -4,8 +4,12 @@ import { defineOp, type OpDefinition, type RefArray, shapeError } from "./define
 import { reshape } from "./reshape.ts";
 import { sum } from "./reduce.ts";
 
-/** The shape that `shapes` broadcast to. @throws GraphError naming both shapes. */
-export function broadcastShape(op: string, inputs: readonly Spec[]): number[] {
+/** The shape that `inputs` broadcast to; errors print `shown`. @throws GraphError naming both shapes. */
+export function broadcastShape(
+  op: string,
+  inputs: readonly Spec[],
+  shown: readonly Spec[] = inputs,
+): number[] {
   const rank = Math.max(...inputs.map((spec) => spec.shape.length));
   return Array.from({ length: rank }, (_, axis) => {
     let extent = 1;
@@ -16,7 +20,7 @@ export function broadcastShape(op: string, inputs: readonly Spec[]): number[] {
         throw shapeError(
           op,
           `cannot broadcast ${extent} with ${n}`,
-          inputs,
+          shown,
           "Dimensions must be equal or 1, counted from the right; see reshape() and broadcastTo().",
         );
       extent = n;

@@ -37,6 +37,23 @@ export function convGeometry({ stride, padding, dilation, groups = 1 }: ConvOpti
   return { stride: pair(stride, 1), padding: pair(padding, 0), dilation: pair(dilation, 1), groups };
 }
 
+function requireGeometry(name: string, g: ConvGeometry, inputs: readonly Spec[]): void {
+  const counts = [...g.stride, ...g.dilation, g.groups];
+  if (
+    [...counts, ...g.padding].every(Number.isInteger) &&
+    Math.min(...counts) > 0 &&
+    Math.min(...g.padding) >= 0
+  )
+    return;
+  const { stride, padding, dilation, groups } = g;
+  throw shapeError(
+    name,
+    `stride [${stride.join(",")}], padding [${padding.join(",")}], dilation [${dilation.join(",")}], groups ${groups}`,
+    inputs,
+    "All are whole numbers; padding may be 0, the others start at 1.",
+  );
+}
+
 /** Extent of the output along direction d (0 vertical, 1 horizontal). */
 function outputExtent(input: number, kernel: number, g: ConvGeometry, d: 0 | 1): number {
   return Math.floor((input + 2 * g.padding[d] - g.dilation[d] * (kernel - 1) - 1) / g.stride[d]) + 1;
@@ -44,6 +61,7 @@ function outputExtent(input: number, kernel: number, g: ConvGeometry, d: 0 | 1):
 
 function outputShape(name: string, x: Spec, w: Spec, g: ConvGeometry): number[] {
   requireFloat(name, [x, w]);
+  requireGeometry(name, g, [x, w]);
   if (x.shape.length !== 4 || w.shape.length !== 4)
     throw shapeError(
       name,
@@ -364,6 +382,14 @@ export function convTranspose2d(
   } = {},
 ): Tensor {
   const g = convGeometry(options);
+  requireGeometry("convTranspose2d", g, [x, weight]);
+  if (x.rank !== 4 || weight.rank !== 4 || x.shape[1] !== weight.shape[0])
+    throw shapeError(
+      "convTranspose2d",
+      "takes input [n,in,h,w] and weight [in,out/groups,kh,kw]",
+      [x, weight],
+      "Give the layer the input's channels.",
+    );
   const extra = pair(options.outputPadding, 0);
   const extent = (d: 0 | 1) =>
     (x.shape[2 + d]! - 1) * g.stride[d] -

@@ -10,6 +10,8 @@ export const gatherOp: OpDefinition<NoAttrs> = defineOp<NoAttrs>({
     const [x, indices] = inputs;
     if (indices!.dtype !== "int64")
       throw shapeError("gather", "takes int64 indices", inputs, 'Convert with cast(i, "int64").');
+    if (x!.shape.length === 0)
+      throw shapeError("gather", "has no rows to pick", inputs, "Give a table [rows, ...].");
     return [{ shape: [...indices!.shape, ...x!.shape.slice(1)], dtype: x!.dtype }];
   },
   vjp: ({ grad, inputs: [x, indices] }) => [

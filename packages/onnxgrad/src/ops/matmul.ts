@@ -29,7 +29,7 @@ export const matmulOp: OpDefinition<NoAttrs> = defineOp<NoAttrs>({
       );
     return [
       {
-        shape: [...broadcastShape("matmul", [lead(a), lead(b)]), a.shape.at(-2)!, b.shape.at(-1)!],
+        shape: [...broadcastShape("matmul", [lead(a), lead(b)], inputs), a.shape.at(-2)!, b.shape.at(-1)!],
         dtype: "float32",
       },
     ];

@@ -1,5 +1,5 @@
 /** @module Normalisation: standardisation of rows, layer, group and batch normalisation. */
-import { apply, type Tensor } from "../trace/tensor.ts";
+import { apply, sameShape, type Shape, type Tensor } from "../trace/tensor.ts";
 import { add, mul, pow, sub } from "./arithmetic.ts";
 import { defineOp, type OpDefinition, requireFloat, shapeError } from "./define-op.ts";
 import { mean } from "./reduce.ts";
@@ -79,8 +79,19 @@ export interface Affine {
   readonly shift: Tensor;
 }
 
+function requireAffine(op: string, x: Tensor, { scale, shift }: Affine, allowed: readonly Shape[]): void {
+  if ([scale, shift].some(({ shape }) => !allowed.some((each) => sameShape(each, shape))))
+    throw shapeError(
+      op,
+      `scale and shift must be ${allowed.map((shape) => `[${shape.join(",")}]`).join(" or ")}`,
+      [x, scale, shift],
+      "Give one scale and one shift a channel.",
+    );
+}
+
 /** Layer normalisation over the last axis (Ba et al. 2016); scale and shift are [last extent]. */
 export function layerNorm(x: Tensor, affine?: Affine, epsilon = 1e-5): Tensor {
+  if (affine) requireAffine("layerNorm", x, affine, [x.shape.slice(-1)]);
   const y = standardize(x, epsilon);
   return affine ? add(mul(y, affine.scale), affine.shift) : y;
 }
@@ -104,6 +115,7 @@ export function groupNorm(x: Tensor, groups: number, affine?: Affine, epsilon = 
 
 /** scale * x + shift with one value of each a channel of [n,c,h,w]: [c], or [n,c] for one of each a sample. */
 export function affineChannels(x: Tensor, { scale, shift }: Affine): Tensor {
+  requireAffine("affineChannels", x, { scale, shift }, [x.shape.slice(1, 2), x.shape.slice(0, 2)]);
   const spread = (t: Tensor) => reshape(t, [t.rank === 2 ? t.shape[0]! : 1, x.shape[1]!, 1, 1]);
   return add(mul(x, spread(scale)), spread(shift));
 }

@@ -31,10 +31,11 @@ export const maxPool2dOp: OpDefinition<PoolAttrs> = defineOp<PoolAttrs>({
   infer([x], attrs) {
     requireFloat("maxPool2d", [x!]);
     const [n, c, h, w] = x!.shape;
-    if (x!.shape.length !== 4 || h! < attrs.kernel || w! < attrs.kernel)
+    const counts = [attrs.kernel, attrs.stride].every((k) => Number.isInteger(k) && k > 0);
+    if (!counts || x!.shape.length !== 4 || h! < attrs.kernel || w! < attrs.kernel)
       throw shapeError(
         "maxPool2d",
-        `window ${attrs.kernel} does not fit`,
+        `window ${attrs.kernel} with stride ${attrs.stride} does not fit`,
         [x!],
         "Takes [n,c,h,w] no smaller than the window.",
       );
@@ -106,6 +107,8 @@ function requireMultiple(name: string, x: Tensor, kernel: number): [number, numb
 /** Repeats every pixel factor x factor times. @throws GraphError unless x is [n,c,h,w]. */
 export function upsampleNearest2d(x: Tensor, factor: number): Tensor {
   const [n, c, h, w] = requireMultiple("upsampleNearest2d", x, 1);
+  if (!Number.isInteger(factor) || factor < 1)
+    throw shapeError("upsampleNearest2d", `factor ${factor} is no positive integer`, [x], "Use 1, 2, ...");
   const spread = broadcastTo(reshape(x, [n * c, h, 1, w, 1]), [n * c, h, factor, w, factor]);
   return reshape(spread, [n, c, h * factor, w * factor]);
 }

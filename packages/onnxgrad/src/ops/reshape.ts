@@ -11,7 +11,7 @@ interface ReshapeAttrs {
 export const reshapeOp: OpDefinition<ReshapeAttrs> = defineOp<ReshapeAttrs>({
   name: "reshape",
   infer([x], { shape }) {
-    if (sizeOf(x!.shape) !== sizeOf(shape))
+    if (sizeOf(x!.shape) !== sizeOf(shape) || shape.some((n) => !Number.isInteger(n) || n < 0))
       throw shapeError(
         "reshape",
         `cannot turn ${sizeOf(x!.shape)} elements into [${shape.join(",")}]`,
@@ -31,7 +31,15 @@ export const reshapeOp: OpDefinition<ReshapeAttrs> = defineOp<ReshapeAttrs>({
  */
 export function reshape(x: Tensor, shape: Shape): Tensor {
   const known = shape.reduce((product, n) => (n === -1 ? product : product * n), 1);
-  const target = shape.map((n) => (n === -1 ? x.size / known : n));
+  const inferred = x.size / known;
+  if (shape.includes(-1) && (shape.indexOf(-1) !== shape.lastIndexOf(-1) || !Number.isInteger(inferred)))
+    throw shapeError(
+      "reshape",
+      `cannot infer -1 in [${shape.join(",")}] from ${x.size} elements`,
+      [x],
+      "One -1 at most, and the other dimensions must divide the number of elements.",
+    );
+  const target = shape.map((n) => (n === -1 ? inferred : n));
   return sameShape(x.shape, target) ? x : apply1(reshapeOp, [x], { shape: target });
 }
 

@@ -1,5 +1,5 @@
 /** @module Cutting and joining: strided slice and its adjoint, zero padding, concat and split, flip. */
-import { invariant } from "../errors.ts";
+import { GraphError, invariant } from "../errors.ts";
 import { apply, apply1, type Shape, sizeOf, type Spec, type Tensor } from "../trace/tensor.ts";
 import { broadcastTo, stridesOf } from "./broadcast.ts";
 import { defineOp, type OpDefinition, type RefArray, requireFloat, shapeError } from "./define-op.ts";
@@ -46,15 +46,25 @@ function forEachSliced(
 }
 
 function checkRanges(name: string, ranges: readonly SliceRange[], shape: Shape, spec: Spec): void {
+  if (ranges.length !== shape.length || spec.shape.length !== shape.length)
+    throw shapeError(
+      name,
+      `${ranges.length} ranges for [${shape.join(",")}]`,
+      [spec],
+      "Give one range an axis, and keep the number of axes.",
+    );
   ranges.forEach(({ start, count, step }, axis) => {
     const last = start + (count - 1) * step;
     const extent = shape[axis]!;
-    if (count < 1 || step === 0 || start < 0 || last < 0 || start >= extent || last >= extent)
+    const whole = [start, count, step].every(Number.isInteger);
+    if (!whole || count < 1 || step === 0 || start < 0 || last < 0 || start >= extent || last >= extent)
       throw shapeError(
         name,
-        `range ${start}..${last} leaves axis ${axis} of extent ${extent}`,
+        count < 1
+          ? `range from ${start} by ${step} on axis ${axis} is empty`
+          : `range ${start}..${last} leaves axis ${axis} of extent ${extent}`,
         [spec],
-        "Ranges are not clipped.",
+        "Ranges are whole numbers and are not clipped.",
       );
   });
 }
@@ -97,6 +107,13 @@ export const unsliceOp: OpDefinition<UnsliceAttrs> = defineOp<UnsliceAttrs>({
   infer([x], { ranges, shape }) {
     requireFloat("unslice", [x!]);
     checkRanges("unslice", ranges, shape, x!);
+    if (ranges.some(({ count }, axis) => count !== x!.shape[axis]))
+      throw shapeError(
+        "unslice",
+        `ranges hold [${ranges.map(({ count }) => count).join(",")}] elements`,
+        [x!],
+        "Counts must be the shape of the tensor.",
+      );
     return [{ shape, dtype: "float32" }];
   },
   vjp: ({ grad, attrs: { ranges } }) => [apply1(sliceOp, [grad], { ranges })],
@@ -163,7 +180,8 @@ export function slice(
 
 /** {@link slice} by explicit ranges, one an axis. */
 export function sliceRanges(x: Tensor, ranges: readonly SliceRange[]): Tensor {
-  return ranges.every((range, axis) => isWhole(range, x.shape[axis]!)) ? x : apply1(sliceOp, [x], { ranges });
+  const whole = ranges.length === x.rank && ranges.every((range, axis) => isWhole(range, x.shape[axis]!));
+  return whole ? x : apply1(sliceOp, [x], { ranges });
 }
 
 /** The indices `start..start+count-1` of one axis. */
@@ -194,8 +212,19 @@ export function unslice(x: Tensor, ranges: readonly SliceRange[], shape: Shape):
   return apply1(unsliceOp, [x], { ranges, shape });
 }
 
+function requirePads(name: string, x: Tensor, pads: readonly (readonly [number, number])[]): void {
+  if (pads.length > x.rank || pads.flat().some((n) => !Number.isInteger(n) || n < 0))
+    throw shapeError(
+      name,
+      `pads ${pads.map((pair) => `[${pair.join(",")}]`).join(",")} do not fit`,
+      [x],
+      "Give [before, after] an axis, whole and not negative; crop with slice().",
+    );
+}
+
 /** Zeros around a tensor: `[before, after]` an axis; axes beyond the given ones are kept. */
 export function padZero(x: Tensor, pads: readonly (readonly [number, number])[]): Tensor {
+  requirePads("padZero", x, pads);
   const shape = x.shape.map((n, axis) => n + (pads[axis]?.[0] ?? 0) + (pads[axis]?.[1] ?? 0));
   if (shape.every((n, axis) => n === x.shape[axis])) return x;
   return unslice(
@@ -210,6 +239,7 @@ export function padZero(x: Tensor, pads: readonly (readonly [number, number])[])
  * @throws GraphError when a pad reaches the extent of its axis.
  */
 export function padReflect(x: Tensor, pads: readonly (readonly [number, number])[]): Tensor {
+  requirePads("padReflect", x, pads);
   return pads.reduce((padded, [before, after], axis) => {
     const extent = padded.shape[axis]!;
     if (Math.max(before, after) >= extent)
@@ -239,11 +269,17 @@ interface AxisAttrs {
   readonly axis: number;
 }
 
+function requireAxis(name: string, axis: number, x: Spec): void {
+  if (!Number.isInteger(axis) || axis < 0 || axis >= x.shape.length)
+    throw shapeError(name, `no axis ${axis}`, [x], "Negative axes count from the end.");
+}
+
 /** Joins tensors along an axis. */
 export const concatOp: OpDefinition<AxisAttrs> = defineOp<AxisAttrs>({
   name: "concat",
   infer(inputs, { axis }) {
     const [first] = inputs;
+    requireAxis("concat", axis, first!);
     const fits = ({ shape, dtype }: Spec) =>
       dtype === first!.dtype &&
       shape.length === first!.shape.length &&
@@ -283,7 +319,7 @@ export const concatOp: OpDefinition<AxisAttrs> = defineOp<AxisAttrs>({
  * @throws GraphError when other dimensions differ.
  */
 export function concat(parts: readonly Tensor[], axis: number): Tensor {
-  invariant(parts.length > 0, "concat of nothing");
+  if (parts.length === 0) throw new GraphError("concat: no parts. Give at least one tensor.");
   return parts.length === 1
     ? parts[0]!
     : apply1(concatOp, parts, { axis: axis < 0 ? axis + parts[0]!.rank : axis });
@@ -297,12 +333,13 @@ interface SplitAttrs extends AxisAttrs {
 export const splitOp: OpDefinition<SplitAttrs> = defineOp<SplitAttrs>({
   name: "split",
   infer([x], { axis, sizes }) {
-    if (sizes.reduce((a, b) => a + b, 0) !== x!.shape[axis])
+    requireAxis("split", axis, x!);
+    if (sizes.reduce((a, b) => a + b, 0) !== x!.shape[axis] || sizes.some((size) => !(size > 0)))
       throw shapeError(
         "split",
         `sizes ${sizes.join(" + ")} do not add to ${x!.shape[axis]} on axis ${axis}`,
         [x!],
-        "Sizes must cover the axis.",
+        "Sizes must be positive and cover the axis.",
       );
     return sizes.map((size) => ({ shape: x!.shape.map((n, i) => (i === axis ? size : n)), dtype: x!.dtype }));
   },
@@ -334,5 +371,6 @@ export const splitOp: OpDefinition<SplitAttrs> = defineOp<SplitAttrs>({
  * @throws GraphError unless the sizes cover the axis.
  */
 export function split(x: Tensor, sizes: readonly number[], axis: number): readonly Tensor[] {
-  return sizes.length === 1 ? [x] : apply(splitOp, [x], { sizes, axis: axis < 0 ? axis + x.rank : axis });
+  const at = axis < 0 ? axis + x.rank : axis;
+  return sizes.length === 1 && sizes[0] === x.shape[at] ? [x] : apply(splitOp, [x], { sizes, axis: at });
 }

@@ -2,7 +2,7 @@
 import { apply1, type Tensor } from "../trace/tensor.ts";
 import { add, mul, type NoAttrs, sub } from "./arithmetic.ts";
 import { stopGradient } from "./compare.ts";
-import { defineOp, type OpDefinition, requireFloat } from "./define-op.ts";
+import { defineOp, type OpDefinition, requireFloat, shapeError } from "./define-op.ts";
 import { exp, log } from "./elementary.ts";
 import { matmul } from "./matmul.ts";
 import { max, sum } from "./reduce.ts";
@@ -13,6 +13,8 @@ export const softmaxOp: OpDefinition<NoAttrs> = defineOp<NoAttrs>({
   name: "softmax",
   infer(inputs) {
     requireFloat("softmax", inputs);
+    if (inputs[0]!.shape.length === 0)
+      throw shapeError("softmax", "needs at least one axis", inputs, "Reshape to rows first.");
     return [{ shape: inputs[0]!.shape, dtype: "float32" }];
   },
   vjp: ({ grad, outputs: [y] }) => [mul(y!, sub(grad, sum(mul(grad, y!), [-1], { keepDims: true })))],
