@@ -154,6 +154,7 @@ const GEOMETRIES: readonly (readonly [name: string, x: Shape, w: Shape, options:
     [2, 2, 3, 3],
     { groups: 2, dilation: 2, stride: 2, padding: 2 },
   ],
+  ["3x2 padding [2,0]", [1, 2, 4, 4], [2, 2, 3, 2], { padding: [2, 0] }],
   ["whole image", [2, 3, 3, 3], [4, 3, 3, 3], {}],
   ["kernel larger than the input", [1, 1, 2, 2], [1, 1, 3, 3], { padding: 1 }],
 ];
@@ -476,6 +477,11 @@ export const compositeCases: Readonly<Record<string, OpCases>> = {
     {
       name: "2 groups",
       inputs: [f([2, 4, 2, 2]), ...affine],
+      build: (x, scale, shift) => groupNorm(x, 2, { scale: scale!, shift: shift! }),
+    },
+    {
+      name: "scale and shift of each sample",
+      inputs: [f([2, 4, 2, 2]), f([2, 4], POSITIVE), f([2, 4])],
       build: (x, scale, shift) => groupNorm(x, 2, { scale: scale!, shift: shift! }),
     },
     { name: "one group", inputs: [f([1, 2, 2, 3])], build: (x) => groupNorm(x, 1) },
