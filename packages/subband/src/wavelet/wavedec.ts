@@ -93,7 +93,8 @@ export function waverec2<T extends Samples>(
   }, cA);
 }
 
-function checkLevels(levels: number): number {
+/** @throws UserError `wavelet/levels` unless `levels` is a non-negative integer, which it returns. */
+export function checkLevels(levels: number): number {
   if (Number.isInteger(levels) && levels >= 0) return levels;
   throw new UserError("wavelet/levels", `levels must be a non-negative integer; got ${levels}.`);
 }
