@@ -2,7 +2,7 @@
  * @module The safetensors file format (8-byte header length, JSON header, raw little-endian data): float32 arrays by
  * name with string metadata. Reading trusts nothing: every length, offset and shape is checked before use.
  */
-import { UserError } from "../errors.ts";
+import { invariant, UserError } from "../errors.ts";
 import { type Shape, sizeOf } from "../trace/tensor.ts";
 
 /** Contents of a file. */
@@ -14,15 +14,27 @@ export interface Safetensors {
 /** Headers beyond this are refused: 100 MB, as in the reference implementation. */
 const MAX_HEADER = 100_000_000;
 
-/** Writes named float32 arrays and metadata to one buffer. Equal contents give equal bytes. */
+const METADATA = "__metadata__";
+
+/**
+ * Writes named float32 arrays and metadata to one buffer. Equal contents in equal order give equal bytes.
+ * @throws UserError `safetensors/name` when an array takes the name reserved for metadata.
+ */
 export function encodeSafetensors({ tensors, metadata }: Safetensors): Uint8Array<ArrayBuffer> {
-  const header: Record<string, unknown> = { __metadata__: metadata };
+  const header: [string, unknown][] = Object.keys(metadata).length === 0 ? [] : [[METADATA, metadata]];
   let offset = 0;
   for (const [name, { shape, data }] of tensors) {
-    header[name] = { dtype: "F32", shape, data_offsets: [offset, offset + data.byteLength] };
+    if (name === METADATA)
+      throw new UserError(
+        "safetensors/name",
+        `safetensors: "${name}" is reserved. Name the array otherwise.`,
+      );
+    invariant(data.length === sizeOf(shape), `"${name}": ${data.length} values for [${shape.join(",")}]`);
+    header.push([name, { dtype: "F32", shape, data_offsets: [offset, offset + data.byteLength] }]);
     offset += data.byteLength;
   }
-  const text = new TextEncoder().encode(JSON.stringify(header));
+  // fromEntries defines own properties, so that even an array named __proto__ is kept.
+  const text = new TextEncoder().encode(JSON.stringify(Object.fromEntries(header)));
   const headerLength = Math.ceil(text.length / 8) * 8; // padded with spaces so that the data are aligned
   const bytes = new Uint8Array(8 + headerLength + offset);
   new DataView(bytes.buffer).setBigUint64(0, BigInt(headerLength), true);
@@ -47,45 +59,59 @@ export function decodeSafetensors(bytes: Uint8Array): Safetensors {
       `safetensors: ${why}. The file is damaged or of another kind.`,
     );
   };
-  if (bytes.length < 8) fail(`${bytes.length} bytes are too few`);
+  if (bytes.length < 8) return fail(`${bytes.length} bytes are too few`);
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   const headerLength = Number(view.getBigUint64(0, true));
   if (headerLength > MAX_HEADER || 8 + headerLength > bytes.length)
-    fail(`header of ${headerLength} bytes does not fit`);
+    return fail(`header of ${headerLength} bytes does not fit`);
+  if (bytes[8] !== 0x7b) return fail("header does not begin with {");
   let header: unknown;
   try {
     header = JSON.parse(
       new TextDecoder("utf-8", { fatal: true }).decode(bytes.subarray(8, 8 + headerLength)),
     );
   } catch {
-    fail("header is no JSON");
+    return fail("header is no JSON");
   }
-  if (typeof header !== "object" || header === null || Array.isArray(header)) fail("header is no object");
   const start = 8 + headerLength;
   const available = bytes.length - start;
   const tensors = new Map<string, { shape: Shape; data: Float32Array }>();
+  const spans: { readonly name: string; readonly from: number; readonly to: number }[] = [];
   let metadata: Record<string, string> = {};
-  let covered = 0;
   for (const [name, value] of Object.entries(header as Record<string, unknown>)) {
-    if (name === "__metadata__") {
-      metadata = Object.fromEntries(
-        Object.entries(value as object).filter(
-          (pair): pair is [string, string] => typeof pair[1] === "string",
-        ),
-      );
+    if (name === METADATA) {
+      if (!isStrings(value)) return fail("metadata are no map of strings");
+      metadata = value;
       continue;
     }
     const { dtype, shape, data_offsets: offsets } = (value ?? {}) as Record<string, unknown>;
-    if (dtype !== "F32") fail(`"${name}" has element type ${String(dtype)}, only F32 is read`);
+    if (dtype !== "F32") return fail(`"${name}" has element type ${String(dtype)}, only F32 is read`);
     if (!isCounts(shape) || !isCounts(offsets) || offsets.length !== 2)
       return fail(`"${name}" has no valid shape or offsets`);
     const [from, to] = offsets as [number, number];
-    if (to > available || to - from !== 4 * sizeOf(shape)) fail(`"${name}" lies outside the data`);
-    tensors.set(name, { shape, data: new Float32Array(bytes.slice(start + from, start + to).buffer) });
-    covered = Math.max(covered, to);
+    if (to > available || to - from !== 4 * sizeOf(shape)) return fail(`"${name}" lies outside the data`);
+    // A copy in a buffer of its own: aligned, and no window into a larger file. (Buffer's slice would not copy.)
+    const own = new Uint8Array(bytes.subarray(start + from, start + to));
+    tensors.set(name, { shape, data: new Float32Array(own.buffer) });
+    spans.push({ name, from, to });
   }
-  if (covered !== available) fail(`${available} bytes of data, the header describes ${covered}`);
+  // The format wants every byte of the data described exactly once.
+  let covered = 0;
+  for (const { name, from, to } of spans.sort((a, b) => a.from - b.from || a.to - b.to)) {
+    if (from !== covered) return fail(`"${name}" begins at ${from}, the array before it ends at ${covered}`);
+    covered = to;
+  }
+  if (covered !== available) return fail(`${available} bytes of data, the header describes ${covered}`);
   return { tensors, metadata };
+}
+
+function isStrings(value: unknown): value is Record<string, string> {
+  return (
+    typeof value === "object" &&
+    value !== null &&
+    !Array.isArray(value) &&
+    Object.values(value).every((item) => typeof item === "string")
+  );
 }
 
 function isCounts(value: unknown): value is number[] {
