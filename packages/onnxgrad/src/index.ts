@@ -8,6 +8,7 @@ export {
   type DType,
   formatSpec,
   type GraphNode,
+  reachable,
   sameShape,
   type Shape,
   sizeOf,
