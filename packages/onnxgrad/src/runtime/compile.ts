@@ -16,7 +16,7 @@ import type { Backend, RuntimeData, RuntimeTensor } from "./backend.ts";
 import { State, type StateEntry, type StateTree, type Traced } from "./state.ts";
 
 /** Declares an input: its shape (float32), or shape and element type. */
-export type InputSpec = Shape | { readonly shape: Shape; readonly dtype: DType };
+export type InputSpec = Shape | { readonly shape: Shape; readonly dtype: "float32" | "int64" };
 
 /** Everything {@link compile} needs besides the function. */
 export interface CompileOptions<S extends StateTree, I extends Readonly<Record<string, InputSpec>>> {
@@ -41,8 +41,9 @@ type OutputNames<R> = Exclude<keyof R, "state"> & string;
 /** A compiled function with state. */
 export interface Program<S extends StateTree, I, R> {
   /**
-   * Runs once. The returned arrays are reused by the next run: copy what must last.
-   * @throws UserError when an input is missing or has the wrong length.
+   * Runs once; runs of programs that share a state wait for each other. The returned arrays are reused by the next
+   * run: copy what must last.
+   * @throws UserError when an input is missing, has the wrong length or values that its type cannot hold.
    */
   run(feeds: { readonly [K in keyof I]: Feed }): Promise<{ readonly [K in OutputNames<R>]: Float32Array }>;
   readonly state: State<S>;
@@ -89,9 +90,9 @@ export async function compile<
   } as TraceArguments<S, I>);
 
   const { state: nextState, ...results } = traced as Readonly<Record<string, unknown>>;
-  const updates = nextState === undefined ? [] : collectUpdates(nextState, state.template, state, "");
-  const outputs: [string, Tensor][] = [
-    ...updates.map(([entry, tensor]): [string, Tensor] => [`next.${entry.name}`, tensor]),
+  const candidates = nextState === undefined ? [] : collectUpdates(nextState, state.template, state, "");
+  const proposed: [string, Tensor][] = [
+    ...candidates.map(([entry, tensor]): [string, Tensor] => [`next.${entry.name}`, tensor]),
     ...Object.entries(results).map(([name, tensor]): [string, Tensor] => {
       if (!isTensor(tensor) || tensor.dtype !== "float32")
         throw new GraphError(
@@ -101,10 +102,16 @@ export async function compile<
     }),
   ];
   const optimized = optimize(
-    outputs.map(([, tensor]) => tensor),
+    proposed.map(([, tensor]) => tensor),
     { debug: options.debug ?? false },
   );
-  const model = toOnnx(Object.fromEntries(outputs.map(([name], i) => [name, optimized[i]!])), options.model);
+  // State that is handed through unchanged need not be written.
+  const kept = (i: number) => i >= candidates.length || !isStateOf(candidates[i]![0], optimized[i]!);
+  const updates = candidates.filter((_, i) => kept(i)).map(([entry]) => entry);
+  const outputs = proposed.flatMap(([name], i) => (kept(i) ? [[name, optimized[i]!] as const] : []));
+  if (outputs.length === 0)
+    throw new GraphError("compile: nothing to compute. Return an output, or a changed state.");
+  const model = toOnnx(Object.fromEntries(outputs), options.model);
   const session = await backend.createSession(model.bytes);
 
   const wrapped = new WeakMap<RuntimeData, RuntimeTensor>();
@@ -129,44 +136,50 @@ export async function compile<
   return {
     state,
     stats: { nodes: model.nodes, bytes: model.bytes.length, compileMs: performance.now() - started },
-    async run(feeds) {
-      const fed: Record<string, RuntimeTensor> = {};
-      for (const [name, entry] of stateInputs) fed[name] = wrap(entry.current, entry.shape);
-      for (const [name, key, spec] of fedInputs)
-        fed[name] = backend.tensor(
-          feedData(key, spec, (feeds as Record<string, Feed | undefined>)[key]),
-          spec.shape,
-        );
-      const fetched: Record<string, RuntimeTensor> = {};
-      for (const [entry] of updates)
-        fetched[`next.${entry.name}`] = wrap(
-          (entry.spare ??= new Float32Array(entry.current.length)),
-          entry.shape,
-        );
-      for (const [name, , , tensor] of buffers) fetched[name] = tensor;
-      await session.run(fed, fetched);
-      for (const [entry] of updates) [entry.current, entry.spare] = [entry.spare!, entry.current];
-      return outputData as { readonly [K in OutputNames<R>]: Float32Array };
-    },
+    run: (feeds) =>
+      state.exclusive(async () => {
+        const fed: Record<string, RuntimeTensor> = {};
+        for (const [name, entry] of stateInputs) fed[name] = wrap(entry.current, entry.shape);
+        for (const [name, key, spec] of fedInputs) {
+          const feed = Object.hasOwn(feeds, key)
+            ? (feeds as Record<string, Feed | undefined>)[key]
+            : undefined;
+          fed[name] = backend.tensor(feedData(key, spec, feed), spec.shape);
+        }
+        const fetched: Record<string, RuntimeTensor> = {};
+        for (const entry of updates)
+          fetched[`next.${entry.name}`] = wrap(
+            (entry.spare ??= new Float32Array(entry.current.length)),
+            entry.shape,
+          );
+        for (const [name, , , tensor] of buffers) fetched[name] = tensor;
+        await session.run(fed, fetched);
+        for (const entry of updates) [entry.current, entry.spare] = [entry.spare!, entry.current];
+        return outputData as { readonly [K in OutputNames<R>]: Float32Array };
+      }),
     dispose: () => session.release(),
   };
 }
 
 function feedData(name: string, { shape, dtype }: Spec, feed: Feed | undefined): RuntimeData {
   const size = sizeOf(shape);
-  const length = typeof feed === "number" ? 1 : (feed?.length ?? 0);
-  if (feed === undefined || length !== size)
+  const values = typeof feed === "number" ? [feed] : feed;
+  if (values === undefined || values.length !== size)
     throw new UserError(
       "run/feed",
-      `input "${name}": needs ${size} values for [${shape.join(",")}], got ${feed === undefined ? "none" : length}.`,
+      `input "${name}": needs ${size} values for [${shape.join(",")}], got ${values?.length ?? "none"}.`,
     );
-  if (dtype === "float32")
-    return feed instanceof Float32Array
-      ? feed
-      : Float32Array.from(typeof feed === "number" ? [feed] : (feed as readonly number[]));
-  return feed instanceof BigInt64Array
-    ? feed
-    : BigInt64Array.from((typeof feed === "number" ? [feed] : [...(feed as readonly number[])]).map(BigInt));
+  if (dtype === "float32") {
+    if (values instanceof BigInt64Array)
+      throw new UserError("run/feed", `input "${name}": takes float32, got int64. Feed a Float32Array.`);
+    return values instanceof Float32Array ? values : Float32Array.from(values);
+  }
+  if (values instanceof BigInt64Array) return values;
+  return BigInt64Array.from(values, (value) => {
+    if (!Number.isSafeInteger(value))
+      throw new UserError("run/feed", `input "${name}": takes whole numbers, got ${value}.`);
+    return BigInt(value);
+  });
 }
 
 /** Tensors in the place of the state's arrays; packed buffers are split into their leaves. */
@@ -193,6 +206,11 @@ function traceState<S extends StateTree>(template: S, state: State): Traced<S> {
   return visit(template, "") as Traced<S>;
 }
 
+/** Whether a tensor is the state's own buffer, as it was fed. */
+function isStateOf(entry: StateEntry, { node }: Tensor): boolean {
+  return node.op.name === "input" && (node.attrs as { name: string }).name === `state.${entry.name}`;
+}
+
 /** Pairs each returned part of the next state with its buffer. */
 function collectUpdates(
   next: unknown,
@@ -202,28 +220,44 @@ function collectUpdates(
 ): [StateEntry, Tensor][] {
   const entry = state.entries.get(name);
   if (entry === undefined) {
-    return Object.entries(next as Record<string, unknown>).flatMap(([key, child]) => {
-      const within = (template as Readonly<Record<string, StateTree>>)[key];
+    if (typeof next !== "object" || next === null || isTensor(next))
+      throw new GraphError(
+        `compile: next state "${name}" is ${isTensor(next) ? formatSpec(next) : String(next)}, the state has parts there. Keep its structure.`,
+      );
+    return Object.entries(next).flatMap(([key, child]: [string, unknown]) => {
       const path = name === "" ? key : `${name}.${key}`;
-      if (within === undefined)
+      if (!Object.hasOwn(template, key))
         throw new GraphError(
           `compile: next state has "${path}", which the state lacks. Declare it in \`state\`.`,
         );
+      const within = (template as Readonly<Record<string, StateTree>>)[key]!;
       return child === undefined ? [] : collectUpdates(child, within, state, path);
     });
   }
-  const leaves = treeLeaves<Tensor>(next as never, isTensor);
-  const whole =
-    template instanceof Packed
-      ? concat(
-          leaves.map(({ leaf }) => reshape(leaf, [leaf.size])),
-          0,
-        )
-      : leaves[0]?.leaf;
-  if (whole === undefined || !sameShape(whole.shape, entry.shape))
+  const whole = entry.packed ? joinPacked(next, entry.packed, name) : next;
+  if (!isTensor(whole) || whole.dtype !== "float32" || !sameShape(whole.shape, entry.shape))
     throw new GraphError(
-      `compile: next state "${name}" is ${whole ? formatSpec(whole) : "no tensor"}, the state is [${entry.shape.join(",")}]. A state keeps its shape.`,
+      `compile: next state "${name}" is ${isTensor(whole) ? formatSpec(whole) : "no tensor"}, the state is [${entry.shape.join(",")}]. A state keeps its shape.`,
     );
-  // What is handed through unchanged need not be written.
-  return whole.node.op.name === "input" ? [] : [[entry, whole]];
+  return [[entry, whole]];
+}
+
+/** The flat buffer of a packed tree, its leaves found by name: the order in which the user wrote them does not matter. */
+function joinPacked(next: unknown, packed: Packed, name: string): Tensor {
+  const leaves = new Map(treeLeaves<Tensor>(next as never, isTensor).map((each) => [each.name, each.leaf]));
+  const parts = packed.entries.map(({ name: part, shape }) => {
+    const leaf = leaves.get(part);
+    leaves.delete(part);
+    if (leaf === undefined || leaf.dtype !== "float32" || !sameShape(leaf.shape, shape))
+      throw new GraphError(
+        `compile: next state "${name}" has ${leaf ? formatSpec(leaf) : "nothing"} as "${part}", the state has [${shape.join(",")}]. Return every part in its shape.`,
+      );
+    return reshape(leaf, [leaf.size]);
+  });
+  const [extra] = leaves.keys();
+  if (extra !== undefined)
+    throw new GraphError(
+      `compile: next state "${name}" has "${extra}", which the state lacks. Declare it in \`state\`.`,
+    );
+  return concat(parts, 0);
 }

@@ -39,21 +39,30 @@ export interface NamedArray {
 export class State<S extends StateTree = StateTree> {
   readonly entries: ReadonlyMap<string, StateEntry>;
   readonly #tree: S;
+  #last: Promise<unknown> = Promise.resolve();
 
+  /** @throws UserError `state/name` when two arrays have the same dotted name. */
   constructor(tree: S) {
     this.#tree = tree;
     const entries = new Map<string, StateEntry>();
+    const enter = (name: string, entry: Omit<StateEntry, "name">) => {
+      if (entries.has(name))
+        throw new UserError(
+          "state/name",
+          `state "${name}": two arrays have this name. Use keys without dots.`,
+        );
+      entries.set(name, { name, ...entry });
+    };
     const visit = (value: StateTree, name: string) => {
       if (value instanceof Packed)
-        entries.set(name, {
-          name,
+        enter(name, {
           shape: [value.data.length],
           packed: value,
           current: value.data.slice(),
           spare: undefined,
         });
       else if (isNdArray(value))
-        entries.set(name, { name, shape: value.shape, current: value.data.slice(), spare: undefined });
+        enter(name, { shape: value.shape, current: value.data.slice(), spare: undefined });
       else
         for (const [key, child] of Object.entries(value)) visit(child, name === "" ? key : `${name}.${key}`);
     };
@@ -77,6 +86,16 @@ export class State<S extends StateTree = StateTree> {
     return visit(this.#tree, "") as S;
   }
 
+  /**
+   * Runs `task` after everything that was given to `exclusive` before, so that a buffer is never read by one program
+   * while another writes it.
+   */
+  exclusive<T>(task: () => Promise<T>): Promise<T> {
+    const mine = this.#last.then(task);
+    this.#last = mine.catch(() => undefined);
+    return mine;
+  }
+
   /** The template that the state was made from: structure and shapes, not present values. */
   get template(): S {
     return this.#tree;
@@ -90,7 +109,7 @@ export class State<S extends StateTree = StateTree> {
       else
         for (const entry of packed.entries) {
           const length = entry.shape.reduce((a, b) => a * b, 1);
-          found.set(entry.name === "" ? name : `${name}.${entry.name}`, {
+          found.set([name, entry.name].filter((part) => part !== "").join("."), {
             shape: entry.shape,
             data: current.subarray(entry.offset, entry.offset + length),
           });
