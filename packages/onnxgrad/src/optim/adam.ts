@@ -45,7 +45,7 @@ export function adam<P>(
   { lr, betas: [beta1, beta2] = [0.9, 0.999], epsilon = 1e-8, weightDecay = 0 }: AdamOptions,
 ): { readonly params: P; readonly state: AdamState<Tensor> } {
   const p = flatten(params);
-  const g = flatten(grads);
+  const g = flatten(grads, params);
   const step = add(state.step, 1);
   const m = add(mul(state.m, beta1), mul(g, 1 - beta1));
   const v = add(mul(state.v, beta2), mul(square(g), 1 - beta2));

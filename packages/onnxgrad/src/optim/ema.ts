@@ -10,5 +10,5 @@ import { flatten, unflatten } from "./flat.ts";
 export function ema<P>(average: P, params: P, step: Tensor, decay: number): P {
   const d = minimum(div(add(step, 1), add(step, 10)), decay);
   const a = flatten(average);
-  return unflatten(add(a, mul(sub(flatten(params), a), sub(1, d))), average);
+  return unflatten(add(a, mul(sub(flatten(params, average), a), sub(1, d))), average);
 }

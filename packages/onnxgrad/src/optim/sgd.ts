@@ -29,7 +29,8 @@ export function sgd<P>(
   { lr, momentum = 0, nesterov = false, weightDecay = 0 }: SgdOptions,
 ): { readonly params: P; readonly velocity: Tensor } {
   const p = flatten(params);
-  const g = weightDecay === 0 ? flatten(grads) : add(flatten(grads), mul(p, weightDecay));
+  const raw = flatten(grads, params);
+  const g = weightDecay === 0 ? raw : add(raw, mul(p, weightDecay));
   const next = momentum === 0 ? g : add(mul(velocity, momentum), g);
   const direction = nesterov ? add(g, mul(next, momentum)) : next;
   return { params: unflatten(sub(p, mul(direction, lr)), params), velocity: next };
