@@ -1,5 +1,5 @@
 /** @module Common-subexpression elimination: nodes of the same operation, inputs and attributes become one. */
-import type { GraphNode, Tensor } from "../trace/tensor.ts";
+import { apply, type GraphNode, type Tensor } from "../trace/tensor.ts";
 import type { Rule } from "./rewrite.ts";
 
 /** A fresh rule (it remembers what it has seen, so use one for each rewriting). */
@@ -9,9 +9,10 @@ export function commonSubexpressions(): Rule {
     const key = keyOf(node, inputs);
     const before = seen.get(key);
     if (before !== undefined) return before;
-    // Remember what the node will become: itself, if its inputs have not changed.
-    if (inputs.every((input, i) => input === node.inputs[i])) seen.set(key, node.outputs);
-    return undefined;
+    const same = inputs.every((input, i) => input === node.inputs[i]);
+    const outputs = same ? node.outputs : apply(node.op, inputs, node.attrs);
+    seen.set(key, outputs);
+    return outputs;
   };
 }
 
