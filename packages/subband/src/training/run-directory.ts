@@ -1,0 +1,185 @@
+/**
+ * @module The run directory: `run.json` (what was asked for, complete), `state.safetensors`, `metrics.jsonl`,
+ * `samples/`. Data only, no code. What a configuration may contain is told by a schema of the caller.
+ */
+import { accessSync, constants, existsSync, mkdirSync, readdirSync, readFileSync, statSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { UserError } from "onnxgrad";
+import { z } from "zod";
+import { removeTemporaries, writeFileAtomic } from "./atomic-file.ts";
+import { acquireLock, type Lock, LOCK_FILE } from "./lock.ts";
+import { versions } from "./versions.ts";
+
+/** Number of the layout of `run.json`; raised when an older reader would misread it. */
+export const RUN_FORMAT = 1;
+
+/** Everything about a run besides its tensors. */
+export interface RunRecord<Config = unknown> {
+  /** Versions that began the run, e.g. {@link versions}. */
+  readonly versions: Readonly<Record<string, string>>;
+  /** Seed of every random number of the run. */
+  readonly seed: number;
+  /** Training images seen by each stage at the last save. For people: resuming trusts the checkpoint's own counters. */
+  readonly imagesSeen: Readonly<Record<string, number>>;
+  /** The whole resolved configuration, defaults included. */
+  readonly config: Config;
+}
+
+/** Paths of what a run directory holds. */
+export interface RunPaths {
+  readonly run: string;
+  readonly metrics: string;
+  readonly samples: string;
+}
+
+const Envelope = z.strictObject({
+  format: z.literal(RUN_FORMAT),
+  versions: z.record(z.string(), z.string()),
+  seed: z.int().nonnegative(),
+  imagesSeen: z.record(z.string(), z.int().nonnegative()),
+  config: z.looseObject({}),
+});
+
+/** Where in the run directory `dir` things lie. The checkpoint's names are checkpoint.ts's own. */
+export function runPaths(dir: string): RunPaths {
+  return { run: join(dir, "run.json"), metrics: join(dir, "metrics.jsonl"), samples: join(dir, "samples") };
+}
+
+/** Whether `dir` is a run directory. */
+export function isRun(dir: string): boolean {
+  return existsSync(runPaths(dir).run);
+}
+
+/**
+ * Makes or opens the run directory `dir` for training and locks it: refuses one that cannot be written, and a folder of
+ * other things. Clears what a killed trainer left half-written.
+ * @throws UserError `file/not-writable`, `run/occupied`, `run/locked`.
+ */
+export function openRunForTraining(dir: string): Lock {
+  makeFolder(dir);
+  if (!isRun(dir)) refuseOccupied(dir);
+  const lock = acquireLock(dir);
+  try {
+    makeFolder(runPaths(dir).samples);
+    removeTemporaries(dir);
+    return lock;
+  } catch (error) {
+    lock.release();
+    throw error;
+  }
+}
+
+/** Writes `run.json`, whole or not at all. @throws UserError of {@link writeFileAtomic}. */
+export function writeRun(dir: string, record: RunRecord): void {
+  writeFileAtomic(runPaths(dir).run, `${JSON.stringify({ format: RUN_FORMAT, ...record }, undefined, 2)}\n`);
+}
+
+/**
+ * Reads `run.json`; `schema` validates the configuration.
+ * @throws UserError `run/missing`, `run/not-a-run`, `run/newer-format` or `run/invalid`, naming the field.
+ *
+ * @example
+ * const { config, seed } = readRun("runs/faces", TrainingConfig);
+ */
+export function readRun<T>(dir: string, schema: z.ZodType<T>): RunRecord<T> {
+  const raw = readJson(dir);
+  refuseOtherFormat(dir, raw);
+  const envelope = Envelope.safeParse(raw);
+  if (!envelope.success) throw invalid(dir, describeIssues(envelope.error, []));
+  const config = schema.safeParse(envelope.data.config);
+  if (!config.success) throw invalid(dir, describeIssues(config.error, ["config"]));
+  const { versions: made, seed, imagesSeen } = envelope.data;
+  return { versions: made, seed, imagesSeen, config: config.data };
+}
+
+/**
+ * Makes the folder `path` with its parents, or sees that it is a folder and writable. Step by step: Node's own recursive
+ * mkdir never returns in folders such as /proc, which refuse new names as if they themselves were missing.
+ */
+function makeFolder(path: string): void {
+  try {
+    if (statSync(path, { throwIfNoEntry: false })?.isDirectory() === true) {
+      accessSync(path, constants.W_OK);
+      return;
+    }
+    if (dirname(path) !== path) makeParents(dirname(path));
+    mkdirSync(path);
+  } catch (error) {
+    const { code = "unknown reason" } = error as NodeJS.ErrnoException;
+    throw new UserError(
+      "file/not-writable",
+      `not writable: "${path}" (${code}). Choose another --out, or change its permissions.`,
+      { cause: error },
+    );
+  }
+}
+
+function makeParents(path: string): void {
+  if (existsSync(path)) return;
+  makeParents(dirname(path));
+  mkdirSync(path);
+}
+
+function readJson(dir: string): unknown {
+  const status = statSync(dir, { throwIfNoEntry: false });
+  if (status === undefined)
+    throw new UserError(
+      "run/missing",
+      `no such run: "${dir}". Make one with: subband train --data faces --out ${dir}`,
+    );
+  if (!status.isDirectory() || !isRun(dir))
+    throw new UserError(
+      "run/not-a-run",
+      `not a run directory: "${dir}" has no run.json. Give a directory made by subband train.`,
+    );
+  try {
+    return JSON.parse(readFileSync(runPaths(dir).run, "utf8"));
+  } catch (error) {
+    throw invalid(dir, (error as Error).message, error);
+  }
+}
+
+/** Another format is told apart before anything else is looked at: its fields may mean other things. */
+function refuseOtherFormat(dir: string, raw: unknown): void {
+  const found = z
+    .object({ format: z.int(), versions: z.record(z.string(), z.string()).catch({}) })
+    .safeParse(raw);
+  if (!found.success || found.data.format <= RUN_FORMAT) return;
+  const maker = found.data.versions["subband"];
+  throw new UserError(
+    "run/newer-format",
+    `run of a newer version: "${dir}" has format ${found.data.format}${maker === undefined ? "" : `, made by subband ${maker}`}; ` +
+      `this is subband ${versions().subband}, which reads format ${RUN_FORMAT}. Update subband.`,
+  );
+}
+
+function invalid(dir: string, what: string, cause?: unknown): UserError {
+  return new UserError(
+    "run/invalid",
+    `bad run.json in "${dir}": ${what}. It was made by another version or edited by hand: mend that field, or train into a new folder.`,
+    { cause },
+  );
+}
+
+/** `config.model.width: expected number, received string (and 2 more)`, on one line. */
+function describeIssues(error: z.ZodError, prefix: readonly string[]): string {
+  const [first] = error.issues;
+  const field = [...prefix, ...(first?.path ?? [])].join(".");
+  const what = (first?.message ?? "does not fit")
+    .replaceAll(/\s*\n\s*/g, " ")
+    .replace(/^Invalid input: /, "");
+  const more = error.issues.length - 1;
+  return `${field === "" ? "" : `${field}: `}${what}${more > 0 ? ` (and ${more} more)` : ""}`;
+}
+
+/** A folder of other things is no place for a run: a slip in --out should not scatter files among photographs. */
+function refuseOccupied(dir: string): void {
+  const { metrics, samples } = runPaths("");
+  const ours = new Set([metrics, samples, LOCK_FILE]);
+  const strange = readdirSync(dir).find((name) => !ours.has(name) && !name.startsWith("."));
+  if (strange !== undefined)
+    throw new UserError(
+      "run/occupied",
+      `folder in use: "${dir}" is no run and holds other things ("${strange}"). Give --out a new or empty folder.`,
+    );
+}
