@@ -1,0 +1,129 @@
+/**
+ * @module Pictures of samples: planar numbers in [-1, 1] become PNG files, one by one or as a grid, enlarged by whole
+ * factors so that every pixel of a small image stays a square.
+ */
+import { join } from "node:path";
+import { invariant } from "onnxgrad";
+import sharp from "sharp";
+import { writeFileAtomic } from "./atomic-file.ts";
+
+/** Images as the samplers give them. */
+export interface PlanarImages {
+  /** `[n, channels, height, width]` in [-1, 1]; what lies outside is clipped. */
+  readonly data: Float32Array;
+  readonly n: number;
+  readonly channels: 1 | 3;
+  readonly height: number;
+  readonly width: number;
+}
+
+/** One picture, as an encoder takes it. */
+export interface Pixels {
+  /** `[height, width, channels]`, 0..255. */
+  readonly data: Uint8Array;
+  readonly channels: 1 | 3;
+  readonly height: number;
+  readonly width: number;
+}
+
+/** Options of {@link gridPixels}. */
+export interface GridOptions {
+  /** Images a row. Default: the squarest grid, wider than high. */
+  readonly columns?: number | undefined;
+  /** Pixels between images and around them. Default 2. */
+  readonly padding?: number | undefined;
+  /** Whole factor of enlargement. Default: the largest that keeps the longer side within 128 pixels. */
+  readonly scale?: number | undefined;
+  /** Grey level between the images, 0..255. Default 255. */
+  readonly background?: number | undefined;
+}
+
+/** Longer side, in pixels, that small images are enlarged towards. */
+const COMFORTABLE_SIDE = 128;
+
+/** v in [-1, 1] as a sample 0..255, rounded; the inverse of v / 127.5 - 1. NaN becomes 0. */
+export function toSample(v: number): number {
+  return Math.min(255, Math.max(0, Math.round((v + 1) * 127.5))) || 0;
+}
+
+/** Image `index` alone, enlarged `scale` times. */
+export function imagePixels(images: PlanarImages, index: number, scale = 1): Pixels {
+  const { channels, height, width } = images;
+  const picture = blank(channels, height * scale, width * scale, 0);
+  draw(images, index, picture, 0, 0, scale);
+  return picture;
+}
+
+/** All images in rows, in order, from the top left. */
+export function gridPixels(images: PlanarImages, options: GridOptions = {}): Pixels {
+  const { n, channels, height, width } = images;
+  invariant(n > 0 && images.data.length === n * channels * height * width, `grid of ${n} images`);
+  const {
+    columns = Math.ceil(Math.sqrt(n)),
+    padding = 2,
+    scale = Math.max(1, Math.floor(COMFORTABLE_SIDE / Math.max(height, width))),
+    background = 255,
+  } = options;
+  const rows = Math.ceil(n / columns);
+  const stepY = height * scale + padding;
+  const stepX = width * scale + padding;
+  const grid = blank(channels, rows * stepY + padding, columns * stepX + padding, background);
+  for (let i = 0; i < n; i++) {
+    const row = Math.floor(i / columns);
+    draw(images, i, grid, padding + row * stepY, padding + (i - row * columns) * stepX, scale);
+  }
+  return grid;
+}
+
+/** The picture as the bytes of a PNG file. */
+export async function encodePng({ data, channels, height, width }: Pixels): Promise<Uint8Array> {
+  return sharp(data, { raw: { width, height, channels } })
+    .toColourspace(channels === 1 ? "b-w" : "srgb")
+    .png()
+    .toBuffer();
+}
+
+/**
+ * Writes a grid of all images to the PNG file `path`, whole or not at all.
+ * @throws UserError `file/...` of {@link writeFileAtomic}.
+ */
+export async function saveGrid(path: string, images: PlanarImages, options: GridOptions = {}): Promise<void> {
+  writeFileAtomic(path, await encodePng(gridPixels(images, options)));
+}
+
+/**
+ * Writes each image, at its own size, to `DIR/00000.png`, `DIR/00001.png`, ..., counted from `first`. The folder must exist.
+ * @throws UserError `file/...` of {@link writeFileAtomic}.
+ */
+export async function saveEach(dir: string, images: PlanarImages, first = 0): Promise<void> {
+  for (let i = 0; i < images.n; i++) {
+    const name = `${String(first + i).padStart(5, "0")}.png`;
+    writeFileAtomic(join(dir, name), await encodePng(imagePixels(images, i)));
+  }
+}
+
+function blank(channels: 1 | 3, height: number, width: number, level: number): Pixels {
+  return { data: new Uint8Array(height * width * channels).fill(level), channels, height, width };
+}
+
+/** Draws image `index` into `into`, its top left corner at (top, left). */
+function draw(
+  images: PlanarImages,
+  index: number,
+  into: Pixels,
+  top: number,
+  left: number,
+  scale: number,
+): void {
+  const { data, channels, height, width } = images;
+  const plane = height * width;
+  for (let c = 0; c < channels; c++) {
+    const start = (index * channels + c) * plane;
+    for (let y = 0; y < height * scale; y++) {
+      const row = start + Math.floor(y / scale) * width;
+      let to = ((top + y) * into.width + left) * channels + c;
+      for (let x = 0; x < width * scale; x++, to += channels)
+        into.data[to] = toSample(data[row + Math.floor(x / scale)]!);
+    }
+  }
+}
