@@ -1,4 +1,19 @@
-import { constant, interpret, isNdArray, type NdArray, type Rng, rng, treeMap } from "onnxgrad";
+import {
+  compile,
+  constant,
+  gradients,
+  interpret,
+  isNdArray,
+  mean,
+  type NdArray,
+  pack,
+  type Rng,
+  rng,
+  square,
+  type Tensor,
+  treeMap,
+} from "onnxgrad";
+import { node } from "onnxgrad/node";
 import { expectClose } from "onnxgrad/testing";
 import { describe, expect, test } from "vitest";
 import { countParameters, type Params } from "./layers.ts";
@@ -63,6 +78,33 @@ describe("pixelDiscriminator()", () => {
     close(2, [-11.960163405683947, -5.961559138785121, -5.51061485641069], "inference");
     const sums = outputs.slice(3).map((data) => data.reduce((a, b) => a + b, 0));
     expectClose(sums, [73.3193176334, -0.376357235947, 81.7067035035], { rtol: 1e-5, what: "statistics" });
+  });
+
+  test("has the gradient that the reference has, in ONNX Runtime", async () => {
+    const weights = (p: Params<typeof params>) => [p.input.weight, p.blocks[4]!.shortcut, p.hidden.weight];
+    const slopes = (p: Params<typeof params>, s: Params<typeof fresh>, x: Tensor) =>
+      gradients(mean(square(pixelDiscriminator(p, s, x, "training").y)), weights(p)) as [
+        Tensor,
+        Tensor,
+        Tensor,
+      ];
+    const size = [2, 3, 32, 32];
+    const pixels = rng(2, "pixels").fillNormal(new Float32Array(2 * 3 * 32 * 32));
+    const program = await compile(
+      node({ threads: 1 }),
+      { state: { params: pack(params), fresh: pack(fresh) }, inputs: { x: size } },
+      ({ state, x }) => {
+        const [input, shortcut, hidden] = slopes(state.params, state.fresh, x);
+        return { input, shortcut, hidden };
+      },
+    );
+    const got = await program.run({ x: pixels });
+    const want = interpret(slopes(constants(params), constants(fresh), constant(pixels, size)), {});
+    (["input", "shortcut", "hidden"] as const).forEach((name, i) => {
+      const scale = Math.max(...want[i]!.data.map(Math.abs));
+      expectClose(got[name], want[i]!.data, { rtol: 1e-3, atol: 1e-3 * scale, what: name });
+    });
+    await program.dispose();
   });
 
   test("depends on each mask value: dropping every feature leaves the bias of the last layer", () => {
