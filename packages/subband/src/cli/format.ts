@@ -1,0 +1,28 @@
+/** @module Numbers for people: counts, sizes, durations, losses. */
+
+/** `12,800`. */
+export function formatCount(n: number): string {
+  return Math.round(n).toLocaleString("en-US");
+}
+
+/** `999 B`, `1.5 kB`, `20.0 MB`, `3.2 GB`; decimal units. */
+export function formatBytes(n: number): string {
+  if (n < 1000) return `${Math.round(n)} B`;
+  if (n < 999_950) return `${(n / 1e3).toFixed(1)} kB`;
+  if (n < 999_950_000) return `${(n / 1e6).toFixed(1)} MB`;
+  return `${(n / 1e9).toFixed(1)} GB`;
+}
+
+/** `45 s`, `3 min 10 s`, `2 h 05 min`, from seconds. */
+export function formatDuration(seconds: number): string {
+  const whole = Math.round(seconds);
+  if (whole < 60) return `${whole} s`;
+  if (whole < 3600) return `${Math.floor(whole / 60)} min ${String(whole % 60).padStart(2, "0")} s`;
+  const minutes = Math.round(seconds / 60);
+  return `${Math.floor(minutes / 60)} h ${String(minutes % 60).padStart(2, "0")} min`;
+}
+
+/** Three significant digits: `0.123`, `12.3`, `1.23e-7`. */
+export function formatValue(value: number | string): string {
+  return typeof value === "string" || Number.isInteger(value) ? String(value) : value.toPrecision(3);
+}

@@ -1,0 +1,119 @@
+/** @module `subband info`: what a run directory holds, without needing to understand its configuration. */
+import { readdirSync } from "node:fs";
+import type { Command } from "commander";
+import type { LoadedCheckpoint } from "../training/checkpoint.ts";
+import type { Context } from "./context.ts";
+import { formatBytes, formatCount, formatValue } from "./format.ts";
+import { addExamples } from "./options.ts";
+import { emit, formatTable, note } from "./output.ts";
+
+/** Adds the command. */
+export function register(program: Command, context: Context): void {
+  const command = program
+    .command("info")
+    .description("tell what a run directory holds: configuration, progress, checkpoint, samples")
+    .argument("<run>", "directory made by subband train")
+    .action(async (run: string) => inform(context, run));
+  addExamples(command, ["subband info runs/faces", "subband info runs/faces --json"]);
+}
+
+async function inform(context: Context, dir: string): Promise<void> {
+  const { z } = await import("zod");
+  const { readRun, runPaths } = await import("../training/run-directory.ts");
+  const { loadCheckpoint } = await import("../training/checkpoint.ts");
+  const { readMetrics } = await import("../training/metrics-log.ts");
+  const { lockHolder } = await import("../training/lock.ts");
+  // Any configuration is shown, also one that this version could not train or sample.
+  const { versions, seed, imagesSeen, config } = readRun(dir, z.unknown());
+  const paths = runPaths(dir);
+  const checkpoint = loadCheckpoint(dir);
+  const metrics = readMetrics(paths.metrics);
+  const last = metrics.at(-1);
+  const samples = listFiles(paths.samples);
+  const trainer = lockHolder(dir);
+  const groups = checkpoint === undefined ? {} : groupElements(checkpoint);
+
+  if (checkpoint?.warning !== undefined) note(context, `warning: ${checkpoint.warning}`);
+  emit(context, {
+    lines: formatTable([
+      ["run", dir],
+      [
+        "made by",
+        Object.entries(versions)
+          .map((pair) => pair.join(" "))
+          .join(", "),
+      ],
+      ["training now", trainer === undefined ? "no" : `process ${trainer.pid} on ${trainer.host}`],
+      ["seed", String(seed)],
+      ...Object.entries(imagesSeen).map(([stage, n]) => [`images seen, ${stage}`, formatCount(n)] as const),
+      [
+        "checkpoint",
+        checkpoint === undefined
+          ? "none yet"
+          : `${checkpoint.file}, ${formatBytes(checkpoint.bytes)}, checksum good`,
+      ],
+      ...Object.entries(groups).map(([group, n]) => [`numbers in ${group}`, formatCount(n)] as const),
+      [
+        "metrics",
+        last === undefined ? "none yet" : `${formatCount(metrics.length)} records; last: ${oneLine(last)}`,
+      ],
+      [
+        "samples",
+        samples.length === 0 ? "none yet" : `${formatCount(samples.length)}; last: ${samples.at(-1)}`,
+      ],
+      ...flatten(config, "config"),
+    ]),
+    json: {
+      run: dir,
+      versions,
+      seed,
+      imagesSeen,
+      config,
+      checkpoint: checkpoint && {
+        file: checkpoint.file,
+        bytes: checkpoint.bytes,
+        tensors: checkpoint.tensors.size,
+        elements: groups,
+        metadata: checkpoint.metadata,
+        warning: checkpoint.warning,
+      },
+      metrics: { records: metrics.length, last },
+      samples,
+      trainer,
+    },
+  });
+}
+
+/** Numbers held under the first two parts of the tensors' names, e.g. `low.params`. */
+function groupElements({ tensors }: LoadedCheckpoint): Record<string, number> {
+  const groups: Record<string, number> = {};
+  for (const [name, { data }] of tensors) {
+    const group = name.split(".").slice(0, 2).join(".");
+    groups[group] = (groups[group] ?? 0) + data.length;
+  }
+  return groups;
+}
+
+/** Finished files, by name. */
+function listFiles(dir: string): string[] {
+  try {
+    return readdirSync(dir)
+      .filter((name) => !name.startsWith("."))
+      .sort();
+  } catch {
+    return [];
+  }
+}
+
+/** Nested plain data as rows of dotted names and values. */
+function flatten(value: unknown, name: string): [string, string][] {
+  if (typeof value !== "object" || value === null || Array.isArray(value))
+    return [[name, JSON.stringify(value) ?? ""]];
+  return Object.entries(value).flatMap(([key, child]) => flatten(child, `${name}.${key}`));
+}
+
+function oneLine(record: Readonly<Record<string, unknown>>): string {
+  return Object.entries(record)
+    .map(([name, value]) => `${name} ${typeof value === "number" ? formatValue(value) : String(value)}`)
+    .join(", ");
+}

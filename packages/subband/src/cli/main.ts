@@ -1,0 +1,118 @@
+/**
+ * @module The command line: global options, exit codes, and the one place where errors are printed. Commands are files
+ * with `register(program, context)`; what they need to work is imported when they run, so that `--help` is quick.
+ */
+import { Command, CommanderError } from "commander";
+import { versions } from "../training/versions.ts";
+import type { Context, Io } from "./context.ts";
+import * as data from "./data.ts";
+import * as info from "./info.ts";
+import * as wavelets from "./wavelets.ts";
+
+export { processIo } from "./context.ts";
+
+/** A file that adds one command, or one group of them, to the program. */
+export interface CommandFile {
+  register(program: Command, context: Context): void;
+}
+
+/** In the order of the help text. */
+const COMMANDS: readonly CommandFile[] = [data, info, wavelets];
+
+const EXIT_CODES = `
+Exit codes: 0 done, 1 it cannot be done (one line on stderr says why), 2 wrong usage.`;
+
+/**
+ * Runs one command line, without the program's name, and returns its exit code: 0 done, 1 an error, told in one line on
+ * stderr, 2 wrong usage. Never throws.
+ */
+export async function main(
+  argv: readonly string[],
+  io: Io,
+  commands: readonly CommandFile[] = COMMANDS,
+): Promise<number> {
+  const program = new Command("subband");
+  let raisedBy = program;
+  const context: Context = {
+    stdout: io.stdout,
+    stderr: io.stderr,
+    isTTY: io.isTTY,
+    get signal() {
+      return io.signal;
+    },
+    get json() {
+      return program.opts()["json"] === true;
+    },
+  };
+  try {
+    build(program, context, commands);
+    // Commander's errors do not say which command they are about.
+    for (const command of allCommands(program))
+      command.exitOverride((error) => {
+        raisedBy = command;
+        throw error;
+      });
+    await program.parseAsync(argv, { from: "user" });
+    return 0;
+  } catch (error) {
+    return await report(error, raisedBy, context, program.opts()["debug"] === true);
+  }
+}
+
+function build(program: Command, context: Context, commands: readonly CommandFile[]): void {
+  program
+    .description(
+      "Wavelet-domain generative models: train on a laptop, sample in a few steps, ship as one ONNX file.",
+    )
+    .version(versions().subband, "-V, --version", "print the version")
+    .option("--json", "print one JSON object as the last line of stdout")
+    .option("--debug", "print stack traces of errors")
+    .configureHelp({ showGlobalOptions: true })
+    .configureOutput({
+      writeOut: (text) => context.stdout.write(text),
+      writeErr: (text) => context.stderr.write(text),
+      outputError: () => {}, // printed by report(), together with all other errors
+    })
+    .showSuggestionAfterError(false)
+    .addHelpText("after", EXIT_CODES);
+  for (const { register } of commands) register(program, context);
+}
+
+function allCommands(command: Command): Command[] {
+  return [command, ...command.commands.flatMap(allCommands)];
+}
+
+/** Prints the error and returns the exit code. */
+async function report(error: unknown, command: Command, context: Context, debug: boolean): Promise<number> {
+  if (error instanceof CommanderError && (error.exitCode === 0 || error.code === "commander.help"))
+    return error.exitCode === 0 ? 0 : 2; // help or version, asked for or in place of a missing command
+  const { code, message, exitCode } = await describe(error, command);
+  context.stderr.write(`error: ${message}\n`);
+  if (debug) context.stderr.write(`${await stack(error)}\n`);
+  if (context.json) context.stdout.write(`${JSON.stringify({ error: { code, message } })}\n`);
+  return exitCode;
+}
+
+/** The error as one line. Imported here, not above, because only errors need the engine. */
+async function describe(
+  error: unknown,
+  command: Command,
+): Promise<{ code: string; message: string; exitCode: number }> {
+  if (error instanceof CommanderError) {
+    const { usageMessage } = await import("./usage-error.ts");
+    return { code: "usage", message: usageMessage(command, error), exitCode: 2 };
+  }
+  const { UserError } = await import("onnxgrad");
+  const line = (error instanceof Error ? error.message : String(error)).replaceAll(/\s*\n\s*/g, " ");
+  if (error instanceof UserError) return { code: error.code, message: line, exitCode: 1 };
+  return {
+    code: "internal",
+    message: `${line.startsWith("internal:") ? "" : "internal: "}${line.replace(/\.?$/, ".")} This should not happen; run again with --debug and report it.`,
+    exitCode: 1,
+  };
+}
+
+async function stack(error: unknown): Promise<string> {
+  const { inspect } = await import("node:util");
+  return inspect(error);
+}

@@ -1,0 +1,27 @@
+/** @module What commands print: results on stdout, as lines for people or as one JSON object; notes on stderr. */
+import type { Context } from "./context.ts";
+
+/** The result of a command, told twice. */
+export interface Result {
+  /** For people. */
+  readonly lines: readonly string[];
+  /** For programs, with `--json`: printed alone as the last line of stdout. */
+  readonly json: Readonly<Record<string, unknown>>;
+}
+
+/** Prints the result, in the way the user asked for. */
+export function emit(context: Context, { lines, json }: Result): void {
+  const text = context.json ? JSON.stringify(json) : lines.join("\n");
+  if (text !== "") context.stdout.write(`${text}\n`);
+}
+
+/** Tells people something that is no result: a warning, what to do next. */
+export function note(context: Context, line: string): void {
+  context.stderr.write(`${line}\n`);
+}
+
+/** `[["images", "4,096"], ["size", "64 x 64"]]` as lines with the values below each other. */
+export function formatTable(rows: readonly (readonly [string, string])[]): string[] {
+  const width = Math.max(0, ...rows.map(([name]) => name.length));
+  return rows.map(([name, value]) => `${name.padEnd(width)}  ${value}`.trimEnd());
+}
