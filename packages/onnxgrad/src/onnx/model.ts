@@ -14,8 +14,17 @@ import {
   TensorProtoSchema,
   ValueInfoProtoSchema,
 } from "onnx-buf";
+import { GraphError } from "../errors.ts";
 import type { LowerContext, OnnxAttribute } from "../ops/define-op.ts";
-import { type DType, reachable, type Shape, type Spec, type Tensor } from "../trace/tensor.ts";
+import {
+  type DType,
+  formatSpec,
+  type GraphNode,
+  reachable,
+  type Shape,
+  type Spec,
+  type Tensor,
+} from "../trace/tensor.ts";
 
 /** ONNX element types. */
 const ELEMENT: Readonly<Record<DType | "uint8", number>> = { float32: 1, uint8: 2, int64: 7, bool: 9 };
@@ -49,7 +58,19 @@ export class ModelBuilder implements LowerContext {
   readonly nodes: NodeProto[] = [];
   readonly initializers: TensorProto[] = [];
   readonly #constants = new Map<string, string>();
+  readonly #taken: ReadonlySet<string>;
   #next = 0;
+
+  /** `taken` are the public names, which no value inside may have. */
+  constructor(taken: Iterable<string> = []) {
+    this.#taken = new Set(taken);
+  }
+
+  #name(prefix: string): string {
+    let name = `${prefix}${this.#next++}`;
+    while (this.#taken.has(name)) name = `${prefix}${this.#next++}`;
+    return name;
+  }
 
   emit(
     opType: string,
@@ -60,7 +81,7 @@ export class ModelBuilder implements LowerContext {
       domain = "",
     }: { outputs?: number; attrs?: Readonly<Record<string, OnnxAttribute>>; domain?: string } = {},
   ): string[] {
-    const names = Array.from({ length: outputs }, () => `v${this.#next++}`);
+    const names = Array.from({ length: outputs }, () => this.#name("v"));
     this.nodes.push(
       create(NodeProtoSchema, {
         opType,
@@ -94,7 +115,7 @@ export class ModelBuilder implements LowerContext {
       bytes.length <= 4096 ? `${dataType}|${shape.join(",")}|${String.fromCharCode(...bytes)}` : undefined;
     const known = key === undefined ? undefined : this.#constants.get(key);
     if (known !== undefined) return known;
-    const name = `c${this.initializers.length}`;
+    const name = this.#name("c");
     this.initializers.push(
       create(TensorProtoSchema, { name, dataType, dims: shape.map(BigInt), rawData: bytes }),
     );
@@ -129,20 +150,40 @@ function port({ name, spec }: ModelPort) {
   });
 }
 
+/** The inputs among `nodes`, each name once. */
+function inputPorts(nodes: readonly GraphNode[]): ModelPort[] {
+  const ports = new Map<string, ModelPort>();
+  for (const { op, attrs, outputs } of nodes) {
+    if (op.name !== "input") continue;
+    const { name } = attrs as { name: string };
+    const spec = outputs[0]!;
+    const before = ports.get(name);
+    if (before && formatSpec(before.spec) !== formatSpec(spec))
+      throw new GraphError(
+        `toOnnx: two inputs are named "${name}", ${formatSpec(before.spec)} and ${formatSpec(spec)}. Rename one of them.`,
+      );
+    ports.set(name, before ?? { name, spec });
+  }
+  return [...ports.values()];
+}
+
 /**
  * Lowers the graph that computes `outputs` (by name) to one ONNX model. Inputs of the model are the `input` nodes
  * that are reached, under their own names.
+ * @throws GraphError when two inputs of one name differ, or an output has the name of an input.
  */
 export function toOnnx(
   outputs: Readonly<Record<string, Tensor>>,
   { metadata = {}, name = "onnxgrad" }: ModelOptions = {},
 ): LoweredModel {
-  const builder = new ModelBuilder();
+  const nodes = reachable(Object.values(outputs));
+  const inputs = inputPorts(nodes);
+  const shared = inputs.find((each) => Object.hasOwn(outputs, each.name));
+  if (shared)
+    throw new GraphError(`toOnnx: "${shared.name}" names an input and an output. Rename one of them.`);
+  const builder = new ModelBuilder([...Object.keys(outputs), ...inputs.map((each) => each.name)]);
   const names = new Map<Tensor, string>();
-  const inputs: ModelPort[] = [];
-  for (const node of reachable(Object.values(outputs))) {
-    if (node.op.name === "input")
-      inputs.push({ name: (node.attrs as { name: string }).name, spec: node.outputs[0]! });
+  for (const node of nodes) {
     const from = node.inputs.map((input) => names.get(input)!);
     const made = node.op.lower(builder, from, {
       attrs: node.attrs,
