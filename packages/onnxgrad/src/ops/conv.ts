@@ -153,7 +153,12 @@ export const conv2dOp: OpDefinition<ConvGeometry> = defineOp<ConvGeometry>({
     needs[1] ? conv2dWeightGrad(x!, grad, w!.shape, g) : null,
     ...(bias ? [needs[2] ? channelSum(grad) : null] : []),
   ],
-  lower: (context, inputs, { attrs }) => context.emit("Conv", inputs, { attrs: onnxAttrs(attrs) }),
+  lower(context, inputs, { attrs, inputs: [x, w], outputs: [y] }) {
+    const [xName, wName, bias] = inputs as [string, string, string?];
+    return isSmall(w!.shape, y!.shape, attrs)
+      ? [lowerSmall(context, xName, wName, bias, x!.shape, w!.shape, y!.shape, attrs)]
+      : context.emit("Conv", inputs, { attrs: onnxAttrs(attrs) });
+  },
   evaluate([x, w, bias], g, [out]) {
     const data = new Float64Array(sizeOf(out!.shape));
     forEachProduct(
@@ -266,7 +271,79 @@ function lowerInputGrad(
         ])[0]!;
   const swapped = swapChannels(context, flipped, [out, perGroup, kh, kw], g.groups);
   const padding = [reach[0] - g.padding[0], reach[1] - g.padding[1]] as const;
-  return context.emit("Conv", [y, swapped], { attrs: onnxAttrs({ ...g, padding }) })[0]!;
+  const back: ConvGeometry = { ...g, padding };
+  const backShape = [perGroup * g.groups, out / g.groups, kh, kw];
+  if (isSmall(backShape, shape, back))
+    return lowerSmall(context, y, swapped, undefined, yShape, backShape, shape, back);
+  return context.emit("Conv", [y, swapped], { attrs: onnxAttrs(back) })[0]!;
+}
+
+/**
+ * Whether a convolution is so small in space that ONNX Runtime, which works image by image, can neither use its threads
+ * nor fill its matrix kernels. One product over the whole batch is then about twice as fast (4 x 4 pixels, 2 threads).
+ */
+function isSmall(w: Shape, y: Shape, g: ConvGeometry): boolean {
+  const [batch, , oh, ow] = y as [number, number, number, number];
+  return g.groups === 1 && w[2]! * w[3]! > 1 && oh * ow <= 25 && batch >= 8;
+}
+
+/** Every window as a row: [n * oh * ow, kh * kw * c]. Identical windows of forward and backward become one in the runtime. */
+function windowRows(
+  context: LowerContext,
+  x: string,
+  xShape: Shape,
+  w: Shape,
+  y: Shape,
+  g: ConvGeometry,
+): string {
+  const [, c] = xShape as [number, number, number, number];
+  const [, , kh, kw] = w as [number, number, number, number];
+  const [n, , oh, ow] = y as [number, number, number, number];
+  const [ph, pw] = g.padding;
+  const emit1 = (...args: Parameters<LowerContext["emit"]>) => context.emit(...args)[0]!;
+  let padded = emit1("Transpose", [x], { attrs: { perm: [0n, 2n, 3n, 1n] } });
+  if (ph > 0 || pw > 0) padded = emit1("Pad", [padded, context.ints([0, ph, pw, 0, 0, ph, pw, 0])]);
+  const taps: string[] = [];
+  for (let i = 0; i < kh; i++)
+    for (let j = 0; j < kw; j++) {
+      const [top, left] = [i * g.dilation[0], j * g.dilation[1]];
+      taps.push(
+        emit1("Slice", [
+          padded,
+          context.ints([top, left]),
+          context.ints([top + (oh - 1) * g.stride[0] + 1, left + (ow - 1) * g.stride[1] + 1]),
+          context.ints([1, 2]),
+          context.ints([...g.stride]),
+        ]),
+      );
+    }
+  const joined = emit1("Concat", taps, { attrs: { axis: 3n } }); // [n, oh, ow, kh * kw * c]
+  return emit1("Reshape", [joined, context.ints([n * oh * ow, kh * kw * c])]);
+}
+
+/** A small convolution as one matrix product: windows [n oh ow, kh kw c] x weight [kh kw c, out]. */
+function lowerSmall(
+  context: LowerContext,
+  x: string,
+  w: string,
+  bias: string | undefined,
+  xShape: Shape,
+  wShape: Shape,
+  yShape: Shape,
+  g: ConvGeometry,
+): string {
+  const [out, c, kh, kw] = wShape as [number, number, number, number];
+  const [n, , oh, ow] = yShape as [number, number, number, number];
+  const emit1 = (...args: Parameters<LowerContext["emit"]>) => context.emit(...args)[0]!;
+  const matrix = emit1("Reshape", [
+    emit1("Transpose", [w], { attrs: { perm: [2n, 3n, 1n, 0n] } }),
+    context.ints([kh * kw * c, out]),
+  ]);
+  const rows = windowRows(context, x, xShape, wShape, yShape, g);
+  const product = emit1("Gemm", bias === undefined ? [rows, matrix] : [rows, matrix, bias]);
+  return emit1("Transpose", [emit1("Reshape", [product, context.ints([n, oh, ow, out])])], {
+    attrs: { perm: [0n, 3n, 1n, 2n] },
+  });
 }
 
 /** [g*o, c, kh, kw] -> [g*c, o, kh, kw] within each group. */
@@ -299,6 +376,17 @@ function lowerWeightGrad(
   const [, , oh, ow] = yShape as [number, number, number, number];
   const emit1 = (...args: Parameters<LowerContext["emit"]>) => context.emit(...args)[0]!;
   const reshapeTo = (value: string, dims: readonly number[]) => emit1("Reshape", [value, context.ints(dims)]);
+  if (isSmall(shape, yShape, g)) {
+    const rows = windowRows(context, x, xShape, shape, yShape, g); // [n oh ow, kh kw c]
+    const outputs = reshapeTo(emit1("Transpose", [y], { attrs: { perm: [0n, 2n, 3n, 1n] } }), [
+      n * oh * ow,
+      out,
+    ]);
+    const product = emit1("Gemm", [outputs, rows], { attrs: { transA: 1n } }); // [out, kh kw c]
+    return emit1("Transpose", [reshapeTo(product, [out, kh, kw, perGroup])], {
+      attrs: { perm: [0n, 3n, 1n, 2n] },
+    });
+  }
   const grouped = g.groups > 1;
   // [g, o/g, n*oh*ow] or [o, n*oh*ow]
   const yRows = reshapeTo(

@@ -113,9 +113,13 @@ export function groupNorm(x: Tensor, groups: number, affine?: Affine, epsilon = 
   return affine ? affineChannels(y, affine) : y;
 }
 
-/** scale * x + shift with one value of each a channel of [n,c,h,w]: [c], or [n,c] for one of each a sample. */
+/** scale * x + shift with one value of each a channel of [n,c,h,w]: [c], [1,c], or [n,c] for one of each a sample. */
 export function affineChannels(x: Tensor, { scale, shift }: Affine): Tensor {
-  requireAffine("affineChannels", x, { scale, shift }, [x.shape.slice(1, 2), x.shape.slice(0, 2)]);
+  requireAffine("affineChannels", x, { scale, shift }, [
+    x.shape.slice(1, 2),
+    x.shape.slice(0, 2),
+    [1, x.shape[1]!],
+  ]);
   const spread = (t: Tensor) => reshape(t, [t.rank === 2 ? t.shape[0]! : 1, x.shape[1]!, 1, 1]);
   return add(mul(x, spread(scale)), spread(shift));
 }

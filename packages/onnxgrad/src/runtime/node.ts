@@ -12,18 +12,37 @@ export interface NodeOptions {
   readonly optimization?: "disabled" | "basic" | "extended" | "all";
   /** Keeps freed memory for the next run; default true. */
   readonly arena?: boolean;
+  /**
+   * Threads wait for work by spinning. A little faster on an idle machine, many times slower when other programs want
+   * the cores; default false.
+   */
+  readonly spinning?: boolean;
 }
 
 type OrtTensor = ort.Tensor;
 
 /** ONNX Runtime on the CPU. */
-export function node({ threads, profile, optimization = "all", arena = true }: NodeOptions = {}): Backend {
+export function node({
+  threads,
+  profile,
+  optimization = "all",
+  arena = true,
+  spinning = process.env["ORT_SPIN"] === "1",
+}: NodeOptions = {}): Backend {
   const options: ort.InferenceSession.SessionOptions = {
     executionProviders: ["cpu"],
     graphOptimizationLevel: optimization,
     enableCpuMemArena: arena,
     enableMemPattern: arena,
     logSeverityLevel: 3,
+    extra: {
+      session: {
+        // Adam's second moments decay into denormals, on which arithmetic is a hundred times slower.
+        set_denormal_as_zero: "1",
+        intra_op: { allow_spinning: spinning ? "1" : "0" },
+        ...(process.env["ORT_DYN"] ? { dynamic_block_base: process.env["ORT_DYN"] } : {}),
+      },
+    },
     ...(threads === undefined ? {} : { intraOpNumThreads: threads }),
     ...(profile === undefined ? {} : { enableProfiling: true, profileFilePrefix: profile }),
   };

@@ -3,70 +3,97 @@ import { interpret } from "../interpret/interpret.ts";
 import { registry } from "../ops/registry.ts";
 import { input } from "../ops/source.ts";
 import { verify } from "../passes/verify.ts";
+import type { RefArray } from "../ops/define-op.ts";
+import type { Backend } from "../runtime/backend.ts";
 import { compile } from "../runtime/compile.ts";
 import { node } from "../runtime/node.ts";
-import { reachable, type Tensor } from "../trace/tensor.ts";
-import { caseGraph, finiteDifferences, type OpCase } from "./case-graph.ts";
+import { web } from "../runtime/web.ts";
+import { reachable } from "../trace/tensor.ts";
+import { type CaseGraph, caseGraph, type CaseOutputs, finiteDifferences, type OpCase } from "./case-graph.ts";
 import { expectClose } from "./expect-close.ts";
 import { compositeCases, opCases } from "./op-cases.ts";
 
-const backend = node({ threads: 1 });
+/** One case with its expected values, by the float64 reference. */
+interface Prepared {
+  readonly label: string;
+  readonly graph: CaseGraph;
+  readonly outputs: CaseOutputs;
+  readonly values: Readonly<Record<string, Float64Array>>;
+  readonly expected: Readonly<Record<string, RefArray>>;
+}
 
-/** One case: the reference against finite differences, then the provider against the reference. */
-async function check(op: string, testCase: OpCase): Promise<void> {
-  const { feeds, trace } = caseGraph(op, testCase);
-  const names = Object.keys(feeds);
-  const values = Object.fromEntries(names.map((name) => [name, feeds[name]!.values]));
-  const tensors = Object.fromEntries(
-    names.map((name) => [name, input(name, feeds[name]!.spec.shape, feeds[name]!.spec.dtype)]),
+function prepare(op: string, testCase: OpCase): Prepared {
+  const graph = caseGraph(op, testCase);
+  const feeds = Object.entries(graph.feeds);
+  const outputs = graph.trace(
+    Object.fromEntries(feeds.map(([name, { spec }]) => [name, input(name, spec.shape, spec.dtype)])),
   );
-  const { forward, first, second, projections } = trace(tensors);
-  const outputs: Record<string, Tensor> = { ...forward, ...first, ...second };
-  verify(Object.values(outputs));
+  const all = { ...outputs.forward, ...outputs.first, ...outputs.second };
+  const values = Object.fromEntries(feeds.map(([name, feed]) => [name, feed.values]));
+  const reference = interpret(Object.values(all), values);
+  const expected = Object.fromEntries(Object.keys(all).map((name, i) => [name, reference[i]!]));
+  return { label: `${op} / ${testCase.name}`, graph, outputs, values, expected };
+}
 
-  const reference = interpret(Object.values(outputs), values);
-  const expected = Object.fromEntries(Object.keys(outputs).map((name, i) => [name, reference[i]!]));
-  for (const [name, tensor] of Object.entries(outputs)) {
-    expect(expected[name]!.shape, `${op} / ${testCase.name} / ${name}`).toEqual(tensor.shape);
-    const order = name in second ? 2 : name in first ? 1 : 0;
-    if (order === 0 || testCase.differences === false) continue;
-    const differences = finiteDifferences(projections[order - 1]!, values, name.replace(/^d+/, ""));
-    // Errors of the formula and of rounding are near 1e-10 for values near 1; four digits are left for larger ones.
-    expectClose(expected[name]!.data, differences, {
-      rtol: 1e-6,
-      atol: 1e-6,
-      what: `${op} / ${testCase.name} / ${name}: gradient rule against finite differences`,
-    });
-  }
+/** The reference: shapes as traced, gradients of both orders as finite differences have them. */
+function checkReference({ label, outputs, values, expected }: Prepared, differences: boolean): void {
+  const { forward, first, second, projections } = outputs;
+  const all = { ...forward, ...first, ...second };
+  verify(Object.values(all));
+  for (const [name, tensor] of Object.entries(all))
+    expect(expected[name]!.shape, `${label} / ${name}`).toEqual(tensor.shape);
+  if (!differences) return;
+  for (const [order, gradients] of [first, second].entries())
+    for (const name of Object.keys(gradients)) {
+      const estimate = finiteDifferences(projections[order]!, values, name.replace(/^d+/, ""));
+      // Errors of the formula and of rounding are near 1e-10 for values near 1; four digits are left for larger ones.
+      expectClose(expected[name]!.data, estimate, {
+        rtol: 1e-6,
+        atol: 1e-6,
+        what: `${label} / ${name}: gradient rule against finite differences`,
+      });
+    }
+}
 
+/** A provider against the reference: forward pass and gradients of both orders in one session. */
+async function checkProvider({ label, graph, values, expected }: Prepared, backend: Backend): Promise<void> {
   const program = await compile(
     backend,
-    { inputs: Object.fromEntries(names.map((name) => [name, feeds[name]!.spec])), debug: true },
+    {
+      inputs: Object.fromEntries(Object.entries(graph.feeds).map(([name, { spec }]) => [name, spec])),
+      debug: true,
+    },
     (given) => {
-      const traced = trace(given);
-      return { ...traced.forward, ...traced.first, ...traced.second };
+      const { forward, first, second } = graph.trace(given);
+      return { ...forward, ...first, ...second };
     },
   );
-  const got = await program.run(Object.fromEntries(names.map((name) => [name, [...values[name]!]])));
-  for (const name of Object.keys(outputs)) {
-    const want = expected[name]!.data;
+  const feeds = Object.fromEntries(Object.entries(values).map(([name, each]) => [name, [...each]]));
+  const got = (await program.run(feeds)) as Readonly<Record<string, Float32Array>>;
+  for (const [name, { data: want }] of Object.entries(expected)) {
     // float32 has 24 bits; sums cancel, so the absolute part scales with the largest element.
     const scale = want.reduce((a, b) => Math.max(a, Math.abs(b)), 1);
-    expectClose((got as Record<string, Float32Array>)[name]!, want, {
+    expectClose(got[name]!, want, {
       rtol: 1e-5,
       atol: 2e-6 * scale,
-      what: `${op} / ${testCase.name} / ${name}: ${backend.name} against float64`,
+      what: `${label} / ${name}: ${backend.name} against float64`,
     });
   }
   await program.dispose();
 }
 
+const BACKENDS = [node({ threads: 1 }), web({ threads: 1 })];
 const table = Object.entries({ ...opCases, ...compositeCases });
+
 describe.each(table.map(([op, cases]) => ({ op, cases })))("$op", ({ op, cases }) => {
   for (const each of cases) {
-    const gap = each.gap?.[backend.name];
-    if (gap === undefined) test(each.name, () => check(op, each));
-    else test.fails(`${each.name} (known gap: ${gap})`, () => check(op, each));
+    test(`${each.name}: reference`, () => checkReference(prepare(op, each), each.differences ?? true));
+    for (const backend of BACKENDS) {
+      const gap = each.gap?.[backend.name];
+      const run = () => checkProvider(prepare(op, each), backend);
+      if (gap === undefined) test(`${each.name}: ${backend.name}`, run);
+      else test.fails(`${each.name}: ${backend.name} (known gap: ${gap})`, run);
+    }
   }
 });
 

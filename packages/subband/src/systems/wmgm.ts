@@ -16,7 +16,6 @@ import {
   add,
   mul,
 } from "onnxgrad";
-import type { NoiseSource } from "../diffusion/noise.ts";
 import { edmFormulation, type Formulation } from "../diffusion/preconditioning.ts";
 import { detailGenerator, initDetailGenerator } from "../nn/detail-generator.ts";
 import { initScoreUnet, scoreUnet, type ScoreUnetParams } from "../nn/score-unet.ts";
@@ -24,6 +23,8 @@ import { detailStage } from "./detail-stage.ts";
 import { diffusionStage } from "./diffusion-stage.ts";
 import { restoreLow, synthesiseLevel } from "./band-scaling.ts";
 import type { Stage } from "./stage.ts";
+import type { CompiledSampler, System } from "./system.ts";
+import { edmSchedule } from "../diffusion/schedules/edm.ts";
 import type { WmgmConfig } from "./wmgm-config.ts";
 
 /** The formulation that the low band is trained and sampled with. */
@@ -40,7 +41,7 @@ function generatorNetwork({ channels, detail: { noiseChannels, widths, blocks } 
 }
 
 /** The stages that train a WMGM. */
-export function wmgmStages(config: WmgmConfig): readonly Stage[] {
+function wmgmStages(config: WmgmConfig): readonly Stage[] {
   const { height, width, levels, scaling, low, detail, lowShare } = config;
   const diffusion = diffusionStage({
     name: "low",
@@ -118,29 +119,16 @@ export function synthesise(
   return synthesiseLevel(low, detail, level, config.scaling);
 }
 
-/** A trained WMGM, compiled for one batch size. */
-export interface WmgmSampler {
-  /** D(x; sigma) on the standardised low band, flat [batch * channels * h * w]; the result is reused by the next call. */
-  denoise(x: Float32Array, sigma: number): Promise<Float32Array>;
-  /** Standardised low band to images [batch, channels, height, width] in about [-1, 1]; `noise(level, out)` fills N(0, 1). */
-  decode(low: Float32Array, noise: NoiseSource<Float32Array>): Promise<Float32Array>;
-  /** Elements of the low band of one image. */
-  readonly lowSize: number;
-  /** Network calls that `decode` makes. */
-  readonly detailCalls: number;
-  dispose(): Promise<void>;
-}
-
 /**
  * Compiles the networks with the averaged parameters of a checkpoint (`low.average.*`, `detail.average.*`).
  * @throws UserError `state/mismatch` when the checkpoint does not belong to the configuration.
  */
-export async function wmgmSampler(
+async function createSampler(
   backend: Backend,
   config: WmgmConfig,
   checkpoint: ReadonlyMap<string, NamedArray>,
   batch: number,
-): Promise<WmgmSampler> {
+): Promise<CompiledSampler> {
   const { channels, height, width, levels } = config;
   const templates = wmgmTemplates(config);
   const lowShape = [batch, channels, height / 2 ** levels, width / 2 ** levels];
@@ -182,7 +170,7 @@ export async function wmgmSampler(
   );
 
   return {
-    lowSize: lowShape.slice(1).reduce((a, b) => a * b, 1),
+    batch,
     detailCalls: levels,
     async denoise(x, sigma) {
       const { denoised } = await denoiser.run({ x, ...formulation.coefficients(sigma) });
@@ -203,5 +191,19 @@ export async function wmgmSampler(
         ...syntheses.map(({ program }) => program.dispose()),
       ]);
     },
+  };
+}
+
+/** The system of a configuration. */
+export function wmgm(config: WmgmConfig): System {
+  const { channels, height, width, levels } = config;
+  return {
+    image: { channels, height, width },
+    low: { channels, height: height / 2 ** levels, width: width / 2 ** levels },
+    levels,
+    stages: wmgmStages(config),
+    // The standardised band has unit variance, so that 0.01 is below one grey level.
+    schedule: edmSchedule({ sigmaMin: 0.01, sigmaMax: 80 }),
+    createSampler: (backend, checkpoint, batch) => createSampler(backend, config, checkpoint, batch),
   };
 }

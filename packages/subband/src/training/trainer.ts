@@ -9,7 +9,7 @@ import { type RunnerOptions, type StageProgress, StageRunner } from "./stage-run
 
 /** What happens during training, in the order in which it happens. */
 export type TrainEvent =
-  | { readonly kind: "resumed"; readonly imagesSeen: number }
+  | { readonly kind: "resumed"; readonly progress: Readonly<Record<string, number>> }
   | { readonly kind: "warning"; readonly message: string }
   | ({ readonly kind: "step"; readonly stage: string } & StageProgress & StepReport)
   | { readonly kind: "saved"; readonly imagesSeen: number }
@@ -110,7 +110,11 @@ export async function train(options: TrainOptions): Promise<TrainSummary> {
   const done = () => runners.reduce((total, runner) => total + runner.stage.share * fraction(runner), 0);
 
   const resumedAt = restore();
-  if (resumedAt !== undefined) await report({ kind: "resumed", imagesSeen: resumedAt });
+  if (resumedAt !== undefined)
+    await report({
+      kind: "resumed",
+      progress: Object.fromEntries(runners.map(({ stage, progress }) => [stage.name, progress.imagesSeen])),
+    });
 
   let lastSave = performance.now();
   let dataMs = 0;

@@ -1,0 +1,45 @@
+/** @module What every generative system offers: stages to train, and a sampler made from what they learned. */
+import type { Backend, NamedArray } from "onnxgrad";
+import type { NoiseSource } from "../diffusion/noise.ts";
+import type { Schedule } from "../diffusion/schedules/schedule.ts";
+import type { Stage } from "./stage.ts";
+
+/** Extents of images or bands. */
+export interface ImageShape {
+  readonly channels: 1 | 3;
+  readonly height: number;
+  readonly width: number;
+}
+
+/** A generative system, resolved from its configuration. */
+export interface System {
+  readonly image: ImageShape;
+  /** Extents of the band that diffusion runs on. */
+  readonly low: ImageShape;
+  /** Haar levels between the two. */
+  readonly levels: number;
+  readonly stages: readonly Stage[];
+  /** Noise levels that sampling walks down. */
+  readonly schedule: Schedule;
+  /**
+   * Compiles the trained networks for one batch size, from the arrays of a checkpoint.
+   * @throws UserError `state/mismatch` when the arrays do not belong to the system.
+   */
+  createSampler(
+    backend: Backend,
+    checkpoint: ReadonlyMap<string, NamedArray>,
+    batch: number,
+  ): Promise<CompiledSampler>;
+}
+
+/** The trained networks of a system, compiled for one batch size. */
+export interface CompiledSampler {
+  readonly batch: number;
+  /** D(x; sigma) on the standardised low band [batch, channels, h, w]; the result is reused by the next call. */
+  denoise(x: Float32Array, sigma: number): Promise<Float32Array>;
+  /** Standardised low band to images [batch, channels, height, width]; `noise(level, out)` fills N(0, 1). */
+  decode(low: Float32Array, noise: NoiseSource<Float32Array>): Promise<Float32Array>;
+  /** Network calls that `decode` makes. */
+  readonly detailCalls: number;
+  dispose(): Promise<void>;
+}

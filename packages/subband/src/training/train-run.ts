@@ -1,0 +1,230 @@
+/**
+ * @module A whole training run: opens the data and the run directory, resolves or takes up the configuration, trains, and
+ * keeps metrics and preview grids. The command line adds only words and a progress bar.
+ */
+import { join } from "node:path";
+import { type Backend, type NamedArray, UserError } from "onnxgrad";
+import { type Dataset, requireImages } from "../data/dataset.ts";
+import type { DatasetOptions } from "../data/dataset-recipes.ts";
+import { openDataset } from "../data/open-dataset.ts";
+import { measureBandScaling } from "../systems/band-scaling.ts";
+import { sampleImages } from "../systems/sampling.ts";
+import type { System } from "../systems/system.ts";
+import { defaultLevels, requireMultiple, resolveWmgmConfig } from "../systems/wmgm-config.ts";
+import { imagesForSeconds } from "./budget.ts";
+import { openMetricsLog } from "./metrics-log.ts";
+import { isRun, openRunForTraining, readRun, runPaths, writeRun } from "./run-directory.ts";
+import { RunConfig, systemOf } from "./run-config.ts";
+import { saveGrid } from "./sample-grid.ts";
+import { train, type TrainEvent, type TrainSummary } from "./trainer.ts";
+import { versions } from "./versions.ts";
+
+/** What a training is asked for; what is left out is chosen. */
+export interface TrainRequest {
+  readonly out: string;
+  /** Folder, archive, or the name of a known data set. */
+  readonly data: string;
+  readonly preset?: "wmgm" | undefined;
+  /** Pixels; default 64 x 64, for `cifar10` 32 x 32. */
+  readonly size?: { readonly height: number; readonly width: number } | undefined;
+  readonly channels?: 1 | 3 | undefined;
+  readonly levels?: number | undefined;
+  /** Budget: wall-clock minutes, or images (shared out like the time); default 15 minutes. */
+  readonly minutes?: number | undefined;
+  readonly images?: number | undefined;
+  readonly batch?: number | undefined;
+  readonly lr?: number | undefined;
+  /** Base width of the networks. */
+  readonly width?: number | undefined;
+  readonly seed?: number | undefined;
+  readonly flip?: boolean | undefined;
+  /** Use the first so many images only. */
+  readonly limit?: number | undefined;
+}
+
+/** What a run tells while it goes on. */
+export interface RunListener {
+  readonly onData?: DatasetOptions["onProgress"];
+  readonly onWarning?: (message: string) => void;
+  /** Called once, before the first step. */
+  readonly onStart?: (start: RunStart) => void;
+  readonly onEvent?: (event: TrainEvent) => void;
+  /** A grid of samples has been written. */
+  readonly onPreview?: (path: string) => void;
+}
+
+/** What is known before the first step. */
+export interface RunStart {
+  readonly config: RunConfig;
+  readonly seed: number;
+  readonly system: System;
+  readonly resumed: boolean;
+}
+
+/** Images whose bands are measured. */
+const SCALING_IMAGES = 10_000;
+/** Samples on a preview grid, and the fractions of the training at which it is drawn. */
+const PREVIEW_IMAGES = 36;
+const PREVIEWS = [0.1, 0.2, 0.35, 0.5, 0.65, 0.8, 0.9];
+/** How samples are drawn while training and by default: 8 calls on the low band. */
+export const DEFAULT_SAMPLER = "dpmpp2m";
+export const DEFAULT_STEPS = 8;
+
+/** The seed of a request: its own, or 0. */
+const seedOf = (request: TrainRequest): number => request.seed ?? 0;
+
+/** Opens the data that a request names. @throws UserError `data/...`. */
+export async function openTrainingData(request: TrainRequest, listener: RunListener = {}): Promise<Dataset> {
+  if (request.size !== undefined)
+    requireMultiple(request.size.height, request.size.width, request.levels ?? 0);
+  const dataset = await openDataset(request.data, {
+    size: request.size,
+    channels: request.channels,
+    limit: request.limit,
+    onProgress: listener.onData,
+    onWarning: listener.onWarning,
+  });
+  requireImages(dataset, 2);
+  return dataset;
+}
+
+/** The configuration of a request, all defaults filled in, save for the images of a budget in minutes (see `images`). */
+export function resolveRunConfig(request: TrainRequest, dataset: Dataset): RunConfig {
+  const { channels, height, width } = dataset;
+  const levels = request.levels ?? defaultLevels(height, width);
+  requireMultiple(height, width, levels);
+  const image = new Float32Array(channels * height * width);
+  const count = Math.min(dataset.count, SCALING_IMAGES);
+  const scaling = measureBandScaling({ count, channels, height, width, levels }, (index) => {
+    dataset.read(index, false, image, 0);
+    return image;
+  });
+  const { batch, lr, width: baseWidth } = request;
+  const model = resolveWmgmConfig(
+    {
+      channels,
+      height,
+      width,
+      levels,
+      ...(batch === undefined ? {} : { batch }),
+      ...(lr === undefined ? {} : { lr }),
+      ...(baseWidth === undefined ? {} : { baseWidth }),
+    },
+    scaling,
+  );
+  return RunConfig.parse({
+    preset: "wmgm",
+    data: {
+      source: request.data,
+      name: dataset.name,
+      count: dataset.count,
+      fingerprint: dataset.fingerprint,
+      licence: dataset.licence,
+      credit: dataset.credit,
+      ...(request.limit === undefined ? {} : { limit: request.limit }),
+      flip: request.flip ?? true,
+    },
+    images: {},
+    model,
+  });
+}
+
+/**
+ * Trains as asked. If `out` already holds a run, it is taken up where it stopped, with its own configuration.
+ * @throws UserError for bad requests, data, or directories, and `train/diverged`.
+ */
+export async function trainRun(
+  request: TrainRequest,
+  backend: Backend,
+  listener: RunListener = {},
+  signal?: AbortSignal,
+): Promise<TrainSummary & { readonly config: RunConfig }> {
+  const began = performance.now();
+  const lock = openRunForTraining(request.out);
+  try {
+    const known = isRun(request.out) ? readRun(request.out, RunConfig) : undefined;
+    const dataset = await openTrainingData(
+      known === undefined ? request : sameData(request, known.config),
+      listener,
+    );
+    const seed = known?.seed ?? seedOf(request);
+    let config = known?.config ?? resolveRunConfig(request, dataset);
+    if (config.data.fingerprint !== dataset.fingerprint)
+      throw new UserError(
+        "run/other-data",
+        `run "${request.out}" was trained on other images (${config.data.name}, ${config.data.count} images). Restore them, or choose another --out.`,
+      );
+    const system = systemOf(config);
+    const options = { backend, dataset, seed, flip: config.data.flip };
+    if (known === undefined) {
+      const spent = () => (performance.now() - began) / 1000;
+      const images =
+        request.images === undefined
+          ? await imagesForSeconds(
+              system.stages,
+              options,
+              Math.max(1, 60 * (request.minutes ?? 15) - spent()),
+            )
+          : Object.fromEntries(system.stages.map((stage) => [stage.name, request.images!]));
+      config = { ...config, images };
+      writeRun(request.out, { versions: { ...versions() }, seed, imagesSeen: {}, config });
+    }
+    listener.onStart?.({ config, seed, system, resumed: known !== undefined });
+
+    const paths = runPaths(request.out);
+    let log: ReturnType<typeof openMetricsLog> | undefined;
+    let seen: Record<string, number> = {};
+    const summary = await train({
+      ...options,
+      dir: request.out,
+      stages: system.stages,
+      images: config.images,
+      ...(signal === undefined ? {} : { signal }),
+      previews: PREVIEWS,
+      onPreview: (tensors, done) =>
+        drawPreview(tensors, `${String(Math.round(100 * done)).padStart(3, "0")}.png`),
+      async onEvent(event) {
+        if (event.kind === "resumed") seen = { ...event.progress };
+        const kept = { ...seen };
+        log ??= openMetricsLog(
+          paths.metrics,
+          (record) => Number(record["images"]) <= (kept[String(record["stage"])] ?? 0),
+        );
+        if (event.kind === "step") {
+          seen[event.stage] = event.imagesSeen;
+          log.append({ stage: event.stage, step: event.step, images: event.imagesSeen, ...event.metrics });
+        } else if (event.kind === "rollback") {
+          log.append({ stage: event.stage, images: 0, rollback: event.step, lrScale: event.lrScale });
+        } else if (event.kind === "saved") {
+          log.sync();
+          writeRun(request.out, { versions: { ...versions() }, seed, imagesSeen: { ...seen }, config });
+        }
+        listener.onEvent?.(event);
+      },
+    });
+    log?.close();
+    return { ...summary, config };
+
+    async function drawPreview(tensors: ReadonlyMap<string, NamedArray>, name: string): Promise<void> {
+      const sampler = await system.createSampler(backend, tensors, PREVIEW_IMAGES);
+      const { data } = await sampleImages(system, sampler, {
+        seed,
+        count: PREVIEW_IMAGES,
+        sampler: DEFAULT_SAMPLER,
+        steps: DEFAULT_STEPS,
+      });
+      await sampler.dispose();
+      const path = join(paths.samples, name);
+      await saveGrid(path, { data, n: PREVIEW_IMAGES, ...system.image });
+      listener.onPreview?.(path);
+    }
+  } finally {
+    lock.release();
+  }
+}
+
+/** The data of a known run, at its size: options of the request that contradict it are ignored on purpose. */
+function sameData(request: TrainRequest, { data, model }: RunConfig): TrainRequest {
+  const { height, width, channels, levels } = model;
+  return { ...request, data: request.data, size: { height, width }, channels, levels, limit: data.limit };
+}
