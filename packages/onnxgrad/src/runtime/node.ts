@@ -27,7 +27,7 @@ export function node({
   profile,
   optimization = "all",
   arena = true,
-  spinning = process.env["ORT_SPIN"] === "1",
+  spinning = false,
 }: NodeOptions = {}): Backend {
   const options: ort.InferenceSession.SessionOptions = {
     executionProviders: ["cpu"],
@@ -40,7 +40,6 @@ export function node({
         // Adam's second moments decay into denormals, on which arithmetic is a hundred times slower.
         set_denormal_as_zero: "1",
         intra_op: { allow_spinning: spinning ? "1" : "0" },
-        ...(process.env["ORT_DYN"] ? { dynamic_block_base: process.env["ORT_DYN"] } : {}),
       },
     },
     ...(threads === undefined ? {} : { intraOpNumThreads: threads }),
