@@ -1,13 +1,11 @@
 /** @module Pooling and resizing of [n,c,h,w]: average and max pooling, nearest and bilinear resizing. */
 import { GraphError } from "../errors.ts";
-import { apply1, type Shape, sizeOf, type Tensor } from "../trace/tensor.ts";
+import { apply1, type Shape, sizeOf, type Spec, type Tensor } from "../trace/tensor.ts";
 import { add, mul, sub } from "./arithmetic.ts";
-import { broadcastTo } from "./broadcast.ts";
 import { cast, equal } from "./compare.ts";
 import { defineOp, type OpDefinition, requireFloat, shapeError } from "./define-op.ts";
 import { matmul } from "./matmul.ts";
-import { mean } from "./reduce.ts";
-import { matrixTranspose, reshape } from "./reshape.ts";
+import { matrixTranspose } from "./reshape.ts";
 import { sliceRanges, unslice } from "./slice.ts";
 import { constant } from "./source.ts";
 
@@ -82,19 +80,75 @@ export function maxPool2d(x: Tensor, kernel: number, stride: number = kernel): T
   return apply1(maxPool2dOp, [x], { kernel, stride });
 }
 
+interface BlockAttrs {
+  /** Side of the square blocks, pixels. */
+  readonly kernel: number;
+}
+
+/** Calls `visit(index of the block, index of a pixel in it)` for every pixel of [n,c,h,w]. */
+function forEachInBlock(fine: Shape, kernel: number, visit: (block: number, pixel: number) => void): void {
+  const [n, c, h, w] = fine as [number, number, number, number];
+  for (let plane = 0; plane < n * c; plane++)
+    for (let row = 0; row < h; row++)
+      for (let column = 0; column < w; column++)
+        visit(
+          (plane * (h / kernel) + Math.floor(row / kernel)) * (w / kernel) + Math.floor(column / kernel),
+          (plane * h + row) * w + column,
+        );
+}
+
+/** Mean of every kernel x kernel block; with {@link upsampleNearest2dOp} closed under differentiation. */
+export const avgPool2dOp: OpDefinition<BlockAttrs> = defineOp<BlockAttrs>({
+  name: "avgPool2d",
+  infer([x], { kernel }) {
+    requireFloat("avgPool2d", [x!]);
+    const [n, c, h, w] = requireMultiple("avgPool2d", x!, kernel);
+    return [{ shape: [n, c, h / kernel, w / kernel], dtype: "float32" }];
+  },
+  vjp: ({ grad, attrs: { kernel } }) => [mul(upsampleNearest2d(grad, kernel), 1 / kernel ** 2)],
+  lower: (context, [x], { attrs: { kernel } }) =>
+    context.emit("AveragePool", [x!], {
+      attrs: { kernel_shape: [BigInt(kernel), BigInt(kernel)], strides: [BigInt(kernel), BigInt(kernel)] },
+    }),
+  evaluate([x], { kernel }, [out]) {
+    const data = new Float64Array(sizeOf(out!.shape));
+    forEachInBlock(x!.shape, kernel, (block, pixel) => (data[block]! += x!.data[pixel]! / kernel ** 2));
+    return [{ shape: out!.shape, data }];
+  },
+});
+
+/** Every pixel as a kernel x kernel block. */
+export const upsampleNearest2dOp: OpDefinition<BlockAttrs> = defineOp<BlockAttrs>({
+  name: "upsampleNearest2d",
+  infer([x], { kernel }) {
+    requireFloat("upsampleNearest2d", [x!]);
+    const [n, c, h, w] = requireMultiple("upsampleNearest2d", x!, 1);
+    return [{ shape: [n, c, h * kernel, w * kernel], dtype: "float32" }];
+  },
+  vjp: ({ grad, attrs: { kernel } }) => [mul(avgPool2d(grad, kernel), kernel ** 2)],
+  // Resize has a fast path for this; Expand along interleaved axes is several times slower.
+  lower: (context, [x], { attrs: { kernel } }) =>
+    context.emit("Resize", [x!, "", context.floats([4], [1, 1, kernel, kernel])], {
+      attrs: { mode: "nearest", coordinate_transformation_mode: "asymmetric", nearest_mode: "floor" },
+    }),
+  evaluate([x], { kernel }, [out]) {
+    const data = new Float64Array(sizeOf(out!.shape));
+    forEachInBlock(out!.shape, kernel, (block, pixel) => (data[pixel] = x!.data[block]!));
+    return [{ shape: out!.shape, data }];
+  },
+});
+
 /**
  * Average pooling over non-overlapping kernel x kernel blocks.
  * @throws GraphError when the extents are not multiples of the kernel.
  */
 export function avgPool2d(x: Tensor, kernel: number): Tensor {
-  const [n, c, h, w] = requireMultiple("avgPool2d", x, kernel);
-  const blocks = reshape(x, [n * c, h / kernel, kernel, w / kernel, kernel]);
-  return reshape(mean(blocks, [2, 4]), [n, c, h / kernel, w / kernel]);
+  return kernel === 1 ? x : apply1(avgPool2dOp, [x], { kernel });
 }
 
-function requireMultiple(name: string, x: Tensor, kernel: number): [number, number, number, number] {
+function requireMultiple(name: string, x: Spec, kernel: number): [number, number, number, number] {
   const [n, c, h, w] = x.shape as [number, number, number, number];
-  if (x.rank !== 4 || h % kernel !== 0 || w % kernel !== 0)
+  if (x.shape.length !== 4 || h % kernel !== 0 || w % kernel !== 0)
     throw shapeError(
       name,
       `extents are not multiples of ${kernel}`,
@@ -106,11 +160,9 @@ function requireMultiple(name: string, x: Tensor, kernel: number): [number, numb
 
 /** Repeats every pixel factor x factor times. @throws GraphError unless x is [n,c,h,w]. */
 export function upsampleNearest2d(x: Tensor, factor: number): Tensor {
-  const [n, c, h, w] = requireMultiple("upsampleNearest2d", x, 1);
   if (!Number.isInteger(factor) || factor < 1)
     throw shapeError("upsampleNearest2d", `factor ${factor} is no positive integer`, [x], "Use 1, 2, ...");
-  const spread = broadcastTo(reshape(x, [n * c, h, 1, w, 1]), [n * c, h, factor, w, factor]);
-  return reshape(spread, [n, c, h * factor, w * factor]);
+  return factor === 1 ? x : apply1(upsampleNearest2dOp, [x], { kernel: factor });
 }
 
 /** How {@link resizeBilinear2d} places samples. */

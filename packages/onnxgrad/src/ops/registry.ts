@@ -32,7 +32,7 @@ import {
 import { gatherOp, scatterAddOp } from "./gather.ts";
 import { matmulOp } from "./matmul.ts";
 import { standardizeOp } from "./normalization.ts";
-import { maxPool2dOp } from "./pool.ts";
+import { avgPool2dOp, maxPool2dOp, upsampleNearest2dOp } from "./pool.ts";
 import { maxOp, meanOp, minOp, sumOp } from "./reduce.ts";
 import { reshapeOp, transposeOp } from "./reshape.ts";
 import { concatOp, sliceOp, splitOp, unsliceOp } from "./slice.ts";
@@ -83,6 +83,8 @@ export type OpName =
   | "conv2dInputGrad"
   | "conv2dWeightGrad"
   | "maxPool2d"
+  | "avgPool2d"
+  | "upsampleNearest2d"
   | "reshape"
   | "transpose"
   | "broadcastTo"
@@ -138,6 +140,8 @@ export const registry: { readonly [K in OpName]: OpDefinition<never> } = {
   conv2dInputGrad: conv2dInputGradOp,
   conv2dWeightGrad: conv2dWeightGradOp,
   maxPool2d: maxPool2dOp,
+  avgPool2d: avgPool2dOp,
+  upsampleNearest2d: upsampleNearest2dOp,
   reshape: reshapeOp,
   transpose: transposeOp,
   broadcastTo: broadcastToOp,

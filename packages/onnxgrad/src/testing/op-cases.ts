@@ -274,6 +274,11 @@ export const opCases: { readonly [K in OpName]: OpCases } = {
 
   conv2d: [
     {
+      name: "small images, a batch as one product",
+      inputs: [f([8, 2, 3, 3]), f([3, 2, 3, 3]), f([3])],
+      build: (x, weight, bias) => conv2d(x, weight, { padding: 1, bias: bias! }),
+    },
+    {
       name: "3x3 with bias",
       inputs: [f([2, 2, 3, 4], UNIT), f([3, 2, 3, 3], UNIT), f([3], UNIT)],
       build: (x, w, bias) => conv2d(x, w, { padding: 1, bias: bias! }),
@@ -307,6 +312,15 @@ export const opCases: { readonly [K in OpName]: OpCases } = {
     { name: "2x2 with a rest", inputs: [f([2, 1, 5, 3])], build: (x) => maxPool2d(x, 2) },
     { name: "3x3 stride 2, overlapping", inputs: [f([1, 2, 5, 5])], build: (x) => maxPool2d(x, 3, 2) },
     { name: "2x2 stride 1", inputs: [f([1, 1, 3, 4])], build: (x) => maxPool2d(x, 2, 1) },
+  ],
+
+  avgPool2d: [
+    { name: "2x2", inputs: [f([1, 2, 4, 2])], build: (x) => avgPool2d(x, 2) },
+    { name: "3x3", inputs: [f([2, 1, 3, 6])], build: (x) => avgPool2d(x, 3) },
+  ],
+  upsampleNearest2d: [
+    { name: "x2", inputs: [f([2, 2, 2, 3])], build: (x) => upsampleNearest2d(x, 2) },
+    { name: "x3", inputs: [f([1, 1, 2, 2])], build: (x) => square(upsampleNearest2d(x, 3)) },
   ],
 
   reshape: [
@@ -514,14 +528,6 @@ export const compositeCases: Readonly<Record<string, OpCases>> = {
       inputs: [f([2, 2, 3]), f([2, 3, 3]), f([2, 3, 2])],
       build: scaledDotProductAttention,
     },
-  ],
-  avgPool2d: [
-    { name: "2x2", inputs: [f([1, 2, 4, 2])], build: (x) => avgPool2d(x, 2) },
-    { name: "3x3", inputs: [f([2, 1, 3, 6])], build: (x) => avgPool2d(x, 3) },
-  ],
-  upsampleNearest2d: [
-    { name: "x2", inputs: [f([2, 2, 2, 3])], build: (x) => upsampleNearest2d(x, 2) },
-    { name: "x3", inputs: [f([1, 1, 2, 2])], build: (x) => square(upsampleNearest2d(x, 3)) },
   ],
   resizeBilinear2d: [
     { name: "up, half-pixel centres", inputs: [f([1, 2, 3, 4])], build: (x) => resizeBilinear2d(x, 5, 8) },
