@@ -156,6 +156,14 @@ const GEOMETRIES: readonly (readonly [name: string, x: Shape, w: Shape, options:
   ],
   ["3x2 padding [2,0]", [1, 2, 4, 4], [2, 2, 3, 2], { padding: [2, 0] }],
   ["whole image", [2, 3, 3, 3], [4, 3, 3, 3], {}],
+  // From eight images of few pixels on, the lowering changes to one matrix product over the batch.
+  ["batch 8, 3x3 same", [8, 2, 3, 3], [3, 2, 3, 3], { padding: 1 }],
+  [
+    "batch 9, 3x2, all uneven",
+    [9, 1, 4, 3],
+    [2, 1, 3, 2],
+    { stride: [2, 1], padding: [1, 0], dilation: [1, 2] },
+  ],
   ["kernel larger than the input", [1, 1, 2, 2], [1, 1, 3, 3], { padding: 1 }],
 ];
 
