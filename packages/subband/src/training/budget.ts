@@ -40,16 +40,22 @@ export async function measureStepSeconds(stage: Stage, options: RunnerOptions, r
   return seconds;
 }
 
-/** Images for each stage that fill `seconds` in total, split by the stages' shares; at least one batch each. */
+/**
+ * Images for each stage that together take the seconds left once their programs have been timed, split by the stages'
+ * shares; at least one batch each.
+ */
 export async function imagesForSeconds(
   stages: readonly Stage[],
   options: RunnerOptions,
-  seconds: number,
+  secondsLeft: () => number,
 ): Promise<Readonly<Record<string, number>>> {
-  const images: Record<string, number> = {};
-  for (const stage of stages) {
-    const stepSeconds = await measureStepSeconds(stage, options);
-    images[stage.name] = Math.max(1, Math.round((stage.share * seconds) / stepSeconds)) * stage.batch;
-  }
-  return images;
+  const stepSeconds: number[] = [];
+  for (const stage of stages) stepSeconds.push(await measureStepSeconds(stage, options));
+  const seconds = secondsLeft();
+  return Object.fromEntries(
+    stages.map((stage, i) => {
+      const steps = Math.max(1, Math.round((stage.share * seconds) / stepSeconds[i]!));
+      return [stage.name, steps * stage.batch];
+    }),
+  );
 }

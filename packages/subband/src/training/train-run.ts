@@ -10,11 +10,12 @@ import { openDataset } from "../data/open-dataset.ts";
 import { measureBandScaling } from "../systems/band-scaling.ts";
 import { sampleImages } from "../systems/sampling.ts";
 import type { System } from "../systems/system.ts";
-import { defaultLevels, requireMultiple, resolveWmgmConfig } from "../systems/wmgm-config.ts";
+import { defaultLevels, requireMultiple } from "../systems/wmgm-config.ts";
 import { imagesForSeconds } from "./budget.ts";
-import { openMetricsLog } from "./metrics-log.ts";
+import { type MetricsLog, openMetricsLog } from "./metrics-log.ts";
+import { resumedConfig } from "./resume-request.ts";
 import { isRun, openRunForTraining, readRun, runPaths, writeRun } from "./run-directory.ts";
-import { RunConfig, systemOf } from "./run-config.ts";
+import { type PresetName, presets, RunConfig, systemOf } from "./run-config.ts";
 import { saveGrid } from "./sample-grid.ts";
 import { train, type TrainEvent, type TrainSummary } from "./trainer.ts";
 import { versions } from "./versions.ts";
@@ -22,14 +23,14 @@ import { versions } from "./versions.ts";
 /** What a training is asked for; what is left out is chosen. */
 export interface TrainRequest {
   readonly out: string;
-  /** Folder, archive, or the name of a known data set. */
-  readonly data: string;
-  readonly preset?: "wmgm" | undefined;
+  /** Folder, archive, or the name of a known data set. A run that exists knows its own. */
+  readonly data?: string | undefined;
+  readonly preset?: PresetName | undefined;
   /** Pixels; default 64 x 64, for `cifar10` 32 x 32. */
   readonly size?: { readonly height: number; readonly width: number } | undefined;
   readonly channels?: 1 | 3 | undefined;
   readonly levels?: number | undefined;
-  /** Budget: wall-clock minutes, or images (shared out like the time); default 15 minutes. */
+  /** Budget: wall-clock minutes, or images that every stage sees; default 15 minutes. */
   readonly minutes?: number | undefined;
   readonly images?: number | undefined;
   readonly batch?: number | undefined;
@@ -40,6 +41,14 @@ export interface TrainRequest {
   readonly flip?: boolean | undefined;
   /** Use the first so many images only. */
   readonly limit?: number | undefined;
+}
+
+/** How a run is carried out; without influence on what comes out. */
+export interface RunSettings {
+  /** Seconds between checkpoints; default 60. */
+  readonly saveSeconds?: number | undefined;
+  /** Fractions of the training after which a grid of samples is drawn. */
+  readonly previews?: readonly number[];
 }
 
 /** What a run tells while it goes on. */
@@ -65,16 +74,21 @@ export interface RunStart {
 const SCALING_IMAGES = 10_000;
 /** Samples on a preview grid, and the fractions of the training at which it is drawn. */
 const PREVIEW_IMAGES = 36;
-const PREVIEWS = [0.1, 0.2, 0.35, 0.5, 0.65, 0.8, 0.9];
+const PREVIEWS = [0.1, 0.2, 0.35, 0.5, 0.65, 0.8, 0.9, 1];
 /** How samples are drawn while training and by default: 8 calls on the low band. */
 export const DEFAULT_SAMPLER = "dpmpp2m";
 export const DEFAULT_STEPS = 8;
 
-/** The seed of a request: its own, or 0. */
-const seedOf = (request: TrainRequest): number => request.seed ?? 0;
+/** Minutes of training when neither minutes nor images are asked for. */
+export const DEFAULT_MINUTES = 15;
 
-/** Opens the data that a request names. @throws UserError `data/...`. */
+/** Opens the data that a request names. @throws UserError `data/...`, `config/size`, `train/no-data`. */
 export async function openTrainingData(request: TrainRequest, listener: RunListener = {}): Promise<Dataset> {
+  if (request.data === undefined)
+    throw new UserError(
+      "train/no-data",
+      `no data: "${request.out}" is no run yet. Give --data: a folder of images, an archive of them, cifar10 or faces.`,
+    );
   if (request.size !== undefined)
     requireMultiple(request.size.height, request.size.width, request.levels ?? 0);
   const dataset = await openDataset(request.data, {
@@ -100,7 +114,8 @@ export function resolveRunConfig(request: TrainRequest, dataset: Dataset): RunCo
     return image;
   });
   const { batch, lr, width: baseWidth } = request;
-  const model = resolveWmgmConfig(
+  const preset = request.preset ?? "wmgm";
+  const model = presets[preset].resolve(
     {
       channels,
       height,
@@ -113,7 +128,7 @@ export function resolveRunConfig(request: TrainRequest, dataset: Dataset): RunCo
     scaling,
   );
   return RunConfig.parse({
-    preset: "wmgm",
+    preset,
     data: {
       source: request.data,
       name: dataset.name,
@@ -124,31 +139,36 @@ export function resolveRunConfig(request: TrainRequest, dataset: Dataset): RunCo
       ...(request.limit === undefined ? {} : { limit: request.limit }),
       flip: request.flip ?? true,
     },
+    ...(request.images === undefined ? { minutes: request.minutes ?? DEFAULT_MINUTES } : {}),
     images: {},
     model,
   });
 }
 
 /**
- * Trains as asked. If `out` already holds a run, it is taken up where it stopped, with its own configuration.
- * @throws UserError for bad requests, data, or directories, and `train/diverged`.
+ * Trains as asked. If `out` already holds a run, it is taken up where it stopped, with its own configuration; a larger
+ * budget extends it.
+ * @throws UserError for bad requests, data, or directories, `run/contradiction`, and `train/diverged`.
  */
 export async function trainRun(
   request: TrainRequest,
   backend: Backend,
   listener: RunListener = {},
   signal?: AbortSignal,
+  { saveSeconds, previews = PREVIEWS }: RunSettings = {},
 ): Promise<TrainSummary & { readonly config: RunConfig }> {
   const began = performance.now();
   const lock = openRunForTraining(request.out);
+  let log: MetricsLog | undefined;
   try {
     const known = isRun(request.out) ? readRun(request.out, RunConfig) : undefined;
+    const resumed = known === undefined ? undefined : resumedConfig(request, known);
     const dataset = await openTrainingData(
-      known === undefined ? request : sameData(request, known.config),
+      resumed === undefined ? request : sameData(request, resumed),
       listener,
     );
-    const seed = known?.seed ?? seedOf(request);
-    let config = known?.config ?? resolveRunConfig(request, dataset);
+    const seed = known?.seed ?? request.seed ?? 0;
+    let config = resumed ?? resolveRunConfig(request, dataset);
     if (config.data.fingerprint !== dataset.fingerprint)
       throw new UserError(
         "run/other-data",
@@ -156,53 +176,59 @@ export async function trainRun(
       );
     const system = systemOf(config);
     const options = { backend, dataset, seed, flip: config.data.flip };
+    const { minutes } = config;
     if (known === undefined) {
-      const spent = () => (performance.now() - began) / 1000;
+      const secondsLeft = () =>
+        Math.max(1, 60 * (minutes ?? DEFAULT_MINUTES) - (performance.now() - began) / 1000);
       const images =
         request.images === undefined
-          ? await imagesForSeconds(
-              system.stages,
-              options,
-              Math.max(1, 60 * (request.minutes ?? 15) - spent()),
-            )
+          ? await imagesForSeconds(system.stages, options, secondsLeft)
           : Object.fromEntries(system.stages.map((stage) => [stage.name, request.images!]));
       config = { ...config, images };
-      writeRun(request.out, { versions: { ...versions() }, seed, imagesSeen: {}, config });
     }
+    const write = (imagesSeen: Readonly<Record<string, number>>) =>
+      writeRun(request.out, { versions: known?.versions ?? { ...versions() }, seed, imagesSeen, config });
+    write(known?.imagesSeen ?? {});
     listener.onStart?.({ config, seed, system, resumed: known !== undefined });
 
     const paths = runPaths(request.out);
-    let log: ReturnType<typeof openMetricsLog> | undefined;
     let seen: Record<string, number> = {};
+    /** The log as it was when each stage had seen so many images. */
+    const logAt = (progress: Readonly<Record<string, number>>): MetricsLog => {
+      seen = { ...progress };
+      log?.close();
+      log = openMetricsLog(
+        paths.metrics,
+        (record) => Number(record["images"]) <= (progress[String(record["stage"])] ?? 0),
+      );
+      return log;
+    };
     const summary = await train({
       ...options,
       dir: request.out,
       stages: system.stages,
       images: config.images,
       ...(signal === undefined ? {} : { signal }),
-      previews: PREVIEWS,
+      ...(saveSeconds === undefined ? {} : { saveSeconds }),
+      previews,
       onPreview: (tensors, done) =>
         drawPreview(tensors, `${String(Math.round(100 * done)).padStart(3, "0")}.png`),
-      async onEvent(event) {
-        if (event.kind === "resumed") seen = { ...event.progress };
-        const kept = { ...seen };
-        log ??= openMetricsLog(
-          paths.metrics,
-          (record) => Number(record["images"]) <= (kept[String(record["stage"])] ?? 0),
-        );
-        if (event.kind === "step") {
-          seen[event.stage] = event.imagesSeen;
-          log.append({ stage: event.stage, step: event.step, images: event.imagesSeen, ...event.metrics });
+      onEvent(event) {
+        if (event.kind === "resumed") logAt(event.progress);
+        else if (event.kind === "step") {
+          const { stage, step, imagesSeen, metrics } = event;
+          (log ?? logAt({})).append({ stage, step, images: imagesSeen, ...metrics });
+          seen[stage] = imagesSeen;
         } else if (event.kind === "rollback") {
-          log.append({ stage: event.stage, images: 0, rollback: event.step, lrScale: event.lrScale });
+          const { stage, step, lrScale, progress } = event;
+          logAt(progress).append({ stage, images: progress[stage], rollback: step, lrScale });
         } else if (event.kind === "saved") {
-          log.sync();
-          writeRun(request.out, { versions: { ...versions() }, seed, imagesSeen: { ...seen }, config });
+          log?.sync();
+          write(seen);
         }
         listener.onEvent?.(event);
       },
     });
-    log?.close();
     return { ...summary, config };
 
     async function drawPreview(tensors: ReadonlyMap<string, NamedArray>, name: string): Promise<void> {
@@ -219,12 +245,20 @@ export async function trainRun(
       listener.onPreview?.(path);
     }
   } finally {
+    log?.close();
     lock.release();
   }
 }
 
-/** The data of a known run, at its size: options of the request that contradict it are ignored on purpose. */
+/** The request for the data of a known run: its size, its limit, and its source unless another is named. */
 function sameData(request: TrainRequest, { data, model }: RunConfig): TrainRequest {
   const { height, width, channels, levels } = model;
-  return { ...request, data: request.data, size: { height, width }, channels, levels, limit: data.limit };
+  return {
+    ...request,
+    data: request.data ?? data.source,
+    size: { height, width },
+    channels,
+    levels,
+    limit: data.limit,
+  };
 }

@@ -1,0 +1,66 @@
+/**
+ * @module What a command means for a run that exists: options that agree with it, or are left out, resume it; a larger
+ * budget extends it; anything else would be a silent change and is refused.
+ */
+import { UserError } from "onnxgrad";
+import { chosenOptions, type RunConfig } from "./run-config.ts";
+import type { RunRecord } from "./run-directory.ts";
+import type { TrainRequest } from "./train-run.ts";
+
+/**
+ * The configuration with which the run goes on: its own, with the larger budget where one is asked for.
+ * @throws UserError `run/contradiction`, naming the option, what the run has and what was asked.
+ */
+export function resumedConfig(
+  request: TrainRequest,
+  { config, seed }: Pick<RunRecord<RunConfig>, "config" | "seed">,
+): RunConfig {
+  const { model, data } = config;
+  const { batch, lr, baseWidth } = chosenOptions(config);
+  const size = (of: { readonly height: number; readonly width: number } | undefined) =>
+    of && `${of.width}x${of.height}`;
+  const compared: readonly (readonly [option: string, asked: unknown, has: unknown])[] = [
+    ["--preset", request.preset, config.preset],
+    ["--size", size(request.size), size(model)],
+    ["--channels", request.channels, model.channels],
+    ["--levels", request.levels, model.levels],
+    ["--batch", request.batch, batch],
+    ["--lr", request.lr, lr],
+    ["--width", request.width, baseWidth],
+    ["--seed", request.seed, seed],
+    ["--limit", request.limit, data.limit ?? "all images"],
+    ["--no-flip", request.flip, data.flip],
+  ];
+  for (const [option, asked, has] of compared)
+    if (asked !== undefined && asked !== has)
+      throw contradiction(request, option, `${String(has)}, not ${String(asked)}`);
+  return { ...config, ...extendedBudget(request, config) };
+}
+
+/** The images that each stage is to see. Nothing is ever taken back: stages may be further already. */
+function extendedBudget(request: TrainRequest, config: RunConfig): Pick<RunConfig, "images" | "minutes"> {
+  const { images, minutes } = config;
+  const scaled = (to: (n: number) => number) =>
+    Object.fromEntries(Object.entries(images).map(([stage, n]) => [stage, to(n)]));
+  if (request.images !== undefined) {
+    const most = Math.max(...Object.values(images));
+    if (request.images < most)
+      throw contradiction(request, "--images", `up to ${most} a stage, more than ${request.images}`);
+    if (request.images === most && minutes === undefined) return { images };
+    return { images: scaled(() => request.images!), minutes: undefined };
+  }
+  if (request.minutes === undefined || request.minutes === minutes) return { images, minutes };
+  if (minutes === undefined)
+    throw contradiction(request, "--minutes", "a budget of images; extend it with --images");
+  if (request.minutes < minutes)
+    throw contradiction(request, "--minutes", `${minutes}, more than ${request.minutes}`);
+  const factor = request.minutes / minutes;
+  return { images: scaled((n) => Math.ceil(n * factor)), minutes: request.minutes };
+}
+
+function contradiction({ out }: TrainRequest, option: string, what: string): UserError {
+  return new UserError(
+    "run/contradiction",
+    `${option}: run "${out}" has ${what}. Leave the option out to go on with the run, or choose another --out.`,
+  );
+}
