@@ -17,8 +17,12 @@ export type TrainEvent =
       readonly kind: "rollback";
       readonly stage: string;
       readonly step: number;
+      /** Factor on the learning rates from now on. */
       readonly lrScale: number;
+      /** Further roll-backs before giving up. */
       readonly left: number;
+      /** Images seen by each stage, after going back. */
+      readonly progress: Readonly<Record<string, number>>;
     };
 
 /** The numbers of one step. */
@@ -76,6 +80,7 @@ export async function train(options: TrainOptions): Promise<TrainSummary> {
   const runners = stages.map((stage) => new StageRunner(stage, options));
   let lrScale = 1;
   let rollbacks = 0;
+  let savedAt: number | undefined;
 
   const restore = (): number | undefined => {
     const saved = loadCheckpoint(dir);
@@ -103,31 +108,36 @@ export async function train(options: TrainOptions): Promise<TrainSummary> {
       rollbacks,
     };
     saveCheckpoint(dir, { tensors: tensors(), metadata: { progress: JSON.stringify(counters) } });
+    savedAt = seen();
     await report({ kind: "saved", imagesSeen: seen() });
   };
   const fraction = ({ stage, progress }: StageRunner) =>
     Math.min(1, progress.imagesSeen / images[stage.name]!);
   const done = () => runners.reduce((total, runner) => total + runner.stage.share * fraction(runner), 0);
 
-  const resumedAt = restore();
-  if (resumedAt !== undefined)
-    await report({
-      kind: "resumed",
-      progress: Object.fromEntries(runners.map(({ stage, progress }) => [stage.name, progress.imagesSeen])),
-    });
+  const reached = (at: number) => done() >= at - 1e-9; // shares need not sum to 1 exactly
+  const stopped = () => signal?.aborted === true;
+  const imagesSeen = () =>
+    Object.fromEntries(runners.map(({ stage, progress }) => [stage.name, progress.imagesSeen]));
+
+  savedAt = restore();
+  if (savedAt !== undefined) await report({ kind: "resumed", progress: imagesSeen() });
 
   let lastSave = performance.now();
   let dataMs = 0;
   let totalMs = 0;
-  let nextPreview = previews.filter((at) => at <= done()).length;
+  let nextPreview = previews.filter(reached).length;
   for (
     let runner = next(runners, fraction);
-    runner !== undefined && signal?.aborted !== true;
+    runner !== undefined && !stopped();
     runner = next(runners, fraction)
   ) {
     const { stage } = runner;
     const outcome = await runner.step(images[stage.name]!, lrScale);
-    if (Object.values(outcome.metrics).some((value) => !Number.isFinite(value))) {
+    const last = runners.every((each) => fraction(each) >= 1) || stopped();
+    const due = last || performance.now() - lastSave > 1000 * saveSeconds;
+    // A step's losses tell of the parameters before it: what is to be saved is looked at itself.
+    if (!Object.values(outcome.metrics).every(Number.isFinite) || (due && !allFinite(tensors()))) {
       const step = runner.progress.step;
       if (++rollbacks > MAX_ROLLBACKS)
         throw new UserError(
@@ -137,22 +147,27 @@ export async function train(options: TrainOptions): Promise<TrainSummary> {
       const [keptRollbacks, keptScale] = [rollbacks, lrScale / 2];
       if (restore() === undefined) for (const each of runners) each.reset();
       [rollbacks, lrScale] = [keptRollbacks, keptScale];
-      await report({ kind: "rollback", stage: stage.name, step, lrScale, left: MAX_ROLLBACKS - rollbacks });
+      const left = MAX_ROLLBACKS - rollbacks;
+      await report({ kind: "rollback", stage: stage.name, step, lrScale, left, progress: imagesSeen() });
+      // At once, so that a run that is resumed knows of it.
+      await save();
+      lastSave = performance.now();
       continue;
     }
     dataMs += outcome.dataMs;
     totalMs += outcome.stepMs;
     await report({ kind: "step", stage: stage.name, ...runner.progress, ...outcome, done: done() });
-    if (nextPreview < previews.length && done() >= previews[nextPreview]!) {
+    if (nextPreview < previews.length && reached(previews[nextPreview]!)) {
       nextPreview++;
       await options.onPreview?.(tensors(), done());
     }
-    if (performance.now() - lastSave > 1000 * saveSeconds) {
+    if (due) {
       await save();
       lastSave = performance.now();
     }
   }
-  await save();
+  // Stopped before the first step, or while the last event was handled.
+  if (savedAt !== seen() && allFinite(tensors())) await save();
   await Promise.all(runners.map((runner) => runner.disposeAllBut([])));
   return {
     finished: runners.every((runner) => fraction(runner) >= 1),
@@ -170,6 +185,11 @@ function next(
   for (const runner of runners)
     if (fraction(runner) < 1 && (least === undefined || fraction(runner) < fraction(least))) least = runner;
   return least;
+}
+
+function allFinite(tensors: ReadonlyMap<string, NamedArray>): boolean {
+  for (const { data } of tensors.values()) if (!data.every(Number.isFinite)) return false;
+  return true;
 }
 
 /** @throws UserError `train/mismatch` when a checkpoint's counters are not ours. */
