@@ -1,5 +1,5 @@
 /** @module Arithmetic that need not be done: x * 1, x + 0, x - 0, products of constants, additions of negations. */
-import { add, mul, sub } from "../ops/arithmetic.ts";
+import { mul, sub } from "../ops/arithmetic.ts";
 import { scalarValue } from "../ops/source.ts";
 import { sameShape, type Tensor } from "../trace/tensor.ts";
 import type { Rule } from "./rewrite.ts";
