@@ -45,6 +45,7 @@ export {
   log,
   neg,
   relu,
+  round,
   sigmoid,
   sign,
   silu,
@@ -95,7 +96,9 @@ export { scheduleFactor, type ScheduleOptions } from "./optim/schedule.ts";
 export { sgd, sgdInit, type SgdOptions } from "./optim/sgd.ts";
 
 // Lower and run
-export { type LoweredModel, type ModelOptions, toOnnx } from "./onnx/model.ts";
+export type { DynamicBatch } from "./onnx/dynamic-batch.ts";
+export { exportModel, type ExportOptions } from "./onnx/export-model.ts";
+export { type LoweredModel, type ModelOptions, type ModelPort, toOnnx } from "./onnx/model.ts";
 export { decodeSafetensors, encodeSafetensors, type Safetensors } from "./onnx/safetensors.ts";
 export { interpret } from "./interpret/interpret.ts";
 export { optimize } from "./passes/optimize.ts";
@@ -108,4 +111,11 @@ export {
   type Program,
   type TraceArguments,
 } from "./runtime/compile.ts";
-export { type NamedArray, State, type StateEntry, type StateTree, type Traced } from "./runtime/state.ts";
+export {
+  inlineState,
+  type NamedArray,
+  State,
+  type StateEntry,
+  type StateTree,
+  type Traced,
+} from "./runtime/state.ts";

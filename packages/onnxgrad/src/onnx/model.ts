@@ -16,6 +16,7 @@ import {
 } from "onnx-buf";
 import { GraphError } from "../errors.ts";
 import type { LowerContext, OnnxAttribute } from "../ops/define-op.ts";
+import { BatchGuard, type DynamicBatch } from "./dynamic-batch.ts";
 import {
   type DType,
   formatSpec,
@@ -27,7 +28,7 @@ import {
 } from "../trace/tensor.ts";
 
 /** ONNX element types. */
-const ELEMENT: Readonly<Record<DType | "uint8", number>> = { float32: 1, uint8: 2, int64: 7, bool: 9 };
+const ELEMENT: Readonly<Record<DType, number>> = { float32: 1, uint8: 2, int64: 7, bool: 9 };
 
 const OPSET = 20n;
 
@@ -36,6 +37,11 @@ export interface ModelOptions {
   /** Key-value pairs kept in the file, e.g. configuration and licence. */
   readonly metadata?: Readonly<Record<string, string>>;
   readonly name?: string;
+  /**
+   * Makes the first dimension of inputs and outputs symbolic, for a graph that was traced with this batch and treats
+   * every sample alone. A graph that would depend on the batch is refused.
+   */
+  readonly dynamicBatch?: DynamicBatch;
 }
 
 /** A value of the model's interface. */
@@ -57,13 +63,24 @@ export interface LoweredModel {
 export class ModelBuilder implements LowerContext {
   readonly nodes: NodeProto[] = [];
   readonly initializers: TensorProto[] = [];
+  /** The graph node that each ONNX node was lowered from. */
+  readonly origins: GraphNode[] = [];
+  readonly #batch: BatchGuard | undefined;
+  #origin: GraphNode | undefined;
   readonly #constants = new Map<string, string>();
   readonly #taken: ReadonlySet<string>;
   #next = 0;
 
   /** `taken` are the public names, which no value inside may have. */
-  constructor(taken: Iterable<string> = []) {
+  constructor(taken: Iterable<string> = [], batch?: BatchGuard) {
     this.#taken = new Set(taken);
+    this.#batch = batch;
+  }
+
+  /** Says which graph node is lowered from now on. */
+  enter(node: GraphNode): void {
+    this.#origin = node;
+    this.#batch?.enter(node);
   }
 
   #name(prefix: string): string {
@@ -82,6 +99,7 @@ export class ModelBuilder implements LowerContext {
     }: { outputs?: number; attrs?: Readonly<Record<string, OnnxAttribute>>; domain?: string } = {},
   ): string[] {
     const names = Array.from({ length: outputs }, () => this.#name("v"));
+    this.origins.push(this.#origin!);
     this.nodes.push(
       create(NodeProtoSchema, {
         opType,
@@ -96,17 +114,30 @@ export class ModelBuilder implements LowerContext {
   }
 
   floats(shape: Shape, values: ArrayLike<number>): string {
+    this.#batch?.refuse("extent", shape);
     const data = Float32Array.from(values);
     return this.#constant(ELEMENT.float32, shape, new Uint8Array(data.buffer));
   }
 
   ints(values: readonly number[] | number): string {
     const list = typeof values === "number" ? [values] : values;
-    const data = BigInt64Array.from(list.map(BigInt));
+    this.#batch?.refuse("index", list);
+    return this.#ints(list, typeof values === "number" ? [] : [list.length]);
+  }
+
+  shape(dims: Shape): string {
+    return this.#ints(this.#batch?.shape(dims) ?? dims, [dims.length]);
+  }
+
+  expansion(from: Shape, to: Shape): string {
+    return this.#ints(this.#batch?.expansion(from, to) ?? to, [to.length]);
+  }
+
+  #ints(values: readonly number[], shape: Shape): string {
     return this.#constant(
       ELEMENT.int64,
-      typeof values === "number" ? [] : [list.length],
-      new Uint8Array(data.buffer),
+      shape,
+      new Uint8Array(BigInt64Array.from(values.map(BigInt)).buffer),
     );
   }
 
@@ -135,7 +166,11 @@ function attribute(name: string, value: OnnxAttribute) {
     : create(AttributeProtoSchema, { name, type: T.FLOATS, floats: value.map(Number) });
 }
 
-function port({ name, spec }: ModelPort) {
+function port({ name, spec }: ModelPort, batch: DynamicBatch | undefined) {
+  const dim = (n: number, axis: number) =>
+    batch !== undefined && axis === 0 && n === batch.traced
+      ? { value: { case: "dimParam" as const, value: batch.name } }
+      : { value: { case: "dimValue" as const, value: BigInt(n) } };
   return create(ValueInfoProtoSchema, {
     name,
     type: {
@@ -143,7 +178,7 @@ function port({ name, spec }: ModelPort) {
         case: "tensorType",
         value: {
           elemType: ELEMENT[spec.dtype],
-          shape: { dim: spec.shape.map((n) => ({ value: { case: "dimValue" as const, value: BigInt(n) } })) },
+          shape: { dim: spec.shape.map(dim) },
         },
       },
     },
@@ -167,23 +202,49 @@ function inputPorts(nodes: readonly GraphNode[]): ModelPort[] {
   return [...ports.values()];
 }
 
+/** @throws GraphError unless the batch, where a port has it, is the first dimension as it is. */
+function requireBatchFirst(ports: readonly ModelPort[], guard: BatchGuard, { traced }: DynamicBatch): void {
+  const wrong = ports.find(({ spec }) =>
+    spec.shape.some((n, axis) => guard.holds(n) && !(axis === 0 && n === traced)),
+  );
+  if (wrong)
+    throw new GraphError(
+      `toOnnx: "${wrong.name}" ${formatSpec(wrong.spec)} has the batch ${traced} elsewhere than as its first dimension. Transpose or reshape it.`,
+    );
+}
+
+/** A graph as ONNX nodes, before it becomes bytes. */
+export interface LoweredGraph {
+  readonly builder: ModelBuilder;
+  readonly inputs: readonly ModelPort[];
+  readonly outputs: readonly ModelPort[];
+}
+
 /**
  * Lowers the graph that computes `outputs` (by name) to one ONNX model. Inputs of the model are the `input` nodes
  * that are reached, under their own names.
- * @throws GraphError when two inputs of one name differ, or an output has the name of an input.
+ * @throws GraphError when two inputs of one name differ, an output has the name of an input, or `dynamicBatch` is set
+ * and the graph depends on the batch.
  */
-export function toOnnx(
+export function toOnnx(outputs: Readonly<Record<string, Tensor>>, options: ModelOptions = {}): LoweredModel {
+  return encodeModel(lowerGraph(outputs, options), options);
+}
+
+/** The first half of {@link toOnnx}. */
+export function lowerGraph(
   outputs: Readonly<Record<string, Tensor>>,
-  { metadata = {}, name = "onnxgrad" }: ModelOptions = {},
-): LoweredModel {
+  { dynamicBatch }: ModelOptions = {},
+): LoweredGraph {
   const nodes = reachable(Object.values(outputs));
   const inputs = inputPorts(nodes);
   const shared = inputs.find((each) => Object.hasOwn(outputs, each.name));
   if (shared)
     throw new GraphError(`toOnnx: "${shared.name}" names an input and an output. Rename one of them.`);
-  const builder = new ModelBuilder([...Object.keys(outputs), ...inputs.map((each) => each.name)]);
+  const guard = dynamicBatch && new BatchGuard(dynamicBatch);
+  const builder = new ModelBuilder([...Object.keys(outputs), ...inputs.map((each) => each.name)], guard);
   const names = new Map<Tensor, string>();
   for (const node of nodes) {
+    builder.enter(node);
     const from = node.inputs.map((input) => names.get(input)!);
     const made = node.op.lower(builder, from, {
       attrs: node.attrs,
@@ -214,7 +275,15 @@ export function toOnnx(
     node.input = node.input.map((value) => renamed.get(value) ?? value);
     node.output = node.output.map((value) => renamed.get(value) ?? value);
   }
+  if (guard) requireBatchFirst([...inputs, ...ports], guard, dynamicBatch);
+  return { builder, inputs, outputs: ports };
+}
 
+/** The second half of {@link toOnnx}. */
+export function encodeModel(
+  { builder, inputs, outputs }: LoweredGraph,
+  { metadata = {}, name = "onnxgrad", dynamicBatch }: ModelOptions = {},
+): LoweredModel {
   const domains = new Set(builder.nodes.map((node) => node.domain));
   const model = create(ModelProtoSchema, {
     irVersion: 9n,
@@ -228,9 +297,9 @@ export function toOnnx(
       name,
       node: builder.nodes,
       initializer: builder.initializers,
-      input: inputs.map(port),
-      output: ports.map(port),
+      input: inputs.map((each) => port(each, dynamicBatch)),
+      output: outputs.map((each) => port(each, dynamicBatch)),
     }),
   });
-  return { bytes: toBinary(ModelProtoSchema, model), inputs, outputs: ports, nodes: builder.nodes.length };
+  return { bytes: toBinary(ModelProtoSchema, model), inputs, outputs, nodes: builder.nodes.length };
 }

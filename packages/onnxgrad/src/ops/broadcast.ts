@@ -96,7 +96,8 @@ export const broadcastToOp: OpDefinition<BroadcastAttrs> = defineOp<BroadcastAtt
     return [target];
   },
   vjp: ({ grad, inputs }) => [sumTo(grad, inputs[0]!.shape)],
-  lower: (context, [x], { attrs }) => context.emit("Expand", [x!, context.ints([...attrs.shape])]),
+  lower: (context, [x], { attrs, inputs: [spec] }) =>
+    context.emit("Expand", [x!, context.expansion(spec!.shape, attrs.shape)]),
   evaluate: ([x], { shape }) => [evaluateElementwise([x!], shape, (value) => value)],
 });
 

@@ -64,7 +64,7 @@ interface CastAttrs {
   readonly to: DType;
 }
 
-const ONNX_TYPE: Readonly<Record<DType, bigint>> = { float32: 1n, int64: 7n, bool: 9n };
+const ONNX_TYPE: Readonly<Record<DType, bigint>> = { float32: 1n, uint8: 2n, int64: 7n, bool: 9n };
 
 /** Conversion of element type; gradients pass between floats only. */
 export const castOp: OpDefinition<CastAttrs> = defineOp<CastAttrs>({
@@ -75,12 +75,12 @@ export const castOp: OpDefinition<CastAttrs> = defineOp<CastAttrs>({
   evaluate: ([x], { to }) => [
     {
       shape: x!.shape,
-      data: x!.data.map((v) => (to === "bool" ? Number(v !== 0) : to === "int64" ? Math.trunc(v) : v)),
+      data: x!.data.map((v) => (to === "bool" ? Number(v !== 0) : to === "float32" ? v : Math.trunc(v))),
     },
   ],
 });
 
-/** Converts the element type: bool to 0/1, float to int64 by truncation. */
+/** Converts the element type: bool to 0/1, float to int64 or uint8 by truncation. For uint8, clamp to 0..255 first. */
 export function cast(x: Tensor, to: DType): Tensor {
   return x.dtype === to ? x : apply1(castOp, [x], { to });
 }
@@ -125,11 +125,11 @@ export const oneHotOp: OpDefinition<OneHotAttrs> = defineOp<OneHotAttrs>({
   lower(context, [x], { attrs: { depth }, inputs: [spec] }) {
     // ONNX wants at least one axis of labels.
     const scalar = spec!.shape.length === 0;
-    const labels = scalar ? context.emit("Reshape", [x!, context.ints([1])])[0]! : x!;
+    const labels = scalar ? context.emit("Reshape", [x!, context.shape([1])])[0]! : x!;
     const made = context.emit("OneHot", [labels, context.ints(depth), context.floats([2], [0, 1])], {
       attrs: { axis: -1n },
     });
-    return scalar ? context.emit("Reshape", [made[0]!, context.ints([depth])]) : made;
+    return scalar ? context.emit("Reshape", [made[0]!, context.shape([depth])]) : made;
   },
   evaluate([x], { depth }, [out]) {
     const data = new Float64Array(x!.data.length * depth);

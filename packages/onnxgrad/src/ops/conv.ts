@@ -318,7 +318,7 @@ function windowRows(
       );
     }
   const joined = emit1("Concat", taps, { attrs: { axis: 3n } }); // [n, oh, ow, kh * kw * c]
-  return emit1("Reshape", [joined, context.ints([n * oh * ow, kh * kw * c])]);
+  return emit1("Reshape", [joined, context.shape([n * oh * ow, kh * kw * c])]);
 }
 
 /** A small convolution as one matrix product: windows [n oh ow, kh kw c] x weight [kh kw c, out]. */
@@ -337,11 +337,11 @@ function lowerSmall(
   const emit1 = (...args: Parameters<LowerContext["emit"]>) => context.emit(...args)[0]!;
   const matrix = emit1("Reshape", [
     emit1("Transpose", [w], { attrs: { perm: [2n, 3n, 1n, 0n] } }),
-    context.ints([kh * kw * c, out]),
+    context.shape([kh * kw * c, out]),
   ]);
   const rows = windowRows(context, x, xShape, wShape, yShape, g);
   const product = emit1("Gemm", bias === undefined ? [rows, matrix] : [rows, matrix, bias]);
-  return emit1("Transpose", [emit1("Reshape", [product, context.ints([n, oh, ow, out])])], {
+  return emit1("Transpose", [emit1("Reshape", [product, context.shape([n, oh, ow, out])])], {
     attrs: { perm: [0n, 3n, 1n, 2n] },
   });
 }
@@ -354,9 +354,9 @@ function swapChannels(
   groups: number,
 ): string {
   if (groups === 1) return context.emit("Transpose", [w], { attrs: { perm: [1n, 0n, 2n, 3n] } })[0]!;
-  const [grouped] = context.emit("Reshape", [w, context.ints([groups, out / groups, perGroup, kh, kw])]);
+  const [grouped] = context.emit("Reshape", [w, context.shape([groups, out / groups, perGroup, kh, kw])]);
   const [swapped] = context.emit("Transpose", [grouped!], { attrs: { perm: [0n, 2n, 1n, 3n, 4n] } });
-  return context.emit("Reshape", [swapped!, context.ints([groups * perGroup, out / groups, kh, kw])])[0]!;
+  return context.emit("Reshape", [swapped!, context.shape([groups * perGroup, out / groups, kh, kw])])[0]!;
 }
 
 /**
@@ -375,7 +375,8 @@ function lowerWeightGrad(
   const [out, perGroup, kh, kw] = shape as [number, number, number, number];
   const [, , oh, ow] = yShape as [number, number, number, number];
   const emit1 = (...args: Parameters<LowerContext["emit"]>) => context.emit(...args)[0]!;
-  const reshapeTo = (value: string, dims: readonly number[]) => emit1("Reshape", [value, context.ints(dims)]);
+  const reshapeTo = (value: string, dims: readonly number[]) =>
+    emit1("Reshape", [value, context.shape(dims)]);
   if (isSmall(shape, yShape, g)) {
     const rows = windowRows(context, x, xShape, shape, yShape, g); // [n oh ow, kh kw c]
     const outputs = reshapeTo(emit1("Transpose", [y], { attrs: { perm: [0n, 2n, 3n, 1n] } }), [

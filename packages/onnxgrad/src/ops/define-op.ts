@@ -30,8 +30,12 @@ export interface LowerContext {
   ): string[];
   /** A float32 constant of this shape. */
   floats(shape: Shape, values: ArrayLike<number>): string;
-  /** An int64 constant vector (or scalar when `values` is a number). */
+  /** An int64 constant vector (or scalar when `values` is a number). Extents go through `shape` and `expansion`. */
   ints(values: readonly number[] | number): string;
+  /** The target of a Reshape to `dims`; in a model of any batch, the dimension that holds the batch is inferred. */
+  shape(dims: Shape): string;
+  /** The target of an Expand from `from` to `to`; in a model of any batch, the batch is taken from the tensor itself. */
+  expansion(from: Shape, to: Shape): string;
 }
 
 /** What a gradient rule sees. */

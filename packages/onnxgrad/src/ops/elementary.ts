@@ -32,6 +32,12 @@ function unary(
 
 const logistic = (x: number) => 1 / (1 + Math.exp(-x));
 
+function roundHalfEven(x: number): number {
+  const below = Math.floor(x);
+  const rest = x - below;
+  return rest < 0.5 || (rest === 0.5 && below % 2 === 0) ? below : below + 1;
+}
+
 export const expOp: OpDefinition<NoAttrs> = unary("exp", "Exp", Math.exp, ({ grad, y }) => mul(grad, y));
 export const logOp: OpDefinition<NoAttrs> = unary("log", "Log", Math.log, ({ grad, x }) => div(grad, x));
 export const sqrtOp: OpDefinition<NoAttrs> = unary("sqrt", "Sqrt", Math.sqrt, ({ grad, y }) =>
@@ -41,6 +47,7 @@ export const absOp: OpDefinition<NoAttrs> = unary("abs", "Abs", Math.abs, ({ gra
   mul(grad, sign(x)),
 );
 export const signOp: OpDefinition<NoAttrs> = unary("sign", "Sign", Math.sign, null);
+export const roundOp: OpDefinition<NoAttrs> = unary("round", "Round", roundHalfEven, null);
 export const sinOp: OpDefinition<NoAttrs> = unary("sin", "Sin", Math.sin, ({ grad, x }) => mul(grad, cos(x)));
 export const cosOp: OpDefinition<NoAttrs> = unary("cos", "Cos", Math.cos, ({ grad, x }) =>
   mul(mul(grad, -1), sin(x)),
@@ -95,6 +102,10 @@ export function abs(x: Tensor): Tensor {
 /** -1, 0 or 1; not differentiable. */
 export function sign(x: Tensor): Tensor {
   return apply1(signOp, [x], {});
+}
+/** The nearest whole number, halves to the even one (as ONNX and IEEE 754); not differentiable. */
+export function round(x: Tensor): Tensor {
+  return apply1(roundOp, [x], {});
 }
 /** Sine, radians. */
 export function sin(x: Tensor): Tensor {

@@ -49,17 +49,17 @@ export const scatterAddOp: OpDefinition<ScatterAttrs> = defineOp<ScatterAttrs>({
     const count = sizeOf(indexSpec!.shape);
     const width = sizeOf(shape.slice(1));
     const emit1 = (...args: Parameters<LowerContext["emit"]>) => context.emit(...args)[0]!;
-    const zeros = emit1("Expand", [context.floats([], [0]), context.ints([shape[0]!, width])]);
-    const column = emit1("Reshape", [indices!, context.ints([count, 1])]);
-    const rows = emit1("Expand", [column, context.ints([count, width])]);
+    const zeros = emit1("Expand", [context.floats([], [0]), context.expansion([], [shape[0]!, width])]);
+    const column = emit1("Reshape", [indices!, context.shape([count, 1])]);
+    const rows = emit1("Expand", [column, context.expansion([count, 1], [count, width])]);
     const added = emit1(
       "ScatterElements",
-      [zeros, rows, emit1("Reshape", [updates!, context.ints([count, width])])],
+      [zeros, rows, emit1("Reshape", [updates!, context.shape([count, width])])],
       {
         attrs: { axis: 0n, reduction: "add" },
       },
     );
-    return context.emit("Reshape", [added, context.ints([...shape])]);
+    return context.emit("Reshape", [added, context.shape(shape)]);
   },
   evaluate([updates, indices], _, [out]) {
     const row = sizeOf(out!.shape.slice(1));

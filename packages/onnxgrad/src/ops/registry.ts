@@ -21,6 +21,7 @@ import {
   leakyReluOp,
   logOp,
   reluOp,
+  roundOp,
   sigmoidOp,
   signOp,
   siluOp,
@@ -65,6 +66,7 @@ export type OpName =
   | "sqrt"
   | "abs"
   | "sign"
+  | "round"
   | "sin"
   | "cos"
   | "tanh"
@@ -122,6 +124,7 @@ export const registry: { readonly [K in OpName]: OpDefinition<never> } = {
   sqrt: sqrtOp,
   abs: absOp,
   sign: signOp,
+  round: roundOp,
   sin: sinOp,
   cos: cosOp,
   tanh: tanhOp,

@@ -21,7 +21,7 @@ export const reshapeOp: OpDefinition<ReshapeAttrs> = defineOp<ReshapeAttrs>({
     return [{ shape, dtype: x!.dtype }];
   },
   vjp: ({ grad, inputs }) => [reshape(grad, inputs[0]!.shape)],
-  lower: (context, [x], { attrs }) => context.emit("Reshape", [x!, context.ints([...attrs.shape])]),
+  lower: (context, [x], { attrs }) => context.emit("Reshape", [x!, context.shape(attrs.shape)]),
   evaluate: ([x], { shape }) => [{ shape, data: x!.data }],
 });
 

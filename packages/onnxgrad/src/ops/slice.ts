@@ -136,12 +136,12 @@ export const unsliceOp: OpDefinition<UnsliceAttrs> = defineOp<UnsliceAttrs>({
     for (const axis of strided) {
       const step = steps[axis]!;
       const opened = [...extents.slice(0, axis + 1), 1, ...extents.slice(axis + 1)];
-      [value] = context.emit("Reshape", [value, context.ints(opened)]) as [string];
+      [value] = context.emit("Reshape", [value, context.shape(opened)]) as [string];
       const pads = new Array<number>(2 * opened.length).fill(0);
       pads[opened.length + axis + 1] = step - 1;
       [value] = context.emit("Pad", [value, context.ints(pads)]) as [string];
       extents[axis] = extents[axis]! * step;
-      [value] = context.emit("Reshape", [value, context.ints(extents)]) as [string];
+      [value] = context.emit("Reshape", [value, context.shape(extents)]) as [string];
     }
     const before = ranges.map(({ start, count, step }) => (step < 0 ? start + (count - 1) * step : start));
     const after = before.map((pad, axis) => shape[axis]! - pad - extents[axis]!);

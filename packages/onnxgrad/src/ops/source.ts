@@ -37,7 +37,7 @@ export const constantOp: OpDefinition<ConstantAttrs> = defineOp<ConstantAttrs>({
   lower(context, _, { attrs: { shape, dtype, values } }) {
     if (dtype === "float32") return [context.floats(shape, values)];
     const flat = context.ints([...values]);
-    return shape.length === 1 ? [flat] : context.emit("Reshape", [flat, context.ints([...shape])]);
+    return shape.length === 1 ? [flat] : context.emit("Reshape", [flat, context.shape(shape)]);
   },
   evaluate: (_, { shape, values }) => [{ shape, data: values }],
 });

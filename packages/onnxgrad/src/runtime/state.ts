@@ -3,10 +3,11 @@
  * compiled programs. Each array has a second buffer, which a step writes while it reads the first; they then swap.
  */
 import { UserError } from "../errors.ts";
+import { constant } from "../ops/source.ts";
 import { isNdArray, type NdArray } from "../trace/ndarray.ts";
 import { Packed } from "../trace/packed.ts";
 import { sameShape, type Shape, type Tensor } from "../trace/tensor.ts";
-import type { Mapped } from "../trace/tree.ts";
+import { type Mapped, treeMap } from "../trace/tree.ts";
 
 /** A tree of arrays and packed trees. */
 export type StateTree = NdArray | Packed | { readonly [key: string]: StateTree };
@@ -139,4 +140,19 @@ export class State<S extends StateTree = StateTree> {
     }
     for (const [name, { data }] of own) data.set(tensors.get(name)!.data);
   }
+}
+
+/**
+ * The present values of a state as constants, in the structure that a traced function sees: for models that carry their
+ * parameters with them. Later changes of the state do not reach the constants.
+ */
+export function inlineState<S extends StateTree>(state: State<S>): Traced<S> {
+  const visit = (value: StateTree): unknown =>
+    value instanceof Packed
+      ? treeMap(value.tree, isNdArray, inline)
+      : isNdArray(value)
+        ? inline(value)
+        : Object.fromEntries(Object.entries(value).map(([key, child]) => [key, visit(child)]));
+  const inline = ({ shape, data }: NdArray) => constant(data, shape);
+  return visit(state.tree()) as Traced<S>;
 }

@@ -26,6 +26,7 @@ import {
   log,
   neg,
   relu,
+  round,
   sigmoid,
   sign,
   silu,
@@ -214,6 +215,13 @@ export const opCases: { readonly [K in OpName]: OpCases } = {
     { name: "int to float", inputs: [index([5], 9)], build: (x) => cast(x, "float32") },
     { name: "int to bool", inputs: [whole([9])], build: (x) => cast(x, "bool") },
     { name: "bool to int", inputs: [fixed([9])], build: (x) => cast(greater(x, 0), "int64") },
+    { name: "float to byte truncates", inputs: [fixed([9], [0, 255])], build: (x) => cast(x, "uint8") },
+    { name: "int to byte", inputs: [index([9], 256)], build: (x) => cast(x, "uint8") },
+    {
+      name: "bytes keep their place",
+      inputs: [index([2, 3, 2], 256)],
+      build: (x) => transpose(cast(x, "uint8"), [0, 2, 1]),
+    },
   ],
   where: [
     {
@@ -244,6 +252,19 @@ export const opCases: { readonly [K in OpName]: OpCases } = {
   sqrt: unary(sqrt, POSITIVE),
   abs: unary(abs),
   sign: [{ name: "[7]", inputs: [fixed([7])], build: sign }],
+  round: [
+    { name: "[3,7]", inputs: [fixed([3, 7], [-3, 3])], build: round },
+    {
+      name: "halves go to the even side",
+      inputs: [],
+      build: () => round(constant([-2.5, -1.5, -0.5, 0.5, 1.5, 2.5])),
+    },
+    {
+      name: "pixels",
+      inputs: [fixed([2, 3, 2, 2], [-1.2, 1.2])],
+      build: (x) => cast(round(clamp(mul(add(x, 1), 127.5), 0, 255)), "uint8"),
+    },
+  ],
   sin: unary(sin, [-4, 4]),
   cos: unary(cos, [-4, 4]),
   tanh: unary(tanh),

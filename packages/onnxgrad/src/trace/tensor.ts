@@ -6,8 +6,8 @@
 import type { OpDefinition } from "../ops/define-op.ts";
 import { modulePath } from "./scope.ts";
 
-/** Element types. Arithmetic is float32; int64 holds indices; bool holds the results of comparisons. */
-export type DType = "float32" | "int64" | "bool";
+/** Element types. Arithmetic is float32; int64 holds indices; bool the results of comparisons; uint8 finished pixels. */
+export type DType = "float32" | "int64" | "bool" | "uint8";
 
 /** Static dimensions, outermost first; `[]` is a scalar. */
 export type Shape = readonly number[];
