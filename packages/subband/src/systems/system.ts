@@ -1,5 +1,5 @@
 /** @module What every generative system offers: stages to train, and a sampler made from what they learned. */
-import type { Backend, NamedArray } from "onnxgrad";
+import type { Backend, NamedArray, Tensor } from "onnxgrad";
 import type { NoiseSource } from "../diffusion/noise.ts";
 import type { Schedule } from "../diffusion/schedules/schedule.ts";
 import type { Stage } from "./stage.ts";
@@ -9,6 +9,16 @@ export interface ImageShape {
   readonly channels: 1 | 3;
   readonly height: number;
   readonly width: number;
+}
+
+/** A network of a system: its size, and what an image asks of it. */
+export interface NetworkUse {
+  readonly name: string;
+  readonly parameters: number;
+  /** When sampling runs it: at every network call of the sampler, once an image, or never. */
+  readonly runs: "each-step" | "once" | "in-training";
+  /** Its traced graph for one image: the output of each run, e.g. one a level. Empty when only training runs it. */
+  readonly outputs: readonly Tensor[];
 }
 
 /** A generative system, resolved from its configuration. */
@@ -21,6 +31,8 @@ export interface System {
   readonly stages: readonly Stage[];
   /** Noise levels that sampling walks down. */
   readonly schedule: Schedule;
+  /** Traces the networks, to count what they cost. */
+  networks(): readonly NetworkUse[];
   /**
    * Compiles the trained networks for one batch size, from the arrays of a checkpoint.
    * @throws UserError `state/mismatch` when the arrays do not belong to the system.

@@ -6,6 +6,7 @@ import {
   type Backend,
   compile,
   constant,
+  input,
   type NamedArray,
   pack,
   reshape,
@@ -17,13 +18,16 @@ import {
   mul,
 } from "onnxgrad";
 import { edmFormulation, type Formulation } from "../diffusion/preconditioning.ts";
-import { detailGenerator, initDetailGenerator } from "../nn/detail-generator.ts";
+import { initConditionalDiscriminator } from "../nn/conditional-discriminator.ts";
+import { detailGenerator, type DetailGeneratorParams, initDetailGenerator } from "../nn/detail-generator.ts";
+import { countParameters } from "../nn/layers.ts";
 import { initScoreUnet, scoreUnet, type ScoreUnetParams } from "../nn/score-unet.ts";
 import { detailStage } from "./detail-stage.ts";
 import { diffusionStage } from "./diffusion-stage.ts";
 import { restoreLow, synthesiseLevel } from "./band-scaling.ts";
+import { traceInputs } from "./cost.ts";
 import type { Stage } from "./stage.ts";
-import type { CompiledSampler, System } from "./system.ts";
+import type { CompiledSampler, NetworkUse, System } from "./system.ts";
 import { edmSchedule } from "../diffusion/schedules/edm.ts";
 import type { WmgmConfig } from "./wmgm-config.ts";
 
@@ -32,12 +36,18 @@ export function wmgmFormulation({ low }: WmgmConfig): Formulation {
   return edmFormulation({ sigmaData: 1, logMean: low.logMean, logStd: low.logStd });
 }
 
+type PackedOf<T> = ReturnType<typeof pack<T>>;
+
 function scoreNetwork({ channels, low: { width, multipliers, blocks, attention } }: WmgmConfig) {
   return { channels, width, multipliers, blocks, attention };
 }
 
 function generatorNetwork({ channels, detail: { noiseChannels, widths, blocks } }: WmgmConfig) {
   return { channels, noiseChannels, widths, blocks };
+}
+
+function discriminatorNetwork({ channels, detail: { criticWidths } }: WmgmConfig) {
+  return { channels, widths: criticWidths };
 }
 
 /** The stages that train a WMGM. */
@@ -62,7 +72,7 @@ function wmgmStages(config: WmgmConfig): readonly Stage[] {
     name: "detail",
     share: 1 - lowShare,
     generator: generatorNetwork(config),
-    discriminator: { channels: config.channels, widths: detail.criticWidths },
+    discriminator: discriminatorNetwork(config),
     scaling,
     height,
     width,
@@ -72,7 +82,10 @@ function wmgmStages(config: WmgmConfig): readonly Stage[] {
 }
 
 /** Parameter templates of the networks that sampling needs, packed as the stages keep them. */
-export function wmgmTemplates(config: WmgmConfig) {
+export function wmgmTemplates(config: WmgmConfig): {
+  readonly low: PackedOf<ScoreUnetParams>;
+  readonly detail?: PackedOf<DetailGeneratorParams>;
+} {
   return {
     low: pack(initScoreUnet(rng(0, "template"), scoreNetwork(config))),
     ...(config.levels === 0
@@ -94,11 +107,7 @@ export function denoiseLow(
   },
 ): Tensor {
   const noise = typeof c.cNoise === "number" ? constant(c.cNoise) : c.cNoise;
-  const raw = scoreUnet(
-    params as Traced<ReturnType<typeof pack<ScoreUnetParams>>>,
-    mul(x, c.cIn),
-    reshape(noise, [1]),
-  );
+  const raw = scoreUnet(params, mul(x, c.cIn), reshape(noise, [1]));
   return add(mul(x, c.cSkip), mul(raw, c.cOut));
 }
 
@@ -117,6 +126,44 @@ export function synthesise(
     augmentation: constant(config.detail.samplingAugmentation, [1]),
   });
   return synthesiseLevel(low, detail, level, config.scaling);
+}
+
+/** The networks, traced for one image. */
+function networks(config: WmgmConfig): readonly NetworkUse[] {
+  const { channels, levels } = config;
+  const extents = (level: number) => [config.height / 2 ** level, config.width / 2 ** level] as const;
+  const { low, detail } = wmgmTemplates(config);
+  const x = input("x", [1, channels, ...extents(levels)]);
+  const denoiser: NetworkUse = {
+    name: "denoiser",
+    parameters: low.data.length,
+    runs: "each-step",
+    outputs: [denoiseLow(config, traceInputs(low), x, { cSkip: 1, cOut: 1, cIn: 1, cNoise: 0 })],
+  };
+  if (detail === undefined) return [denoiser];
+  const params = traceInputs(detail);
+  return [
+    denoiser,
+    {
+      name: "generator",
+      parameters: detail.data.length,
+      runs: "once",
+      outputs: Array.from({ length: levels }, (_, i) => {
+        const level = levels - i;
+        const band = input("low", [1, channels, ...extents(level)]);
+        const noise = input("noise", [1, config.detail.noiseChannels, ...extents(level)]);
+        return synthesise(config, params, band, noise, level);
+      }),
+    },
+    {
+      name: "discriminator",
+      parameters: countParameters(
+        initConditionalDiscriminator(rng(0, "template"), discriminatorNetwork(config)),
+      ),
+      runs: "in-training",
+      outputs: [],
+    },
+  ];
 }
 
 /**
@@ -204,6 +251,7 @@ export function wmgm(config: WmgmConfig): System {
     stages: wmgmStages(config),
     // The standardised band has unit variance, so that 0.01 is below one grey level.
     schedule: edmSchedule({ sigmaMin: 0.01, sigmaMax: 80 }),
+    networks: () => networks(config),
     createSampler: (backend, checkpoint, batch) => createSampler(backend, config, checkpoint, batch),
   };
 }
