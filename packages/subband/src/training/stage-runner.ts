@@ -39,6 +39,9 @@ export interface RunnerOptions {
   readonly flip: boolean;
 }
 
+/** Steps after which a program that made none of them is freed: its working memory is hundreds of megabytes. */
+const IDLE_STEPS = 64;
+
 type AnyProgram = Program<StateTree, Readonly<Record<string, never>>, Readonly<Record<string, unknown>>>;
 
 /** Runs the steps of one stage. */
@@ -47,6 +50,8 @@ export class StageRunner {
   readonly #options: RunnerOptions;
   readonly #state: State;
   readonly #programs = new Map<string, AnyProgram>();
+  /** Step at which each program was last used. */
+  readonly #lastUse = new Map<string, number>();
   readonly #pixels: Float32Array;
   #step = 0;
   #imagesSeen = 0;
@@ -100,7 +105,11 @@ export class StageRunner {
       progress: Math.min(this.#imagesSeen / totalImages, 1 - 1e-9),
       lrScale,
     };
-    const program = await this.program(this.stage.select(context));
+    const name = this.stage.select(context);
+    this.#lastUse.set(name, this.#step);
+    const inUse = (each: string) => this.#step - (this.#lastUse.get(each) ?? this.#step) <= IDLE_STEPS;
+    await this.disposeAllBut([...this.#programs.keys()].filter(inUse));
+    const program = await this.program(name);
     const started = performance.now();
     fillBatch(
       dataset,
