@@ -13,6 +13,7 @@ import {
   pack,
   type Packed,
   reshape,
+  type Rng,
   rng,
   stopGradient,
   type StateTree,
@@ -71,8 +72,8 @@ export interface GeneratorState {
 }
 
 /** Draws the generator of a configuration; see {@link statisticsKey}. */
-export function initGenerator(config: WmgmFaithfulConfig, seed: number): GeneratorState {
-  const params = initAttentionUnet(rng(seed, "init-generator"), generatorNetwork(config));
+export function initGenerator(config: WmgmFaithfulConfig, random: Rng): GeneratorState {
+  const params = initAttentionUnet(random, generatorNetwork(config));
   const keys = levelsOf(config).map((level) => statisticsKey(level, config));
   return {
     params: pack(params),
@@ -88,7 +89,7 @@ export function levelsOf({ levels }: WmgmFaithfulConfig): readonly number[] {
 }
 
 function initialState(config: WmgmFaithfulConfig, seed: number): StateTree {
-  const generator = initGenerator(config, seed);
+  const generator = initGenerator(config, rng(seed, "init-generator"));
   const critic = initPixelDiscriminator(rng(seed, "init-discriminator"), discriminatorNetwork(config));
   const packed = pack(critic);
   return {
