@@ -42,6 +42,21 @@ export interface System {
     checkpoint: ReadonlyMap<string, NamedArray>,
     batch: number,
   ): Promise<CompiledSampler>;
+  /**
+   * The same networks as graph functions, their parameters constants, for samplers that are traced whole.
+   * @throws UserError `state/mismatch` as `createSampler`.
+   */
+  traceSampler(checkpoint: ReadonlyMap<string, NamedArray>): TracedSampler;
+}
+
+/** The trained networks of a system as functions of tensors of any batch. */
+export interface TracedSampler {
+  /** D(x; sigma) on the standardised low band [n, channels, h, w], at one level of noise. */
+  denoise(x: Tensor, sigma: number): Tensor;
+  /** Standardised low band to images [n, channels, height, width]; `noise(level)` is N(0, 1), [n, ...shape]. */
+  decode(low: Tensor, noise: (level: number) => Tensor): Tensor;
+  /** The noise that `decode` asks for, in its order: one network call each. */
+  readonly detailNoise: readonly { readonly level: number; readonly shape: readonly number[] }[];
 }
 
 /** The trained networks of a system, compiled for one batch size. */

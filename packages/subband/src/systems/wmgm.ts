@@ -6,9 +6,11 @@ import {
   type Backend,
   compile,
   constant,
+  inlineState,
   input,
   type NamedArray,
   pack,
+  type Packed,
   reshape,
   rng,
   State,
@@ -27,7 +29,7 @@ import { diffusionStage } from "./diffusion-stage.ts";
 import { restoreLow, synthesiseLevel } from "./band-scaling.ts";
 import { traceInputs } from "./cost.ts";
 import type { Stage } from "./stage.ts";
-import type { CompiledSampler, NetworkUse, System } from "./system.ts";
+import type { CompiledSampler, NetworkUse, System, TracedSampler } from "./system.ts";
 import { edmSchedule } from "../diffusion/schedules/edm.ts";
 import type { WmgmConfig } from "./wmgm-config.ts";
 
@@ -167,7 +169,53 @@ function networks(config: WmgmConfig): readonly NetworkUse[] {
 }
 
 /**
- * Compiles the networks with the averaged parameters of a checkpoint (`low.average.*`, `detail.average.*`).
+ * The averaged parameters of a checkpoint (`low.average.*`, `detail.average.*`).
+ * @throws UserError `state/mismatch` when the checkpoint does not belong to the configuration.
+ */
+function averagedStates(config: WmgmConfig, checkpoint: ReadonlyMap<string, NamedArray>) {
+  const stateOf = <P extends Packed>(stage: string, params: P): State<{ readonly params: P }> => {
+    const state = new State({ params });
+    const prefix = `${stage}.average`;
+    state.load(
+      new Map(
+        [...checkpoint].flatMap(([name, array]) =>
+          name.startsWith(`${prefix}.`) ? [[`params${name.slice(prefix.length)}`, array] as const] : [],
+        ),
+      ),
+    );
+    return state;
+  };
+  const { low, detail } = wmgmTemplates(config);
+  return { low: stateOf("low", low), detail: detail && stateOf("detail", detail) };
+}
+
+/** Levels from the coarsest to the finest, each with the extents of the noise of its synthesis. */
+function detailNoise({ height, width, levels, detail }: WmgmConfig): TracedSampler["detailNoise"] {
+  return Array.from({ length: levels }, (_, i) => {
+    const level = levels - i;
+    return { level, shape: [detail.noiseChannels, height / 2 ** level, width / 2 ** level] };
+  });
+}
+
+function traceSampler(config: WmgmConfig, checkpoint: ReadonlyMap<string, NamedArray>): TracedSampler {
+  const states = averagedStates(config, checkpoint);
+  const low = inlineState(states.low).params;
+  const detail = states.detail && inlineState(states.detail).params;
+  const formulation = wmgmFormulation(config);
+  const noises = detailNoise(config);
+  return {
+    detailNoise: noises,
+    denoise: (x, sigma) => denoiseLow(config, low, x, formulation.coefficients(sigma)),
+    decode: (sample, noise) =>
+      noises.reduce(
+        (image, { level }) => synthesise(config, detail!, image, noise(level), level),
+        restoreLow(sample, config.scaling),
+      ),
+  };
+}
+
+/**
+ * Compiles the networks with the averaged parameters of a checkpoint.
  * @throws UserError `state/mismatch` when the checkpoint does not belong to the configuration.
  */
 async function createSampler(
@@ -177,19 +225,8 @@ async function createSampler(
   batch: number,
 ): Promise<CompiledSampler> {
   const { channels, height, width, levels } = config;
-  const templates = wmgmTemplates(config);
   const lowShape = [batch, channels, height / 2 ** levels, width / 2 ** levels];
-  const averages = (stage: string) =>
-    new Map(
-      [...checkpoint].flatMap(([name, array]) =>
-        name.startsWith(`${stage}.average.`)
-          ? [[name.replace(`${stage}.average`, "params"), array] as const]
-          : [],
-      ),
-    );
-
-  const lowState = new State({ params: templates.low });
-  lowState.load(averages("low"));
+  const { low: lowState, detail: detailState } = averagedStates(config, checkpoint);
   const formulation = wmgmFormulation(config);
   const denoiser = await compile(
     backend,
@@ -200,13 +237,10 @@ async function createSampler(
     low: restoreLow(low, config.scaling),
   }));
 
-  const detailState = templates.detail ? new State({ params: templates.detail }) : undefined;
-  detailState?.load(averages("detail"));
   const syntheses = await Promise.all(
-    Array.from({ length: levels }, async (_, i) => {
-      const level = levels - i;
+    detailNoise(config).map(async ({ level, shape }) => {
       const [h, w] = [height / 2 ** level, width / 2 ** level];
-      const noiseShape = [batch, config.detail.noiseChannels, h, w];
+      const noiseShape = [batch, ...shape];
       const program = await compile(
         backend,
         { state: detailState!, inputs: { low: [batch, channels, h, w], noise: noiseShape } },
@@ -253,5 +287,6 @@ export function wmgm(config: WmgmConfig): System {
     schedule: edmSchedule({ sigmaMin: 0.01, sigmaMax: 80 }),
     networks: () => networks(config),
     createSampler: (backend, checkpoint, batch) => createSampler(backend, config, checkpoint, batch),
+    traceSampler: (checkpoint) => traceSampler(config, checkpoint),
   };
 }
