@@ -144,7 +144,7 @@ export function resolveWmgmFaithfulConfig(
 ): WmgmFaithfulConfig {
   const { channels, height, width, baseWidth = 64, batch = 128, lr = 1e-4 } = shape;
   const levels = shape.levels ?? defaultFaithfulLevels(height, width);
-  requireFit(height, width, levels);
+  requireFaithfulSize(height, width, levels);
   if (baseWidth % 2 !== 0)
     throw new UserError(
       "config/width",
@@ -196,8 +196,8 @@ function fits(height: number, width: number, levels: number): boolean {
   return height % unit === 0 && width % unit === 0;
 }
 
-/** @throws UserError unless the generator can run on the low bands of all levels. */
-function requireFit(height: number, width: number, levels: number): void {
+/** @throws UserError `config/size` unless the generator can run on the low bands of all levels. */
+export function requireFaithfulSize(height: number, width: number, levels: number): void {
   if (levels === 0) requireMultiple(height, width, 0);
   else if (!fits(height, width, levels)) {
     const unit = UNIT * 2 ** levels;

@@ -7,15 +7,14 @@ import { type Backend, type NamedArray, UserError } from "onnxgrad";
 import { type Dataset, requireImages } from "../data/dataset.ts";
 import type { DatasetOptions } from "../data/dataset-recipes.ts";
 import { openDataset } from "../data/open-dataset.ts";
-import { measureBandScaling } from "../systems/band-scaling.ts";
 import { sampleImages } from "../systems/sampling.ts";
 import type { System } from "../systems/system.ts";
-import { defaultLevels, requireMultiple } from "../systems/wmgm-config.ts";
+import { requireMultiple } from "../systems/wmgm-config.ts";
 import { imagesForSeconds } from "./budget.ts";
 import { type MetricsLog, openMetricsLog } from "./metrics-log.ts";
 import { resumedConfig } from "./resume-request.ts";
 import { isRun, openRunForTraining, readRun, runPaths, writeRun } from "./run-directory.ts";
-import { type PresetName, presets, RunConfig, systemOf } from "./run-config.ts";
+import { type PresetName, presets, RunConfig, samplingOf, systemOf } from "./run-config.ts";
 import { saveGrid } from "./sample-grid.ts";
 import { train, type TrainEvent, type TrainSummary } from "./trainer.ts";
 import { versions } from "./versions.ts";
@@ -70,14 +69,12 @@ export interface RunStart {
   readonly resumed: boolean;
 }
 
-/** Images whose bands are measured. */
-const SCALING_IMAGES = 10_000;
 /** Samples on a preview grid, and the fractions of the training at which it is drawn. */
 const PREVIEW_IMAGES = 36;
 const PREVIEWS = [0.1, 0.2, 0.35, 0.5, 0.65, 0.8, 0.9, 1];
-/** How samples are drawn while training and by default: 8 calls on the low band. */
-export const DEFAULT_SAMPLER = "dpmpp2m";
-export const DEFAULT_STEPS = 8;
+/** How samples of the default preset are drawn; those of any run: {@link samplingOf}. */
+export const DEFAULT_SAMPLER: string = presets.wmgm.sampling.sampler;
+export const DEFAULT_STEPS: number = presets.wmgm.sampling.steps;
 
 /** Minutes of training when neither minutes nor images are asked for. */
 export const DEFAULT_MINUTES = 15;
@@ -104,29 +101,8 @@ export async function openTrainingData(request: TrainRequest, listener: RunListe
 
 /** The configuration of a request, all defaults filled in, save for the images of a budget in minutes (see `images`). */
 export function resolveRunConfig(request: TrainRequest, dataset: Dataset): RunConfig {
-  const { channels, height, width } = dataset;
-  const levels = request.levels ?? defaultLevels(height, width);
-  requireMultiple(height, width, levels);
-  const image = new Float32Array(channels * height * width);
-  const count = Math.min(dataset.count, SCALING_IMAGES);
-  const scaling = measureBandScaling({ count, channels, height, width, levels }, (index) => {
-    dataset.read(index, false, image, 0);
-    return image;
-  });
-  const { batch, lr, width: baseWidth } = request;
-  const preset = request.preset ?? "wmgm";
-  const model = presets[preset].resolve(
-    {
-      channels,
-      height,
-      width,
-      levels,
-      ...(batch === undefined ? {} : { batch }),
-      ...(lr === undefined ? {} : { lr }),
-      ...(baseWidth === undefined ? {} : { baseWidth }),
-    },
-    scaling,
-  );
+  const { levels, batch, lr, width: baseWidth, preset = "wmgm" } = request;
+  const model = presets[preset].resolve({ levels, batch, lr, baseWidth }, dataset);
   return RunConfig.parse({
     preset,
     data: {
@@ -236,8 +212,7 @@ export async function trainRun(
       const { data } = await sampleImages(system, sampler, {
         seed,
         count: PREVIEW_IMAGES,
-        sampler: DEFAULT_SAMPLER,
-        steps: DEFAULT_STEPS,
+        ...samplingOf(config),
       });
       await sampler.dispose();
       const path = join(paths.samples, name);
