@@ -1,8 +1,9 @@
 /**
- * @module The discriminator of the detail generator: looks at an image of any scale together with its low band, and
- * gives one score a patch. No normalisation, so that a gradient penalty acts on each sample alone.
+ * @module The discriminator of the detail generator: looks at all bands of one scale side by side (which is the image of
+ * that scale, at a quarter of the cost) and gives one score a patch. No normalisation, so that a gradient penalty acts on
+ * each sample alone.
  */
-import { add, avgPool2d, leakyRelu, mul, reshape, type Rng, type Tensor, upsampleNearest2d } from "onnxgrad";
+import { add, avgPool2d, leakyRelu, mul, reshape, type Rng, type Tensor } from "onnxgrad";
 import { joinChannels } from "./blocks.ts";
 import { embed, type EmbeddingParams, fourierFeatures, initEmbedding } from "./embedding.ts";
 import { conv, initConv, initLinear, linear, type Params, type Weighted } from "./layers.ts";
@@ -41,7 +42,7 @@ export function initConditionalDiscriminator(
   return {
     embedding: initEmbedding(rng, FEATURES, widths[0]!),
     shift: initLinear(rng, widths[0]!, widths[0]!),
-    input: initConv(rng, 2 * channels, widths[0]!, 3, { gain }),
+    input: initConv(rng, 4 * channels, widths[0]!, 3, { gain }),
     stages: widths.slice(1).map((size, i) => ({
       conv1: initConv(rng, widths[i]!, widths[i]!, 3, { gain }),
       conv2: initConv(rng, widths[i]!, size, 3, { gain }),
@@ -52,17 +53,17 @@ export function initConditionalDiscriminator(
 }
 
 /**
- * Scores [n, 1, h', w'] of images [n, channels, h, w] given their low bands [n, channels, h/2, w/2] (both in the image's
- * range) and levels [n] of those images (0 the finest).
+ * Scores [n, 1, h', w'] of standardised details [n, 3 * channels, h, w] given their low bands [n, channels, h, w] (image
+ * range) and level (1 the finest): [n], or [1] for all.
  */
 export function conditionalDiscriminator(
   params: Params<ConditionalDiscriminatorParams>,
-  image: Tensor,
+  detail: Tensor,
   low: Tensor,
   level: Tensor,
 ): Tensor {
   const embedding = linear(params.shift, embed(params.embedding, fourierFeatures(level, FEATURES, 4)));
-  let h = conv(params.input, joinChannels([image, upsampleNearest2d(low, 2)]));
+  let h = conv(params.input, joinChannels([low, detail]));
   h = leakyRelu(add(h, reshape(embedding, [...embedding.shape, 1, 1])), SLOPE);
   for (const { conv1, conv2, skip } of params.stages) {
     const y = leakyRelu(conv(conv2, leakyRelu(conv(conv1, h), SLOPE)), SLOPE);

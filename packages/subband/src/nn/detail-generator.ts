@@ -3,7 +3,16 @@
  * in one pass. One set of parameters serves every scale, told apart by an embedding; skips are gated by attention and
  * nothing is normalised across samples or scales.
  */
-import { avgPool2d, broadcastTo, concat, type Rng, silu, type Tensor, upsampleNearest2d } from "onnxgrad";
+import {
+  add,
+  avgPool2d,
+  broadcastTo,
+  concat,
+  type Rng,
+  silu,
+  type Tensor,
+  upsampleNearest2d,
+} from "onnxgrad";
 import {
   type AffineParams,
   attentionGate,
@@ -35,6 +44,7 @@ const FEATURES = 16;
 export interface DetailGeneratorParams {
   readonly embedding: EmbeddingParams;
   readonly input: Weighted;
+  readonly noise: Weighted;
   readonly down: readonly (readonly ResidualBlockParams[])[];
   readonly gates: readonly AttentionGateParams[];
   readonly up: readonly (readonly ResidualBlockParams[])[];
@@ -54,7 +64,9 @@ export function initDetailGenerator(
   const upper = widths.slice(0, -1);
   return {
     embedding: initEmbedding(rng, 2 * FEATURES, embedding),
-    input: initConv(rng, channels + noiseChannels, widths[0]!, 3),
+    input: initConv(rng, channels, widths[0]!, 3),
+    // Faint at first: training begins as regression and takes the noise up where it pays.
+    noise: initConv(rng, noiseChannels, widths[0]!, 3, { gain: 0.1 }),
     down,
     gates: upper.map((size, i) => initAttentionGate(rng, widths[i + 1]!, size)),
     up: upper.map((size, i) => run(size, widths[i + 1]! + size)),
@@ -89,7 +101,7 @@ export function detailGenerator(
     1,
   );
   const embedding = embed(params.embedding, features);
-  let h = conv(params.input, joinChannels([low, noise]));
+  let h = add(conv(params.input, low), conv(params.noise, noise));
   const skips = params.down.map((blocks, i) => {
     if (i > 0) h = avgPool2d(h, 2);
     for (const block of blocks) h = residualBlock(block, h, embedding);

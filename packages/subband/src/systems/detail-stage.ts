@@ -1,6 +1,6 @@
 /**
  * @module Trains the multi-scale detail generator on every level at once: first the energy score alone, then with an
- * adversary that judges reconstructed images of each scale beside their low band.
+ * adversary that judges all bands of each scale together.
  */
 import {
   adam,
@@ -28,7 +28,7 @@ import {
   initConditionalDiscriminator,
 } from "../nn/conditional-discriminator.ts";
 import { detailGenerator, type DetailGeneratorConfig, initDetailGenerator } from "../nn/detail-generator.ts";
-import { analyseLevel, type BandScaling, synthesiseLevel } from "./band-scaling.ts";
+import { analyseLevel, type BandScaling } from "./band-scaling.ts";
 import { energyScore, gradientPenalty, relativisticLoss } from "./detail-losses.ts";
 import type { Stage, StepContext } from "./stage.ts";
 
@@ -78,8 +78,8 @@ type Args = {
 /** One scale of a traced batch: what is known, what is to be made, and what was drawn. */
 interface Scale {
   readonly level: number;
-  /** Image of the scale above: level - 1, image range. */
-  readonly image: Tensor;
+  /** Images of the batch that this scale learns from: n below. */
+  readonly samples: number;
   /** Low band as the generator sees it (with augmentation noise); a constant for every gradient. */
   readonly low: Tensor;
   readonly detail: Tensor;
@@ -100,9 +100,9 @@ export function detailStage(options: DetailStageOptions): Stage {
     criticLr: [],
     ...Object.fromEntries(
       everyLevel.flatMap((level) => [
-        [`noise${level}`, [2 * batch, generator.noiseChannels, ...extents(level)]],
-        [`jitter${level}`, [batch, c, ...extents(level)]],
-        [`augmentation${level}`, [batch]],
+        [`noise${level}`, [2 * samplesOf(level, options), generator.noiseChannels, ...extents(level)]],
+        [`jitter${level}`, [samplesOf(level, options), c, ...extents(level)]],
+        [`augmentation${level}`, [samplesOf(level, options)]],
       ]),
     ),
   };
@@ -111,18 +111,19 @@ export function detailStage(options: DetailStageOptions): Stage {
     let image = feed.pixels;
     return everyLevel.map((level) => {
       const { low, detail } = analyseLevel(image, level, scaling);
+      image = low;
+      const samples = samplesOf(level, options);
+      const some = (t: Tensor) => narrow(t, 0, 0, samples);
       const augmentation = feed[`augmentation${level}`]!;
-      const jitter = mul(feed[`jitter${level}`]!, reshape(augmentation, [batch, 1, 1, 1]));
-      const scale = {
+      const jitter = mul(feed[`jitter${level}`]!, reshape(augmentation, [samples, 1, 1, 1]));
+      return {
         level,
-        image,
-        low: add(low, jitter),
-        detail,
+        samples,
+        low: stopGradient(add(some(low), jitter)),
+        detail: some(detail),
         augmentation,
         noise: feed[`noise${level}`]!,
       };
-      image = low;
-      return scale;
     });
   };
 
@@ -135,12 +136,12 @@ export function detailStage(options: DetailStageOptions): Stage {
       augmentation: concat([augmentation, augmentation], 0),
     });
 
-  const scoreOf = (draws: Tensor, { detail, level }: Scale) => {
+  const scoreOf = (draws: Tensor, { detail, level, samples }: Scale) => {
     const [h, w] = extents(level);
     const fitting = options.patches.filter((patch) => h % patch === 0 && w % patch === 0);
     return energyScore(
-      narrow(draws, 0, 0, batch),
-      narrow(draws, 0, batch, batch),
+      narrow(draws, 0, 0, samples),
+      narrow(draws, 0, samples, samples),
       detail,
       fitting,
       options.repulsion,
@@ -175,17 +176,17 @@ export function detailStage(options: DetailStageOptions): Stage {
     inputs,
     build({ state, ...feed }: Args) {
       const scales = scalesOf(feed as Args);
-      const judge = (critic: typeof state.critic, { level, low }: Scale, image: Tensor) =>
-        conditionalDiscriminator(critic, image, low, constant(level - 1, [1]));
+      const judge = (critic: typeof state.critic, { level, low }: Scale, detail: Tensor) =>
+        conditionalDiscriminator(critic, detail, low, constant(level, [1]));
       const made: Tensor[] = [];
-      const real = scales.map((scale) => judge(state.critic, scale, scale.image));
+      const real = scales.map((scale) => judge(state.critic, scale, scale.detail));
       const generatorLoss = valueAndGrad((params: typeof state.params) => {
         const terms = scales.map((scale, i) => {
           const draws = generate(params, scale);
           // The adversary sees the first draw only: the second exists for the energy score.
-          const image = synthesiseLevel(scale.low, narrow(draws, 0, 0, batch), scale.level, scaling);
-          made[i] = image;
-          const fooled = relativisticLoss(judge(state.critic, scale, image), stopGradient(real[i]!));
+          const draw = narrow(draws, 0, 0, scale.samples);
+          made[i] = draw;
+          const fooled = relativisticLoss(judge(state.critic, scale, draw), stopGradient(real[i]!));
           return { fooled, score: scoreOf(draws, scale) };
         });
         const energy = average(terms.map(({ score }) => score));
@@ -194,10 +195,13 @@ export function detailStage(options: DetailStageOptions): Stage {
       })(state.params);
       const criticLoss = valueAndGrad((critic: typeof state.critic) => {
         const terms = scales.map((scale, i) => {
-          const scores = judge(critic, scale, scale.image);
+          const scores = judge(critic, scale, scale.detail);
           const pairing = relativisticLoss(scores, judge(critic, scale, stopGradient(made[i]!)));
           return penalised
-            ? add(pairing, mul(gradientPenalty(scores, scale.image), 0.5 * options.r1Gamma * options.r1Every))
+            ? add(
+                pairing,
+                mul(gradientPenalty(scores, scale.detail), 0.5 * options.r1Gamma * options.r1Every),
+              )
             : pairing;
         });
         return average(terms);
@@ -243,11 +247,20 @@ export function detailStage(options: DetailStageOptions): Stage {
   };
 }
 
+/**
+ * Images of a batch that a level learns from: all at the coarsest, half as many with every finer level (each has four
+ * times the coefficients), at least 4.
+ */
+function samplesOf(level: number, { batch, levels }: DetailStageOptions): number {
+  return Math.min(batch, Math.max(4, batch >> (levels - level)));
+}
+
 function detailFeeds(
   { seed, imagesSeen, progress, lrScale }: StepContext,
-  { generator, batch, lr, scoreShare, augmentation }: DetailStageOptions,
+  options: DetailStageOptions,
   levels: readonly (readonly [number, readonly [number, number]])[],
 ): Record<string, Feed> {
+  const { generator, lr, scoreShare, augmentation } = options;
   const alone = progress < scoreShare;
   const within = alone ? progress / scoreShare : (progress - scoreShare) / (1 - scoreShare);
   const factor =
@@ -260,10 +273,14 @@ function detailFeeds(
   const normal = (purpose: string, size: number) =>
     rng(seed, purpose, imagesSeen).fillNormal(new Float32Array(size));
   for (const [level, [h, w]] of levels) {
-    feeds[`noise${level}`] = normal(`detail-noise-${level}`, 2 * batch * generator.noiseChannels * h * w);
-    feeds[`jitter${level}`] = normal(`detail-jitter-${level}`, batch * generator.channels * h * w);
+    const samples = samplesOf(level, options);
+    feeds[`noise${level}`] = normal(`detail-noise-${level}`, 2 * samples * generator.noiseChannels * h * w);
+    feeds[`jitter${level}`] = normal(`detail-jitter-${level}`, samples * generator.channels * h * w);
     const draw = rng(seed, `detail-augmentation-${level}`, imagesSeen);
-    feeds[`augmentation${level}`] = Float32Array.from({ length: batch }, () => augmentation * draw.uniform());
+    feeds[`augmentation${level}`] = Float32Array.from(
+      { length: samples },
+      () => augmentation * draw.uniform(),
+    );
   }
   return feeds;
 }

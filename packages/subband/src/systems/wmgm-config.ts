@@ -83,11 +83,11 @@ export interface WmgmShape {
   readonly lr?: number;
 }
 
-/** Levels that bring the shorter side to 16 pixels, at most 4. */
+/** Levels that bring the shorter side to 8 pixels, at most 5. */
 export function defaultLevels(height: number, width: number): number {
   let levels = 0;
   let side = Math.min(height, width);
-  while (side > 16 && levels < 4 && height % 2 ** (levels + 1) === 0 && width % 2 ** (levels + 1) === 0) {
+  while (side > 8 && levels < 5 && height % 2 ** (levels + 1) === 0 && width % 2 ** (levels + 1) === 0) {
     side /= 2;
     levels++;
   }
@@ -106,7 +106,8 @@ export function resolveWmgmConfig(shape: WmgmShape, scaling: BandScaling): WmgmC
   // Resolutions of the low-band U-Net: down to 4 pixels (8 for large bands), while the extents stay even.
   const multipliers = side >= 32 ? [1, 1, 2, 2] : side >= 16 ? [1, 2, 2] : [1, 2];
   const fitting = resolutions(height, width, levels, multipliers.length);
-  const half = Math.max(8, baseWidth / 2);
+  // The finest detail grid is the costly one: half the width where it is larger than 16 x 16.
+  const half = Math.max(8, height * width > 32 * 32 ? baseWidth / 4 : baseWidth / 2);
   const detailResolutions = resolutions(height, width, levels, 3);
   return {
     channels,
@@ -116,7 +117,7 @@ export function resolveWmgmConfig(shape: WmgmShape, scaling: BandScaling): WmgmC
     low: {
       width: baseWidth,
       multipliers: multipliers.slice(0, fitting),
-      blocks: 2,
+      blocks: 1,
       attention: [],
       batch: batch ?? 64,
       lr: lr ?? 1e-3,
@@ -128,14 +129,14 @@ export function resolveWmgmConfig(shape: WmgmShape, scaling: BandScaling): WmgmC
       widths: [half, 2 * half, 3 * half].slice(0, detailResolutions),
       blocks: 1,
       noiseChannels: 4,
-      criticWidths: [half / 2, half, 2 * half, 4 * half].slice(0, Math.max(2, detailResolutions + 1)),
-      batch: Math.max(2, Math.round((batch ?? 64) / 4)),
-      lr: { score: lr ?? 1e-3, generator: (lr ?? 1e-3) / 5, discriminator: (lr ?? 1e-3) * 0.4 },
+      criticWidths: [half, 2 * half, 3 * half].slice(0, Math.max(2, detailResolutions)),
+      batch: Math.max(2, Math.round((batch ?? 64) / 2)),
+      lr: { score: 2 * (lr ?? 1e-3), generator: (lr ?? 1e-3) * 0.4, discriminator: (lr ?? 1e-3) * 0.4 },
       emaDecay: 0.998,
-      scoreShare: 0.4,
+      scoreShare: 0.6,
       adversarial: 0.3,
       repulsion: 1,
-      r1Gamma: 2,
+      r1Gamma: 10,
       r1Every: 8,
       augmentation: 0.1,
       samplingAugmentation: 0.02,
