@@ -1,0 +1,68 @@
+import { describe, expect, test } from "vitest";
+import { createDataset } from "../data/dataset.ts";
+import {
+  chosenOptions,
+  type PresetName,
+  presetNamed,
+  presets,
+  RunConfig,
+  samplingOf,
+  systemOf,
+} from "./run-config.ts";
+
+const dataset = createDataset({
+  name: "ramp",
+  channels: 3,
+  height: 32,
+  width: 64,
+  pixels: Uint8Array.from({ length: 3 * 3 * 32 * 64 }, (_, i) => i % 251),
+  licence: "CC0",
+  credit: "none",
+  skipped: {},
+  fingerprint: "ramp",
+});
+const options = { batch: 6, lr: 2e-4, baseWidth: 16 };
+
+describe("presets", () => {
+  test.each(Object.keys(presets) as PresetName[])("%s: what resolve() gives survives run.json", (preset) => {
+    const config = RunConfig.parse({
+      preset,
+      data: {
+        source: "ramp.zip",
+        name: dataset.name,
+        count: dataset.count,
+        fingerprint: dataset.fingerprint,
+        licence: dataset.licence,
+        credit: dataset.credit,
+        flip: true,
+      },
+      images: { low: 12, detail: 12 },
+      model: presets[preset].resolve(options, dataset),
+    });
+    expect(RunConfig.parse(JSON.parse(JSON.stringify(config)))).toEqual(config);
+    expect(chosenOptions(config)).toEqual(options);
+    const system = systemOf(config);
+    expect(system.image).toEqual({ channels: 3, height: 32, width: 64 });
+    expect(system.stages.map(({ name }) => name)).toEqual(["detail", "low"]);
+    expect(system.schedule.sigmas(samplingOf(config).steps).length).toBe(samplingOf(config).steps + 1);
+  });
+
+  test("wmgm-faithful has its own levels, measured range and sampling", () => {
+    const model = presets["wmgm-faithful"].resolve({}, dataset);
+    expect(model.levels).toBe(1);
+    expect(model.detail.passImages).toBe(3);
+    expect(model.range.least).toBeGreaterThanOrEqual(0);
+    expect(model.range.greatest).toBeLessThanOrEqual(2);
+    expect(presets["wmgm-faithful"].sampling).toEqual({ sampler: "ddpm", steps: 16 });
+  });
+
+  test("a model of one preset is no configuration of another", () => {
+    const model = presets.wmgm.resolve(options, dataset);
+    expect(RunConfig.safeParse({ preset: "wmgm-faithful", model }).success).toBe(false);
+    expect(RunConfig.safeParse({ preset: "wgmg", model }).success).toBe(false);
+  });
+
+  test("an unknown name is refused with a suggestion", () => {
+    expect(() => presetNamed("wmgm-faithfull")).toThrow(/did you mean "wmgm-faithful"/i);
+  });
+});
