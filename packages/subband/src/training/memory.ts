@@ -5,6 +5,7 @@
 import {
   type Backend,
   compile,
+  type DType,
   type GraphNode,
   optimize,
   reachable,
@@ -100,7 +101,6 @@ function peakBytes(outputs: readonly Tensor[]): number {
 }
 
 function bytesOf({ outputs }: GraphNode): number {
-  return outputs.reduce((total, { size, dtype }) => total + size * BYTES[dtype], 0);
+  const width = (dtype: DType) => (dtype === "float32" ? 4 : dtype === "int64" ? 8 : 1);
+  return outputs.reduce((total, { size, dtype }) => total + size * width(dtype), 0);
 }
-
-const BYTES = { float32: 4, int64: 8, bool: 1 } as const;

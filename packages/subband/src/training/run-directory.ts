@@ -95,8 +95,9 @@ export function readRun<T>(dir: string, schema: z.ZodType<T>): RunRecord<T> {
 /**
  * Makes the folder `path` with its parents, or sees that it is a folder and writable. Step by step: Node's own recursive
  * mkdir never returns in folders such as /proc, which refuse new names as if they themselves were missing.
+ * @throws UserError `file/not-writable`.
  */
-function makeFolder(path: string): void {
+export function makeFolder(path: string): void {
   try {
     if (statSync(path, { throwIfNoEntry: false })?.isDirectory() === true) {
       accessSync(path, constants.W_OK);

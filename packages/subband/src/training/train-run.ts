@@ -121,6 +121,32 @@ export function resolveRunConfig(request: TrainRequest, dataset: Dataset): RunCo
   });
 }
 
+/** What a training would do. */
+export interface RunPlan {
+  readonly config: RunConfig;
+  readonly seed: number;
+  /** Whether `out` holds a run, whose configuration this is. */
+  readonly exists: boolean;
+  /** Size of the decoded images. */
+  readonly dataBytes: number;
+}
+
+/** Resolves a request as {@link trainRun} would, touching nothing; images of a budget in minutes stay unknown. */
+export async function planRun(request: TrainRequest, listener: RunListener = {}): Promise<RunPlan> {
+  const known = isRun(request.out) ? readRun(request.out, RunConfig) : undefined;
+  const resumed = known === undefined ? undefined : resumedConfig(request, known);
+  const dataset = await openTrainingData(
+    resumed === undefined ? request : sameData(request, resumed),
+    listener,
+  );
+  return {
+    config: resumed ?? resolveRunConfig(request, dataset),
+    seed: known?.seed ?? request.seed ?? 0,
+    exists: known !== undefined,
+    dataBytes: dataset.pixels.length,
+  };
+}
+
 /**
  * Trains as asked. If `out` already holds a run, it is taken up where it stopped, with its own configuration; a larger
  * budget extends it.
