@@ -22,7 +22,24 @@ export function formatDuration(seconds: number): string {
   return `${Math.floor(minutes / 60)} h ${String(minutes % 60).padStart(2, "0")} min`;
 }
 
+/** `0.4 %`, from a share of 0..1. */
+export function formatPercent(share: number): string {
+  return `${(100 * share).toFixed(1)} %`;
+}
+
 /** Three significant digits: `0.123`, `12.3`, `1.23e-7`. */
 export function formatValue(value: number | string): string {
   return typeof value === "string" || Number.isInteger(value) ? String(value) : value.toPrecision(3);
+}
+
+/** `low 1,024 images, detail 512 images`. */
+export function stagesLine(images: Readonly<Record<string, number>>): string {
+  return Object.entries(images)
+    .map(([stage, n]) => `${stage} ${formatCount(n)} images`)
+    .join(", ");
+}
+
+/** A word that a shell takes as it is. */
+export function quoted(word: string): string {
+  return /^[\w@%+=:,./~-]+$/.test(word) ? word : `'${word.replaceAll("'", `'\\''`)}'`;
 }

@@ -1,0 +1,91 @@
+/**
+ * @module The options of training, validated by one schema whose messages are the words for an error of one line.
+ * Imported when the command runs.
+ */
+import { z } from "zod";
+import { presetNamed } from "../training/run-config.ts";
+import type { RunSettings, TrainRequest } from "../training/train-run.ts";
+import type { Size } from "./options.ts";
+
+/** The options of `subband train` as the command line gives them: text, save for flags and sizes. */
+export interface TrainFlags {
+  readonly data?: string;
+  readonly out: string;
+  readonly preset?: string;
+  readonly size?: Size;
+  readonly flip?: boolean;
+  readonly [option: string]: unknown;
+}
+
+/** Validated options: what to train, and how to go about it. */
+export interface TrainCommand {
+  readonly request: TrainRequest;
+  readonly settings: RunSettings;
+  /** Threads inside one operation; all cores when left out. */
+  readonly threads: number | undefined;
+  readonly dryRun: boolean;
+}
+
+const WHOLE = "a whole number of at least";
+
+function whole(least: number, words = `${WHOLE} ${least}`): z.ZodType<number, string> {
+  return z.string().regex(/^\d+$/, words).transform(Number).pipe(z.int(words).min(least, words));
+}
+
+function positive(words = "a number above 0"): z.ZodType<number, string> {
+  return z.string().regex(/\S/, words).transform(Number).pipe(z.number(words).positive(words));
+}
+
+const Schema = z
+  .object({
+    data: z.string().min(1, "a folder, an archive, cifar10 or faces").optional(),
+    out: z.string().min(1, "the path of a folder"),
+    levels: whole(0)
+      .refine((n) => n <= 8, "at most 8")
+      .optional(),
+    minutes: positive().optional(),
+    images: whole(1).optional(),
+    batch: whole(2).optional(),
+    lr: positive("a number above 0, such as 1e-3").optional(),
+    width: whole(8, "a multiple of 8")
+      .refine((n) => n % 8 === 0, "a multiple of 8")
+      .optional(),
+    seed: whole(0).optional(),
+    limit: whole(2).optional(),
+    channels: z
+      .enum(["1", "3"], "1 (grey) or 3 (colour)")
+      .transform((text): 1 | 3 => (text === "1" ? 1 : 3))
+      .optional(),
+    threads: whole(1).optional(),
+    saveSeconds: positive().optional(),
+  })
+  .refine(({ minutes, images }) => minutes === undefined || images === undefined, {
+    path: ["images"],
+    message: "either --minutes or --images, not both",
+  });
+
+/**
+ * Validates the options; `refuse` is called with one line for the first that is wrong.
+ * @throws UserError `unknown/preset`, and whatever `refuse` throws.
+ */
+export function parseTrainFlags(flags: TrainFlags, refuse: (message: string) => never): TrainCommand {
+  const preset = flags.preset === undefined ? undefined : presetNamed(flags.preset);
+  const parsed = Schema.safeParse(flags);
+  if (!parsed.success) {
+    const { path, message } = parsed.error.issues[0]!;
+    const key = String(path[0]);
+    return refuse(`${flagOf(key)}: "${String(flags[key])}"; give ${message}.`);
+  }
+  const { threads, saveSeconds, ...asked } = parsed.data;
+  return {
+    request: { ...asked, preset, size: flags.size, flip: flags.flip === false ? false : undefined },
+    settings: { saveSeconds },
+    threads,
+    dryRun: flags["dryRun"] === true,
+  };
+}
+
+/** `saveSeconds` as it is typed: `--save-seconds`. */
+function flagOf(key: string): string {
+  return `--${key.replaceAll(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;
+}

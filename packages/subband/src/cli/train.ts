@@ -1,0 +1,221 @@
+/** @module `subband train`: trains a system into a run directory; the same command again resumes it. */
+import type { Command } from "commander";
+import type { RunStart } from "../training/train-run.ts";
+import type { TrainEvent } from "../training/trainer.ts";
+import type { Context } from "./context.ts";
+import { formatBytes, formatCount, formatDuration, formatPercent, quoted, stagesLine } from "./format.ts";
+import { addExamples, parseSize } from "./options.ts";
+import { emit, formatTable } from "./output.ts";
+import type { ProgressUpdate } from "./progress.ts";
+import type { TrainCommand, TrainFlags } from "./train-options.ts";
+
+/** Adds the command. */
+export function register(program: Command, context: Context): void {
+  const command = program
+    .command("train")
+    .description("train a generative model; the same command again resumes, a larger budget extends")
+    .requiredOption("--out <run>", "run directory: new or empty, or a run to go on with")
+    .option(
+      "--data <source>",
+      "folder of images, .zip or .tar of them, cifar10 or faces (a run knows its own)",
+    )
+    .option("--preset <name>", "which system (default: wmgm)")
+    .option(
+      "--size <pixels>",
+      "size to bring images to: 64, or WIDTHxHEIGHT (default: 64; cifar10: 32)",
+      parseSize,
+    )
+    .option("--channels <n>", "3 for colour, 1 for grey (default: 3)")
+    .option(
+      "--levels <n>",
+      "wavelet levels; 0 is plain pixel diffusion (default: by size)",
+    )
+    .option("--minutes <m>", "budget: wall-clock minutes, measured once when the run begins (default: 15)")
+    .option("--images <n>", "budget: images that every stage sees, instead of minutes")
+    .option("--batch <n>", "images a step (default: 64)")
+    .option("--lr <rate>", "peak learning rate (default: 1e-3)")
+    .option("--width <n>", "feature channels of the networks at full resolution (default: 64)")
+    .option("--seed <n>", "seed of every random number (default: 0)")
+    .option(
+      "--limit <n>",
+      "use the first n images only; for faces how many are drawn (default: all; faces: 4096)",
+    )
+    .option("--no-flip", "do not mirror images at random")
+    .option("--threads <n>", "threads inside one operation (default: all cores)")
+    .option("--save-seconds <s>", "seconds between checkpoints (default: 60)")
+    .option("--dry-run", "print configuration, cost and memory, and write nothing to the run directory")
+    .action(async (flags: TrainFlags) => {
+      const { parseTrainFlags } = await import("./train-options.ts");
+      const parsed = parseTrainFlags(flags, (message) => command.error(message));
+      if (parsed.dryRun) return (await import("./dry-run.ts")).dryRun(context, parsed.request);
+      const outcome = await trainWithProgress(context, parsed);
+      const resume = trainCommand(parsed);
+      emit(context, { lines: outcomeLines(outcome, resume), json: { ...outcome, resume } });
+    });
+  addExamples(command, [
+    "subband train --data faces --out runs/faces --minutes 4",
+    "subband train --data ~/Pictures --size 64x48 --out runs/mine",
+    "subband train --data cifar10 --out runs/cifar --dry-run",
+    "subband train --out runs/faces --minutes 8",
+  ]);
+}
+
+/** What a training did. */
+export interface TrainOutcome {
+  readonly run: string;
+  readonly finished: boolean;
+  /** Whether the run was complete before. */
+  readonly nothingToDo: boolean;
+  readonly resumed: boolean;
+  /** Images seen by each stage, and to be seen. */
+  readonly imagesSeen: Readonly<Record<string, number>>;
+  readonly images: Readonly<Record<string, number>>;
+  readonly seconds: number;
+  /** Share of the time in steps that went into data and noise, 0..1. */
+  readonly dataShare: number;
+  readonly peakBytes: number;
+  /** Folder of the preview grids. */
+  readonly samples: string;
+}
+
+/** Trains with progress on stderr, until done or interrupted. */
+export async function trainWithProgress(
+  context: Context,
+  { request, settings, threads }: Pick<TrainCommand, "request" | "settings" | "threads">,
+): Promise<TrainOutcome> {
+  const { node } = await import("onnxgrad/node");
+  const { runPaths } = await import("../training/run-directory.ts");
+  const { trainRun } = await import("../training/train-run.ts");
+  const { createProgress, dataProgress } = await import("./progress.ts");
+  const progress = createProgress(context);
+  const began = performance.now();
+  const stopping = (): void =>
+    progress.note("stopping: this step is finished and saved first; Ctrl-C again stops at once");
+  context.signal.addEventListener("abort", stopping);
+  let start: RunStart | undefined;
+  let steps = 0;
+  try {
+    const show = stepProgress(() => start!.config.images);
+    const summary = await trainRun(
+      request,
+      node(threads === undefined ? {} : { threads }),
+      {
+        onData: dataProgress(progress),
+        onWarning: (message) => progress.note(`warning: ${message}`),
+        onStart(started) {
+          start = started;
+          progress.note(startLine(request.out, started));
+        },
+        onEvent(event) {
+          if (event.kind === "warning") progress.note(`warning: ${event.message}`);
+          else if (event.kind === "rollback") progress.note(rollbackLine(event));
+          else if (event.kind === "step") steps++;
+          const update = show(event);
+          if (update !== undefined) progress.update(update);
+        },
+      },
+      context.signal,
+      settings,
+    );
+    return {
+      run: request.out,
+      finished: summary.finished,
+      nothingToDo: summary.finished && steps === 0,
+      resumed: start!.resumed,
+      imagesSeen: Object.fromEntries(
+        Object.entries(summary.progress).map(([stage, { imagesSeen }]) => [stage, imagesSeen]),
+      ),
+      images: summary.config.images,
+      seconds: (performance.now() - began) / 1000,
+      dataShare: summary.dataShare,
+      peakBytes: 1024 * process.resourceUsage().maxRSS,
+      samples: runPaths(request.out).samples,
+    };
+  } finally {
+    context.signal.removeEventListener("abort", stopping);
+    progress.finish();
+  }
+}
+
+/** Weight of the newest loss in the smoothed one. */
+const SMOOTHING = 0.05;
+
+/** Turns events into what the progress bar shows: images of all stages, and each stage's loss, smoothed. */
+function stepProgress(
+  totals: () => Readonly<Record<string, number>>,
+): (event: TrainEvent) => ProgressUpdate | undefined {
+  const sum = (values: Readonly<Record<string, number>>): number =>
+    Object.values(values).reduce((a, b) => a + b, 0);
+  const losses: Record<string, number> = {};
+  let seen: Record<string, number> = {};
+  return (event) => {
+    if (event.kind === "resumed" || event.kind === "rollback") seen = { ...event.progress };
+    if (event.kind !== "step") return undefined;
+    seen[event.stage] = event.imagesSeen;
+    // The first number that a stage reports is what it is trained on.
+    const [[name, value] = ["loss", Number.NaN]] = Object.entries(event.metrics);
+    const key = `${event.stage} ${name}`;
+    losses[key] = (1 - SMOOTHING) * (losses[key] ?? value) + SMOOTHING * value;
+    return {
+      label: "train",
+      done: sum(seen),
+      total: sum(totals()),
+      unit: "images",
+      fraction: event.done,
+      values: losses,
+    };
+  };
+}
+
+function startLine(out: string, { resumed, config }: RunStart): string {
+  const { name, count } = config.data;
+  return `${resumed ? "resuming" : "training"} ${out}: ${config.preset} on ${formatCount(count)} images of ${name}, ${stagesLine(config.images)} to see`;
+}
+
+function rollbackLine({
+  stage,
+  step,
+  lrScale,
+  left,
+}: Extract<TrainEvent, { readonly kind: "rollback" }>): string {
+  const after = left === 0 ? "the next time it gives up" : `${left} more before it gives up`;
+  return `warning: numbers stopped being finite in stage ${stage} at step ${formatCount(step)}: back to the last good state, learning rates x ${lrScale} (${after})`;
+}
+
+/** The outcome for people, with what to type next. */
+export function outcomeLines(outcome: TrainOutcome, resume: string): string[] {
+  const { run, finished, nothingToDo, imagesSeen, seconds, dataShare, peakBytes, samples } = outcome;
+  const next = `subband sample ${quoted(run)}`;
+  if (nothingToDo)
+    return [
+      `${run} is complete: ${stagesLine(imagesSeen)}.`,
+      `Sample with:  ${next}`,
+      `Extend with:  subband train --out ${quoted(run)} ${extension(outcome)}`,
+    ];
+  return [
+    ...formatTable([
+      [finished ? "trained" : "stopped", stagesLine(imagesSeen)],
+      ["time", formatDuration(seconds)],
+      ["waiting for data", `${formatPercent(dataShare)} of the steps`],
+      ["peak memory", formatBytes(peakBytes)],
+      ["samples", samples],
+    ]),
+    finished ? `Sample with:  ${next}` : `Saved. Resume with:  ${resume}`,
+  ];
+}
+
+/** A larger budget than that of the run, as options. */
+function extension({ images }: TrainOutcome): string {
+  return `--images ${2 * Math.max(...Object.values(images))}`;
+}
+
+/** The command that goes on with the training. */
+function trainCommand({ request, threads }: TrainCommand): string {
+  const run = ["subband train", ...(request.data === undefined ? [] : ["--data", quoted(request.data)])];
+  return [
+    ...run,
+    "--out",
+    quoted(request.out),
+    ...(threads === undefined ? [] : ["--threads", threads]),
+  ].join(" ");
+}
