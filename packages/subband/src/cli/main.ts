@@ -6,7 +6,10 @@ import { Command, CommanderError } from "commander";
 import { versions } from "../training/versions.ts";
 import type { Context, Io } from "./context.ts";
 import * as data from "./data.ts";
+import * as demo from "./demo.ts";
 import * as info from "./info.ts";
+import * as sample from "./sample.ts";
+import * as train from "./train.ts";
 import * as wavelets from "./wavelets.ts";
 
 export { processIo } from "./context.ts";
@@ -17,7 +20,7 @@ export interface CommandFile {
 }
 
 /** In the order of the help text. */
-const COMMANDS: readonly CommandFile[] = [data, info, wavelets];
+const COMMANDS: readonly CommandFile[] = [demo, train, sample, data, info, wavelets];
 
 const EXIT_CODES = `
 Exit codes: 0 done, 1 it cannot be done (one line on stderr says why), 2 wrong usage.`;
