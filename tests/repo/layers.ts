@@ -63,6 +63,8 @@ export const ROOMS: Readonly<Record<string, Readonly<Record<string, Room>>>> = {
       portable: false,
       imports: ["wavelet", "spectrum", "data", "nn", "diffusion", "systems", "training", "evaluation"],
     },
+    // The table of contents of what needs Node.
+    "node.ts": { portable: false, imports: ["data", "training", "evaluation"] },
     cli: {
       portable: false,
       imports: [

@@ -17,6 +17,7 @@ export {
 } from "./trace/tensor.ts";
 export { full, isNdArray, type NdArray, ndarray, scalar } from "./trace/ndarray.ts";
 export { pack, Packed, type PackedEntry } from "./trace/packed.ts";
+export { printGraph } from "./trace/print.ts";
 export { type Mapped, type NamedLeaf, type Tree, treeLeaves, treeMap } from "./trace/tree.ts";
 
 // Operations

@@ -1,2 +1,62 @@
-/** @module Table of contents of subband. */
+/**
+ * @module Table of contents of subband, the portable part: wavelets, spectra, diffusion, networks and systems run in Node
+ * and in browsers alike. Data sets, training and files are in `subband/node`.
+ */
 export { UserError } from "onnxgrad";
+
+// Wavelets
+export { type Band, type BandKind, bandLayout, packBands, unpackBands } from "./wavelet/bands.ts";
+export { type BandMoments, bandMoments, standardise, unstandardise } from "./wavelet/band-statistics.ts";
+export { BOUNDARY_MODES, type BoundaryMode } from "./wavelet/boundary-modes.ts";
+export { type Details, dwt, dwt2, idwt, idwt2 } from "./wavelet/dwt.ts";
+export { coefficientLength, maxLevel } from "./wavelet/filter-bank.ts";
+export { dwt2Graph, haarAnalysis, haarSynthesis, idwt2Graph } from "./wavelet/graph.ts";
+export { type Planes, planes } from "./wavelet/planes.ts";
+export { wavedec, wavedec2, waverec, waverec2 } from "./wavelet/wavedec.ts";
+export { listWavelets, type Wavelet, wavelet } from "./wavelet/wavelets.ts";
+
+// Spectra
+export { fft } from "./spectrum/fft.ts";
+export { greyImages, radialMean, radialPowerSpectrum, radialSpectrumError } from "./spectrum/radial.ts";
+
+// Diffusion
+export type { Denoiser } from "./diffusion/denoiser.ts";
+export { type NoiseSource, startNoise, stepNoise } from "./diffusion/noise.ts";
+export {
+  type Coefficients,
+  edmFormulation,
+  type Formulation,
+  formulationNamed,
+  veScoreFormulation,
+  vpEpsilonFormulation,
+} from "./diffusion/preconditioning.ts";
+export {
+  linearPlan,
+  sample,
+  type SamplerName,
+  samplerNamed,
+  samplerPlan,
+  samplers,
+} from "./diffusion/samplers/samplers.ts";
+export { edmSchedule } from "./diffusion/schedules/edm.ts";
+export type { Schedule } from "./diffusion/schedules/schedule.ts";
+export { type ScheduleName, scheduleNamed, schedules } from "./diffusion/schedules/schedules.ts";
+
+// Networks
+export { attentionUnet, initAttentionUnet } from "./nn/attention-unet.ts";
+export { conditionalDiscriminator, initConditionalDiscriminator } from "./nn/conditional-discriminator.ts";
+export { detailGenerator, initDetailGenerator } from "./nn/detail-generator.ts";
+export { countMacs } from "./nn/gmac.ts";
+export { countParameters } from "./nn/layers.ts";
+export { initPixelDiscriminator, pixelDiscriminator } from "./nn/pixel-discriminator.ts";
+export { initScoreUnet, scoreUnet } from "./nn/score-unet.ts";
+
+// Systems
+export { type BandScaling, measureBandScaling } from "./systems/band-scaling.ts";
+export { energyScore, gradientPenalty, relativisticLoss } from "./systems/detail-losses.ts";
+export { type SampledImages, sampleImages, type SamplingRequest } from "./systems/sampling.ts";
+export type { Stage, StageProgram, StepContext } from "./systems/stage.ts";
+export type { CompiledSampler, ImageShape, System } from "./systems/system.ts";
+export { wmgm } from "./systems/wmgm.ts";
+export { resolveWmgmConfig, type WmgmConfig } from "./systems/wmgm-config.ts";
+export { wmgmFaithful } from "./systems/wmgm-faithful.ts";

@@ -1,0 +1,19 @@
+/** @module Table of contents of subband's Node part: data sets, training, checkpoints, evaluation, pictures. */
+
+// Data
+export { batchIndices, fillBatch } from "./data/batches.ts";
+export { getCifar10 } from "./data/cifar10.ts";
+export { createDataset, type Dataset } from "./data/dataset.ts";
+export { type DatasetOptions, KNOWN_DATASETS } from "./data/dataset-recipes.ts";
+export { openDataset } from "./data/open-dataset.ts";
+
+// Training
+export { loadCheckpoint, saveCheckpoint } from "./training/checkpoint.ts";
+export { readRun, type RunRecord } from "./training/run-directory.ts";
+export { presets, RunConfig, systemOf } from "./training/run-config.ts";
+export { saveEach, saveGrid } from "./training/sample-grid.ts";
+export { train, type TrainEvent, type TrainOptions, type TrainSummary } from "./training/trainer.ts";
+export { trainRun, type TrainRequest } from "./training/train-run.ts";
+
+// Evaluation
+export { bandReport, bandStatistics, conditionalSpread } from "./evaluation/band-report.ts";
