@@ -1,0 +1,111 @@
+/** @module `subband export`: a trained run's whole sampler as one ONNX file that needs nothing of ours to run. */
+import { dirname } from "node:path";
+import type { Command } from "commander";
+import type { ExportedSampler } from "../systems/export-sampler.ts";
+import type { RunConfig } from "../training/run-config.ts";
+import type { Context } from "./context.ts";
+import { formatBytes } from "./format.ts";
+import { addExamples, parsePositive } from "./options.ts";
+import { emit, formatTable, note } from "./output.ts";
+
+/** Options of the command. */
+interface ExportFlags {
+  readonly out: string;
+  readonly steps?: number;
+  readonly sampler?: string;
+}
+
+/** Adds the command. */
+export function register(program: Command, context: Context): void {
+  const command = program
+    .command("export")
+    .description("write the whole sampler as one ONNX file: noise in, RGB bytes out, any batch, any runtime")
+    .argument("<run>", "directory made by subband train")
+    .option("--out <file>", "the file to write", "sampler.onnx")
+    .option("--steps <k>", "steps of the sampler on the low band (default: 8)", parsePositive)
+    .option("--sampler <name>", "ddpm, ddim, euler, heun, edm, dpmpp2m or reverse-sde (default: dpmpp2m)")
+    .action(async (run: string, flags: ExportFlags) => exportRun(context, run, flags));
+  addExamples(command, [
+    "subband export runs/faces",
+    "subband export runs/faces --out faces.onnx --steps 5 --sampler heun",
+  ]);
+}
+
+async function exportRun(context: Context, run: string, { out, ...flags }: ExportFlags): Promise<void> {
+  const { samplerPlan } = await import("../diffusion/samplers/samplers.ts");
+  const { exportSampler } = await import("../systems/export-sampler.ts");
+  const { writeFileAtomic } = await import("../training/atomic-file.ts");
+  const { loadRun } = await import("../training/load-run.ts");
+  const { systemOf } = await import("../training/run-config.ts");
+  const { makeFolder } = await import("../training/run-directory.ts");
+  const { DEFAULT_SAMPLER, DEFAULT_STEPS } = await import("../training/train-run.ts");
+  const { versions } = await import("../training/versions.ts");
+  const { sampler = DEFAULT_SAMPLER, steps = DEFAULT_STEPS } = flags;
+  samplerPlan(sampler, steps); // refuses before anything is loaded
+  const { config, tensors, warning } = loadRun(run);
+  if (warning !== undefined) note(context, `warning: ${warning}`);
+  const exported = exportSampler(systemOf(config), tensors, {
+    sampler,
+    steps,
+    metadata: { subband_version: versions().subband, ...provenance(config) },
+  });
+  makeFolder(dirname(out));
+  writeFileAtomic(out, exported.bytes);
+
+  const { bytes, inputs, output, nfeLow, nfeDetail } = exported;
+  emit(context, {
+    lines: [
+      ...formatTable([
+        ["file", `${out}, ${formatBytes(bytes.length)}`],
+        ["sampler", `${sampler}, ${steps} steps`],
+        ["network calls", `${nfeLow} + ${nfeDetail} an image (low band + details)`],
+        ...inputs.map(
+          ({ name, shape }, i) => [i === 0 ? "inputs" : "", `${name} float32 ${extents(shape)}`] as const,
+        ),
+        ["output", `${output.name} uint8 ${extents(output.shape)}`],
+        ["licence", `of the training data: ${config.data.licence}`],
+      ]),
+      "",
+      "All inputs are independent N(0, 1) numbers. To run it:",
+      "",
+      ...snippet(out, exported).map((line) => `  ${line}`),
+    ],
+    json: {
+      file: out,
+      bytes: bytes.length,
+      sampler,
+      steps,
+      nfeLow,
+      nfeDetail,
+      inputs,
+      output,
+      licence: config.data.licence,
+      credit: config.data.credit,
+    },
+  });
+}
+
+const extents = (shape: readonly number[]): string => `[batch, ${shape.join(", ")}]`;
+
+/** Where the model comes from, as the file keeps it. The path of the data stays at home. */
+function provenance(config: RunConfig): Record<string, string> {
+  const { source: _, ...data } = config.data;
+  return {
+    config: JSON.stringify({ ...config, data }),
+    data: data.name,
+    licence: data.licence,
+    credit: data.credit,
+  };
+}
+
+/** The shortest program that runs the file. */
+function snippet(file: string, { output }: ExportedSampler): string[] {
+  return [
+    'import * as ort from "onnxruntime-node";',
+    `const session = await ort.InferenceSession.create(${JSON.stringify(file)});`,
+    "const uniform = () => (crypto.getRandomValues(new Uint32Array(1))[0] + 0.5) / 2 ** 32;",
+    "const normal = () => Math.sqrt(-2 * Math.log(uniform())) * Math.cos(2 * Math.PI * uniform());",
+    'const feeds = session.inputMetadata.map(({ name, shape: [, ...dims] }) => [name, new ort.Tensor("float32", Float32Array.from({ length: dims.reduce((a, b) => a * b) }, normal), [1, ...dims])]);',
+    `const { image } = await session.run(Object.fromEntries(feeds)); // image.data: ${output.shape.join(" x ")} bytes`,
+  ];
+}
