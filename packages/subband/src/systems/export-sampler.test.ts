@@ -83,8 +83,8 @@ async function checkAgainstSampling(
     const differences = expected.map((value, i) => Math.abs(value - (image!.data as Uint8Array)[i]!));
     const label = `${sampler}, ${system.levels} levels, batch ${batch}`;
     expect(new Set(expected).size, `${label}: a picture worth comparing`).toBeGreaterThan(20);
-    // Sums in another order and float32 updates move a pixel by about 1e-5 of a level: only one that lies on the edge
-    // between two bytes can fall to the other side.
+    // Sums in another order and float32 updates move a pixel by 4e-5 of a level (dpmpp2m) to 2e-3 (edm), measured here:
+    // only one on the edge between two bytes can fall to the other side, 4 of 123,000 at batch 64.
     expect(Math.max(...differences), `${label}: greatest difference in levels of 255`).toBeLessThanOrEqual(1);
     expect(
       differences.filter((d) => d > 0).length / expected.length,
