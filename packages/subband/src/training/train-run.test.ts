@@ -1,0 +1,236 @@
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { rng } from "onnxgrad";
+import { node } from "onnxgrad/node";
+import sharp from "sharp";
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from "vitest";
+import type { Stage } from "../systems/stage.ts";
+import { imagesForSeconds } from "./budget.ts";
+import { loadCheckpoint } from "./checkpoint.ts";
+import { readMetrics } from "./metrics-log.ts";
+import { RunConfig, systemOf } from "./run-config.ts";
+import { readRun, runPaths } from "./run-directory.ts";
+import { openTrainingData, resolveRunConfig, trainRun, type TrainRequest } from "./train-run.ts";
+import type { TrainEvent } from "./trainer.ts";
+
+let cache: string;
+let dir: string;
+beforeAll(() => {
+  cache = mkdtempSync(join(tmpdir(), "subband-cache-"));
+  vi.stubEnv("SUBBAND_CACHE", cache);
+});
+afterAll(() => {
+  vi.unstubAllEnvs();
+  rmSync(cache, { recursive: true, force: true });
+});
+beforeEach(() => {
+  dir = mkdtempSync(join(tmpdir(), "subband-run-"));
+});
+afterEach(() => rmSync(dir, { recursive: true, force: true }));
+
+/** 60 steps of tiny networks: 20 on the low band, 40 on the details. */
+const TINY = {
+  data: "faces",
+  limit: 32,
+  size: { height: 16, width: 16 },
+  levels: 1,
+  width: 16,
+  batch: 8,
+  images: 160,
+  seed: 5,
+} as const;
+/** One stage only, where that is enough: half the networks to compile. */
+const LOW_ONLY = { ...TINY, size: { height: 8, width: 8 }, levels: 0 } as const;
+const backend = node({ threads: 1 });
+
+/** Trains in this process and keeps the events; `stopAt` aborts after so many steps. */
+async function trainHere(
+  request: TrainRequest,
+  { stopAt, previews = [] }: { readonly stopAt?: number; readonly previews?: readonly number[] } = {},
+): Promise<TrainEvent[]> {
+  const events: TrainEvent[] = [];
+  const controller = new AbortController();
+  let steps = 0;
+  if (stopAt === 0) controller.abort();
+  await trainRun(
+    request,
+    backend,
+    {
+      onEvent(event) {
+        events.push(event);
+        if (event.kind === "step" && ++steps === stopAt) controller.abort();
+      },
+    },
+    controller.signal,
+    { previews },
+  );
+  return events;
+}
+
+const stepsIn = (events: readonly TrainEvent[]): number =>
+  events.filter(({ kind }) => kind === "step").length;
+
+/** Trains in a process of its own that kills itself, as `kill -9` does, at step `killAt` or soon after the first save. */
+async function trainAndKill(request: TrainRequest, killAt: number): Promise<void> {
+  const module = new URL("./train-run.ts", import.meta.url).href;
+  const code = `import { node } from "onnxgrad/node";
+    import { trainRun } from ${JSON.stringify(module)};
+    let saved = false, steps = 0;
+    await trainRun(${JSON.stringify(request)}, node({ threads: 1 }), { onEvent({ kind }) {
+      if (kind === "saved") saved = true;
+      if (kind === "step" && ++steps >= ${killAt} && saved) process.kill(process.pid, "SIGKILL");
+    } }, undefined, { saveSeconds: 0.05, previews: [] });`;
+  const child = spawn(
+    process.execPath,
+    ["--import", "tsx", "--conditions=@subband/source", "--input-type=module", "-e", code],
+    { stdio: ["ignore", "inherit", "inherit"], cwd: fileURLToPath(new URL("../..", import.meta.url)) },
+  );
+  expect(await once(child, "exit"), `kill at step ${killAt}`).toEqual([null, "SIGKILL"]);
+}
+
+describe("trainRun()", () => {
+  test("killed at a random step and resumed, leaves the files of a straight run, byte for byte", async () => {
+    const [straight, killed] = [join(dir, "straight"), join(dir, "killed")];
+    // Previews must not disturb either: only the straight run draws one.
+    const events = await trainHere({ ...TINY, out: straight }, { previews: [0.5] });
+    expect(stepsIn(events)).toBe(60);
+
+    const killAt = 10 + rng(0, "kill-at", process.pid).below(40);
+    await trainAndKill({ ...TINY, out: killed }, killAt);
+    const seen = loadCheckpoint(killed)!.metadata["progress"];
+    const rest = await trainHere({ ...TINY, out: killed });
+    const grid = `killed at step ${killAt}, resumed at ${seen}`;
+    expect(rest[0], grid).toMatchObject({ kind: "resumed" });
+    expect(stepsIn(rest), grid).toBeLessThan(60 - 10);
+    const of = (run: string, name: string): Buffer => readFileSync(join(run, name));
+    expect(of(killed, "metrics.jsonl").toString(), grid).toBe(of(straight, "metrics.jsonl").toString());
+    expect(of(killed, "state.safetensors").equals(of(straight, "state.safetensors")), grid).toBe(true);
+    expect(of(killed, "run.json").toString(), grid).toBe(of(straight, "run.json").toString());
+  });
+
+  test("a damaged checkpoint costs steps, not the run: the one before is used and the metrics cut back to it", async () => {
+    const request = { ...LOW_ONLY, images: 160, out: dir };
+    await trainHere(request, { stopAt: 6 });
+    await trainHere(request, { stopAt: 3 });
+    const whole = readMetrics(runPaths(dir).metrics);
+    expect(whole).toHaveLength(9);
+    writeFileSync(join(dir, "state.safetensors"), "torn");
+    const events = await trainHere(request, { stopAt: 1 });
+    expect(events.map(({ kind }) => kind)).toEqual(["warning", "resumed", "step", "saved"]);
+    expect(readMetrics(runPaths(dir).metrics)).toEqual(whole.slice(0, 7));
+  });
+
+  test("goes on without being told the data again, and refuses options that contradict the run", async () => {
+    await trainHere({ ...LOW_ONLY, out: dir }, { stopAt: 2 });
+    expect(stepsIn(await trainHere({ out: dir }, { stopAt: 1 }))).toBe(1);
+    const wrong: readonly [Partial<TrainRequest>, string][] = [
+      [{ preset: "wmgm-faithful" }, "--preset: run .* has wmgm, not wmgm-faithful"],
+      [{ size: { height: 8, width: 16 } }, "--size: run .* has 8x8, not 16x8"],
+      [{ channels: 1 }, "--channels: run .* has 3, not 1"],
+      [{ levels: 2 }, "--levels: run .* has 0, not 2"],
+      [{ batch: 16 }, "--batch: run .* has 8, not 16"],
+      [{ lr: 0.5 }, "--lr: run .* has 0.001, not 0.5"],
+      [{ width: 32 }, "--width: run .* has 16, not 32"],
+      [{ seed: 6 }, "--seed: run .* has 5, not 6"],
+      [{ limit: 16 }, "--limit: run .* has 32, not 16"],
+      [{ flip: false }, "--no-flip: run .* has true, not false"],
+      [{ images: 100 }, "--images: run .* has up to 160 a stage, more than 100"],
+      [{ minutes: 3 }, "--minutes: run .* has a budget of images; extend it with --images"],
+    ];
+    for (const [options, message] of wrong) {
+      const attempt = trainRun({ out: dir, ...options }, backend);
+      await expect(attempt, JSON.stringify(options)).rejects.toMatchObject({ code: "run/contradiction" });
+      await expect(attempt).rejects.toThrow(new RegExp(`^${message}.*\\. Leave the option out`));
+    }
+  });
+
+  test("a complete run has nothing to do, and a larger budget extends it", async () => {
+    const request = { ...LOW_ONLY, images: 16, out: dir };
+    expect(stepsIn(await trainHere(request))).toBe(2);
+    expect((await trainHere(request)).map(({ kind }) => kind)).toEqual(["resumed"]);
+    expect(stepsIn(await trainHere({ ...request, images: 32 }))).toBe(2);
+    expect(readRun(dir, RunConfig).config.images).toEqual({ low: 32 });
+  });
+
+  test("minutes become whole steps when the run begins, at least one; more minutes are more of the same", async () => {
+    const { images: _, ...timed } = LOW_ONLY;
+    const request = { ...timed, minutes: 0.001, out: dir };
+    await trainHere(request, { stopAt: 0 });
+    const first = readRun(dir, RunConfig).config;
+    expect(first.minutes).toBe(0.001);
+    expect(first.images["low"]).toBeGreaterThanOrEqual(8);
+    expect(first.images["low"]! % 8).toBe(0);
+    await trainHere({ ...request, minutes: 0.003 }, { stopAt: 0 });
+    expect(readRun(dir, RunConfig).config.images["low"]).toBe(3 * first.images["low"]!);
+    await expect(trainHere({ ...request, minutes: 0.001 })).rejects.toMatchObject({
+      code: "run/contradiction",
+    });
+  });
+
+  test("refuses to go on with other images, or with a run.json edited into something else", async () => {
+    const pictures = join(dir, "pictures");
+    mkdirSync(pictures);
+    const paint = async (name: string, background: string): Promise<void> => {
+      await sharp({ create: { width: 16, height: 16, channels: 3, background } }).toFile(
+        join(pictures, name),
+      );
+    };
+    await paint("a.png", "red");
+    const request = { ...LOW_ONLY, data: pictures, limit: undefined, images: 8, out: join(dir, "run") };
+    await expect(trainHere(request)).rejects.toMatchObject({ code: "data/too-few" });
+    await paint("b.png", "blue");
+    await trainHere(request);
+    await paint("c.png", "green");
+    await expect(trainHere(request)).rejects.toMatchObject({ code: "run/other-data" });
+    rmSync(join(pictures, "c.png"));
+
+    const path = runPaths(request.out).run;
+    const text = readFileSync(path, "utf8");
+    const edit = async (from: RegExp, to: string): Promise<unknown> => {
+      expect(text).toMatch(from);
+      writeFileSync(path, text.replace(from, to));
+      return trainHere({ out: request.out }, { stopAt: 1 }).catch((error: unknown) => error);
+    };
+    const bad = await edit(/"batch": 8/, '"batch": "8"');
+    expect(bad).toMatchObject({ code: "run/invalid" });
+    expect((bad as Error).message).toContain("config.model.low.batch: expected number, received string");
+    expect(await edit(/"emaDecay"/, '"emaDecoy"')).toMatchObject({ code: "run/invalid" });
+    expect(await edit(/"preset": "wmgm"/, '"preset": "wmgn"')).toMatchObject({ code: "run/invalid" });
+    // Another network than the checkpoint's: valid by itself, told apart when the state is loaded.
+    expect(await edit(/"low": \{\s+"width": 16/, '"low": { "width": 24')).toMatchObject({
+      code: "state/mismatch",
+    });
+  });
+});
+
+describe("imagesForSeconds()", () => {
+  test("splits the time left after timing by shares, and gives each stage at least one batch", async () => {
+    const request = { ...TINY, out: dir };
+    const dataset = await openTrainingData(request);
+    const { stages } = systemOf(resolveRunConfig(request, dataset));
+    const options = { backend, dataset, seed: 0, flip: true };
+    // One program a stage keeps the test short.
+    const simple = stages.map((stage): Stage => {
+      const [name, program] = Object.entries(stage.programs)[0]!;
+      return { ...stage, programs: { [name]: program }, select: () => name };
+    });
+    let asked = 0;
+    const few = await imagesForSeconds(simple, options, () => {
+      asked++;
+      return 1e-9;
+    });
+    expect(asked).toBe(1);
+    expect(few).toEqual(Object.fromEntries(simple.map(({ name, batch }) => [name, batch])));
+    const many = await imagesForSeconds(simple, options, () => 1000);
+    for (const { name, batch } of simple) {
+      expect(many[name]! % batch, name).toBe(0);
+      // A step of these takes 0.5 to 500 ms on any machine.
+      expect(many[name]! / batch, name).toBeGreaterThan(1000);
+      expect(many[name]! / batch, name).toBeLessThan(2_000_000);
+    }
+  });
+});
