@@ -7,6 +7,7 @@ import { versions } from "../training/versions.ts";
 import type { Context, Io } from "./context.ts";
 import * as data from "./data.ts";
 import * as demo from "./demo.ts";
+import * as evaluate from "./evaluate.ts";
 import * as exportFile from "./export.ts";
 import * as info from "./info.ts";
 import * as sample from "./sample.ts";
@@ -21,7 +22,7 @@ export interface CommandFile {
 }
 
 /** In the order of the help text. */
-const COMMANDS: readonly CommandFile[] = [demo, train, sample, exportFile, data, info, wavelets];
+const COMMANDS: readonly CommandFile[] = [demo, train, sample, evaluate, exportFile, data, info, wavelets];
 
 const EXIT_CODES = `
 Exit codes: 0 done, 1 it cannot be done (one line on stderr says why), 2 wrong usage.`;

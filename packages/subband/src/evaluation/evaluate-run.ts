@@ -1,0 +1,157 @@
+/**
+ * @module Measures a trained run against its data: moments of every band, radial spectrum, and how much the details vary
+ * over the noise input when the low band is held fixed. Distances in a learned feature space are not computed here.
+ */
+import { type Backend, type NamedArray, rng } from "onnxgrad";
+import type { Dataset } from "../data/dataset.ts";
+import { greyImages, radialPowerSpectrum, radialSpectrumError } from "../spectrum/radial.ts";
+import { sampleImages } from "../systems/sampling.ts";
+import type { CompiledSampler, System } from "../systems/system.ts";
+import type { BandScaling } from "../systems/band-scaling.ts";
+import { splitBlocks } from "../wavelet/haar.ts";
+import { type BandComparison, bandReport, bandStatistics, conditionalSpread } from "./band-report.ts";
+
+/** What is measured, and how the images are drawn. */
+export interface EvaluationRequest {
+  /** Images generated, and real ones compared with. */
+  readonly count: number;
+  readonly seed: number;
+  readonly sampler: string;
+  readonly steps: number;
+  readonly onProgress?: (done: number) => void | Promise<void>;
+}
+
+/** The figures of one run. */
+export interface Evaluation {
+  readonly count: number;
+  readonly nfeLow: number;
+  readonly nfeDetail: number;
+  /** Mean |log10 P_generated - log10 P_real| over radial frequencies 1..N/2 of grey images. */
+  readonly radialSpectrumError: number;
+  /** The same error between two disjoint halves of real images: what is left to gain ends here. */
+  readonly radialSpectrumFloor: number;
+  readonly bands: readonly BandComparison[];
+  /**
+   * Standard deviation over the noise input at fixed real low bands, in units of each level's root mean square; index 0
+   * is level 1, the finest. Undefined for systems whose low band is not standardised by a {@link BandScaling}.
+   */
+  readonly spread: readonly number[] | undefined;
+  /** The generated images [count, channels, height, width]. */
+  readonly images: Float32Array;
+}
+
+/** Low bands whose details are drawn again, and draws of each. */
+const SPREAD_IMAGES = 64;
+const SPREAD_DRAWS = 4;
+const BATCH = 64;
+
+/** Generates and measures. @throws UserError for an unknown sampler, or arrays of another system. */
+export async function evaluateRun(
+  system: System,
+  tensors: ReadonlyMap<string, NamedArray>,
+  dataset: Dataset,
+  scaling: BandScaling | undefined,
+  backend: Backend,
+  request: EvaluationRequest,
+): Promise<Evaluation> {
+  const { channels, height, width } = system.image;
+  const sampler = await system.createSampler(backend, tensors, BATCH);
+  const { data: images, nfeLow, nfeDetail } = await sampleImages(system, sampler, request);
+  const count = Math.min(request.count, dataset.count);
+  const real = readImages(dataset, 0, count);
+  const spectrum = (pixels: Float32Array) =>
+    radialPowerSpectrum(greyImages(pixels, channels, height, width), height, width);
+  const half = Math.floor(count / 2) * channels * height * width;
+  const moments = (data: Float32Array, n: number) =>
+    bandStatistics({ data, shape: [n, channels, height, width] }, system.levels);
+  const spread =
+    scaling === undefined || system.levels === 0
+      ? undefined
+      : await detailSpread(
+          system,
+          sampler,
+          real.subarray(0, SPREAD_IMAGES * channels * height * width),
+          scaling,
+          request.seed,
+        );
+  await sampler.dispose();
+  return {
+    count: request.count,
+    nfeLow,
+    nfeDetail,
+    radialSpectrumError: radialSpectrumError(spectrum(images), spectrum(real)),
+    radialSpectrumFloor: radialSpectrumError(
+      spectrum(real.subarray(0, half)),
+      spectrum(real.subarray(half, 2 * half)),
+    ),
+    bands: bandReport(moments(images, request.count), moments(real, count)),
+    spread,
+    images,
+  };
+}
+
+/** Images `first`.. of a data set, in order. */
+function readImages(dataset: Dataset, first: number, count: number): Float32Array {
+  const size = dataset.channels * dataset.height * dataset.width;
+  const out = new Float32Array(count * size);
+  for (let i = 0; i < count; i++) dataset.read(first + i, false, out, i * size);
+  return out;
+}
+
+/** Spread over the noise input, level by level, from the real coarsest low bands of `images`. */
+async function detailSpread(
+  system: System,
+  sampler: CompiledSampler,
+  images: Float32Array,
+  scaling: BandScaling,
+  seed: number,
+): Promise<number[]> {
+  const { levels, low } = system;
+  const size = low.channels * low.height * low.width;
+  const standardized = new Float32Array(sampler.batch * size);
+  const count = images.length / (system.image.channels * system.image.height * system.image.width);
+  const coarsest = pyramid(images, system).at(-1)!.low;
+  for (let i = 0; i < Math.min(standardized.length, coarsest.length); i++) {
+    const c = Math.floor((i % size) / (low.height * low.width));
+    standardized[i] = (coarsest[i]! - scaling.lowMean[c]!) / scaling.lowStd[c]!;
+  }
+  const draws: Float32Array[][] = []; // [draw][level - 1]: details of the real images only
+  for (let draw = 0; draw < SPREAD_DRAWS; draw++) {
+    const decoded = await sampler.decode(
+      standardized,
+      (level, out) => void rng(seed, `spread-${level}`, draw).fillNormal(out),
+    );
+    draws.push(
+      pyramid(decoded.subarray(0, (decoded.length / sampler.batch) * count), system).map(
+        ({ details }) => details,
+      ),
+    );
+  }
+  return Array.from({ length: levels }, (_, i) => {
+    const rms = Math.sqrt(
+      scaling.detailRms[i]!.reduce((total, value) => total + value * value, 0) / scaling.detailRms[i]!.length,
+    );
+    return conditionalSpread(draws.map((levelsOfDraw) => levelsOfDraw[i]!)) / rms;
+  });
+}
+
+/** Image-range pyramid of planar images: for each level from the finest, the low band and all details. */
+function pyramid(
+  images: Float32Array,
+  { image, levels }: System,
+): { low: Float32Array; details: Float32Array }[] {
+  let above = images;
+  return Array.from({ length: levels }, (_, i) => {
+    const size = above.length / 4;
+    const low = new Float32Array(size);
+    const details = new Float32Array(3 * size);
+    const [cH, cV, cD] = [0, 1, 2].map((b) => details.subarray(b * size, (b + 1) * size)) as [
+      Float32Array,
+      Float32Array,
+      Float32Array,
+    ];
+    splitBlocks(above, image.width / 2 ** (i + 1), low, cH, cV, cD);
+    above = low.map((value) => value / 2);
+    return { low: above, details };
+  });
+}
