@@ -26,10 +26,7 @@ export function register(program: Command, context: Context): void {
       parseSize,
     )
     .option("--channels <n>", "3 for colour, 1 for grey (default: 3)")
-    .option(
-      "--levels <n>",
-      "wavelet levels; 0 is plain pixel diffusion (default: by size)",
-    )
+    .option("--levels <n>", "wavelet levels; 0 is plain pixel diffusion (default: by size)")
     .option("--minutes <m>", "budget: wall-clock minutes, measured once when the run begins (default: 15)")
     .option("--images <n>", "budget: images that every stage sees, instead of minutes")
     .option("--batch <n>", "images a step (default: 64)")
