@@ -1,0 +1,190 @@
+/**
+ * @module What every bench shares: a line about the machine, a peer process in Python that stays alive so that both sides
+ * are warm, turns that alternate between the two, and medians, minima and their ratio. A bench says what is run; it
+ * neither measures nor prints.
+ */
+import { spawn, spawnSync } from "node:child_process";
+import { createRequire } from "node:module";
+import { cpus, loadavg } from "node:os";
+import { createInterface } from "node:readline";
+import { fileURLToPath } from "node:url";
+
+/** Milliseconds of one side. */
+export interface Timing {
+  readonly median: number;
+  readonly best: number;
+  readonly runs: number;
+}
+
+/** One line of the report. */
+export interface BenchResult {
+  readonly bench: string;
+  readonly name: string;
+  /** Milliseconds of ours and, where it is installed, the peer's; absent where something else is measured. */
+  readonly ours?: Timing;
+  readonly theirs?: Timing;
+  /** Peer's time over ours: above 1 we are faster. The target is judged by `best`, which a busy machine disturbs least. */
+  readonly ratio?: { readonly median: number; readonly best: number };
+  readonly target?: string;
+  readonly met?: boolean;
+  /** Anything else that was measured or checked, as printed. */
+  readonly notes: readonly string[];
+}
+
+/** A bench: a file in this folder that calls `report` with each result as it comes. */
+export interface Bench {
+  readonly name: string;
+  readonly summary: string;
+  run(report: (result: BenchResult) => void, settings: BenchSettings): Promise<void>;
+}
+
+/** What a user may ask of every bench. */
+export interface BenchSettings {
+  /** Pairs of turns; each side runs once a turn. */
+  readonly turns: number;
+  readonly threads: number;
+}
+
+/** Processor, cores, versions and how busy the machine is now. */
+export function machineLine(): string {
+  const { version } = createRequire(import.meta.url)("onnxruntime-node/package.json") as { version: string };
+  const load = loadavg().map((each) => each.toFixed(2));
+  return `${cpus()[0]?.model.trim()} x ${cpus().length}, Node ${process.version}, ONNX Runtime ${version}, load average ${load.join(" ")}`;
+}
+
+/** A Python process that answers one line of JSON a line: `setup {...}` and `run k` (milliseconds of each of k runs, and of CPU). */
+export interface Peer {
+  setup(settings: unknown): Promise<Readonly<Record<string, unknown>>>;
+  run(repeats: number): Promise<{ readonly ms: readonly number[]; readonly cpuMs: number }>;
+  stop(): void;
+}
+
+const PYTHON = "/usr/bin/python3";
+
+/** Starts `bench/peers/<script>`, or gives undefined where one of the Python `modules` is not installed. */
+export function startPeer(script: string, modules: readonly string[]): Peer | undefined {
+  const probe = spawnSync(PYTHON, ["-c", `import ${modules.join(", ")}`], { stdio: "ignore" });
+  if (probe.status !== 0) return undefined;
+  const path = fileURLToPath(new URL(`peers/${script}`, import.meta.url));
+  const child = spawn(PYTHON, [path], { stdio: ["pipe", "pipe", "inherit"] });
+  const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]();
+  const ask = async (line: string) => {
+    child.stdin.write(`${line}\n`);
+    const { value, done } = await lines.next();
+    if (done === true) throw new Error(`${script} ended without an answer to: ${line.slice(0, 80)}`);
+    return JSON.parse(value) as Readonly<Record<string, unknown>>;
+  };
+  return {
+    setup: (settings) => ask(`setup ${JSON.stringify(settings)}`),
+    run: async (repeats) => {
+      const { ms, cpuMs } = await ask(`run ${repeats}`);
+      return { ms: ms as readonly number[], cpuMs: cpuMs as number };
+    },
+    stop: () => child.stdin.end(),
+  };
+}
+
+/** What to say where {@link startPeer} gave undefined. */
+export const noPeer = (packages: string): string =>
+  `peer not installed (Debian ${packages}): ours only, no ratio`;
+
+/** Median and minimum. */
+export function timingOf(milliseconds: readonly number[]): Timing {
+  const sorted = milliseconds.toSorted((a, b) => a - b);
+  const middle = sorted.length / 2;
+  const median = (sorted[Math.ceil(middle) - 1]! + sorted[Math.floor(middle)]!) / 2;
+  return { median, best: sorted[0]!, runs: sorted.length };
+}
+
+/** Runs `once` `repeats` times. */
+export async function timeRuns(once: () => unknown, repeats: number): Promise<number[]> {
+  const milliseconds: number[] = [];
+  for (let i = 0; i < repeats; i++) {
+    const started = performance.now();
+    const result = once();
+    if (result instanceof Promise) await result;
+    milliseconds.push(performance.now() - started);
+  }
+  return milliseconds;
+}
+
+/** Milliseconds that all cores together have been busy, and that this process has. */
+function busyMs(): { readonly all: number; readonly own: number } {
+  const { user, system } = process.cpuUsage();
+  const all = cpus().reduce((sum, { times: t }) => sum + t.user + t.nice + t.sys + t.irq, 0);
+  return { all, own: (user + system) / 1000 };
+}
+
+/** Share of the machine that other programs may use in a turn that counts: they stall threads that wait for each other. */
+const QUIET = 0.15;
+
+/** What {@link interleave} found. */
+export type Measured = Pick<BenchResult, "ours" | "theirs" | "ratio" | "notes">;
+
+/**
+ * A turn of ours, a turn of the peer's, and so on, after one of each that does not count. Turns disturbed by other
+ * programs are repeated, up to four times as many in all; where too few are quiet all count, and a note says so.
+ */
+export async function interleave(
+  once: () => unknown,
+  peer: Peer | undefined,
+  { turns, repeats }: { readonly turns: number; readonly repeats: number },
+): Promise<Measured> {
+  const all: {
+    readonly mine: readonly number[];
+    readonly other: readonly number[];
+    readonly others: number;
+  }[] = [];
+  const isQuiet = ({ others }: { readonly others: number }) => others <= QUIET;
+  await timeRuns(once, 1);
+  await peer?.run(1);
+  while (all.length < 4 * turns && all.filter(isQuiet).length < turns) {
+    const before = busyMs();
+    const started = performance.now();
+    const mine = await timeRuns(once, repeats);
+    const answer = await peer?.run(repeats);
+    const wall = (performance.now() - started) * cpus().length;
+    const after = busyMs();
+    const used = after.own - before.own + (answer?.cpuMs ?? 0);
+    all.push({ mine, other: answer?.ms ?? [], others: (after.all - before.all - used) / wall });
+  }
+  const quiet = all.filter(isQuiet);
+  const counted = quiet.length >= Math.min(2, turns) ? quiet : all;
+  const load = timingOf(counted.map(({ others }) => 100 * Math.max(0, others))).median;
+  const notes = [
+    `${counted.length} of ${all.length} turns count, other programs used ${load.toFixed(0)} % of the cores in them` +
+      (counted === quiet ? "" : ": TOO BUSY, the ratio means little"),
+  ];
+  const us = timingOf(counted.flatMap(({ mine }) => mine));
+  if (peer === undefined) return { ours: us, notes };
+  const them = timingOf(counted.flatMap(({ other }) => other));
+  return {
+    ours: us,
+    theirs: them,
+    ratio: { median: them.median / us.median, best: them.best / us.best },
+    notes,
+  };
+}
+
+/** `target` and `met` of a ratio that should be reached; nothing without a peer. */
+export function judge(ratio: BenchResult["ratio"], least: number): Pick<BenchResult, "target" | "met"> {
+  return ratio === undefined ? {} : { target: `${least}x`, met: ratio.best >= least };
+}
+
+/** One result as text. */
+export function formatResult({ name, ours, theirs, ratio, target, met, notes }: BenchResult): string {
+  const ms = ({ median, best, runs }: Timing) =>
+    `median ${digits(median)} ms, best ${digits(best)} (${runs} runs)`;
+  const lines = [
+    ...(ours === undefined ? [] : [`ours: ${ms(ours)}`]),
+    ...(theirs === undefined ? [] : [`peer: ${ms(theirs)}`]),
+    ...(ratio === undefined
+      ? []
+      : [`ratio: median ${ratio.median.toFixed(2)}x, best ${ratio.best.toFixed(2)}x`]),
+    ...(target === undefined ? [] : [`target ${target}: ${met === true ? "met" : "MISSED"}`]),
+    ...notes,
+  ];
+  return `${name}\n${lines.map((line) => `  ${line}\n`).join("")}`;
+}
+
+const digits = (ms: number) => ms.toFixed(ms < 10 ? 2 : 1);
