@@ -15,6 +15,7 @@ import {
   treeLeaves,
 } from "onnxgrad";
 import type { Stage, StageProgram } from "../systems/stage.ts";
+import { programsInTurn } from "./stage-runner.ts";
 
 /** Bytes that training will take, by what they are for. */
 export interface MemoryEstimate {
@@ -25,10 +26,9 @@ export interface MemoryEstimate {
 }
 
 /** What the runtime's arena takes for each byte that is alive: measured between 1.6 and 2.9. */
-const ARENA_FACTOR = 2;
-/** Steps and points of the training that are asked for the programs in use. */
-const PROBED_STEPS = 64;
-const PROBED_POINTS = 20;
+const ARENA_FACTOR = 3;
+/** Points of the training at which the programs in use are asked for. */
+const POINTS = 20;
 
 /** Estimates the memory of training `stages`, beside that of the process itself and of the images. */
 export async function estimateMemory(stages: readonly Stage[]): Promise<MemoryEstimate> {
@@ -40,20 +40,13 @@ export async function estimateMemory(stages: readonly Stage[]): Promise<MemoryEs
     const peaks = new Map<string, number>();
     for (const [name, program] of Object.entries(stage.programs))
       peaks.set(name, peakBytes(await traced(tree, program)));
-    const sums = programsSideBySide(stage).map((names) =>
-      [...names].reduce((total, name) => total + peaks.get(name)!, 0),
-    );
+    const sums = Array.from({ length: POINTS }, (_, point) => {
+      const context = { seed: 0, step: 0, imagesSeen: 0, progress: point / POINTS, lrScale: 1 };
+      return [...programsInTurn(stage, context)].reduce((total, name) => total + peaks.get(name)!, 0);
+    });
     programs += ARENA_FACTOR * Math.max(...sums);
   }
   return { state, programs };
-}
-
-/** The sets of programs that make the steps around several points of the training. */
-function programsSideBySide(stage: Stage): ReadonlySet<string>[] {
-  return Array.from({ length: PROBED_POINTS }, (_, point) => {
-    const context = { seed: 0, imagesSeen: 0, progress: point / PROBED_POINTS, lrScale: 1 };
-    return new Set(Array.from({ length: PROBED_STEPS }, (_, step) => stage.select({ ...context, step })));
-  });
 }
 
 /** What a program returns, traced and optimised as it will be run. */

@@ -25,8 +25,9 @@ export interface StageProgress {
 export interface StepOutcome {
   /** The program's scalars by name. */
   readonly metrics: Readonly<Record<string, number>>;
-  /** Milliseconds spent on reading the batch and drawing noise, and on the whole step. */
+  /** Milliseconds spent on reading the batch, on drawing noise, and on the whole step. */
   readonly dataMs: number;
+  readonly noiseMs: number;
   readonly stepMs: number;
 }
 
@@ -39,8 +40,15 @@ export interface RunnerOptions {
   readonly flip: boolean;
 }
 
-/** Steps after which a program that made none of them is freed: its working memory is hundreds of megabytes. */
-const IDLE_STEPS = 64;
+/** Steps that are looked ahead for the programs in use. */
+const AHEAD = 64;
+
+/** The programs that make the steps from `context` on, taking turns; others have done their part, or are not due yet. */
+export function programsInTurn(stage: Stage, context: StepContext): ReadonlySet<string> {
+  return new Set(
+    Array.from({ length: AHEAD }, (_, k) => stage.select({ ...context, step: context.step + k })),
+  );
+}
 
 type AnyProgram = Program<StateTree, Readonly<Record<string, never>>, Readonly<Record<string, unknown>>>;
 
@@ -50,8 +58,6 @@ export class StageRunner {
   readonly #options: RunnerOptions;
   readonly #state: State;
   readonly #programs = new Map<string, AnyProgram>();
-  /** Step at which each program was last used. */
-  readonly #lastUse = new Map<string, number>();
   readonly #pixels: Float32Array;
   #step = 0;
   #imagesSeen = 0;
@@ -106,9 +112,8 @@ export class StageRunner {
       lrScale,
     };
     const name = this.stage.select(context);
-    this.#lastUse.set(name, this.#step);
-    const inUse = (each: string) => this.#step - (this.#lastUse.get(each) ?? this.#step) <= IDLE_STEPS;
-    await this.disposeAllBut([...this.#programs.keys()].filter(inUse));
+    // Each has hundreds of megabytes to work in: those that are done with make room for a new one.
+    if (!this.#programs.has(name)) await this.disposeAllBut([...programsInTurn(this.stage, context)]);
     const program = await this.program(name);
     const started = performance.now();
     fillBatch(
@@ -116,8 +121,9 @@ export class StageRunner {
       batchIndices(seed, this.#imagesSeen, this.stage.batch, dataset.count, { flip }),
       this.#pixels,
     );
-    const feeds = { pixels: this.#pixels, ...this.stage.feeds(context) };
     const dataMs = performance.now() - started;
+    const feeds = { pixels: this.#pixels, ...this.stage.feeds(context) };
+    const noiseMs = performance.now() - started - dataMs;
     const outputs = await program.run(feeds as never);
     const metrics = Object.fromEntries(
       Object.entries(outputs as Readonly<Record<string, Float32Array>>).map(([name, value]) => [
@@ -127,7 +133,7 @@ export class StageRunner {
     );
     this.#step++;
     this.#imagesSeen += this.stage.batch;
-    return { metrics, dataMs, stepMs: performance.now() - started };
+    return { metrics, dataMs, noiseMs, stepMs: performance.now() - started };
   }
 
   /** The compiled program of this name. */

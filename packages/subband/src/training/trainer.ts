@@ -28,7 +28,9 @@ export type TrainEvent =
 /** The numbers of one step. */
 export interface StepReport {
   readonly metrics: Readonly<Record<string, number>>;
+  /** Milliseconds spent on reading the batch, on drawing noise, and on the whole step. */
   readonly dataMs: number;
+  readonly noiseMs: number;
   readonly stepMs: number;
   /** Fraction of all images of all stages, weighted by their shares. */
   readonly done: number;
@@ -55,8 +57,9 @@ export interface TrainOptions extends RunnerOptions {
 export interface TrainSummary {
   readonly finished: boolean;
   readonly progress: Readonly<Record<string, StageProgress>>;
-  /** Share of the time in steps that went into reading data and drawing noise. */
+  /** Shares of the time in steps that went into reading data, and into drawing noise; 0..1. */
   readonly dataShare: number;
+  readonly noiseShare: number;
 }
 
 /** Roll-backs before giving up. */
@@ -125,6 +128,7 @@ export async function train(options: TrainOptions): Promise<TrainSummary> {
 
   let lastSave = performance.now();
   let dataMs = 0;
+  let noiseMs = 0;
   let totalMs = 0;
   let nextPreview = previews.filter(reached).length;
   for (
@@ -155,6 +159,7 @@ export async function train(options: TrainOptions): Promise<TrainSummary> {
       continue;
     }
     dataMs += outcome.dataMs;
+    noiseMs += outcome.noiseMs;
     totalMs += outcome.stepMs;
     await report({ kind: "step", stage: stage.name, ...runner.progress, ...outcome, done: done() });
     if (nextPreview < previews.length && reached(previews[nextPreview]!)) {
@@ -173,6 +178,7 @@ export async function train(options: TrainOptions): Promise<TrainSummary> {
     finished: runners.every((runner) => fraction(runner) >= 1),
     progress: Object.fromEntries(runners.map((runner) => [runner.stage.name, runner.progress])),
     dataShare: totalMs === 0 ? 0 : dataMs / totalMs,
+    noiseShare: totalMs === 0 ? 0 : noiseMs / totalMs,
   };
 }
 
