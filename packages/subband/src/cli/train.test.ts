@@ -64,85 +64,89 @@ const LOW_ONLY = [
 const path = (name: string): string => join(dir, name);
 
 describe("subband train, then sample", () => {
-  test("trains both stages, tells what it did and what to type next, and samples from the run", async () => {
-    const trained = await run("train", ...TINY, "--out", path("faces"), "--images", "24");
-    expect(trained.code, trained.err).toBe(0);
-    expect(trained.err).toContain(`training ${path("faces")}: wmgm on 32 images of faces, `);
-    expect(trained.out).toMatch(/^trained +detail 24 images, low 24 images$/m);
-    expect(trained.out).toMatch(/^time +\d+ s$/m);
-    expect(trained.out).toMatch(/^waiting for data +[\d.]+ % of the steps$/m);
-    expect(trained.out).toMatch(/^peak memory +[\d.]+ MB$/m);
-    expect(trained.out).toContain(`samples           ${path("faces/samples")}\n`);
-    expect(trained.out.trimEnd().split("\n").at(-1)).toBe(`Sample with:  subband sample ${path("faces")}`);
-    expect(readdirSync(path("faces/samples"))).toContain("100.png");
+  test(
+    "trains both stages, tells what it did and what to type next, and samples from the run",
+    { timeout: 180_000 },
+    async () => {
+      const trained = await run("train", ...TINY, "--out", path("faces"), "--images", "24");
+      expect(trained.code, trained.err).toBe(0);
+      expect(trained.err).toContain(`training ${path("faces")}: wmgm on 32 images of faces, `);
+      expect(trained.out).toMatch(/^trained +detail 24 images, low 24 images$/m);
+      expect(trained.out).toMatch(/^time +\d+ s$/m);
+      expect(trained.out).toMatch(/^of the steps +[\d.]+ % reading data, [\d.]+ % drawing noise$/m);
+      expect(trained.out).toMatch(/^peak memory +[\d.]+ MB$/m);
+      expect(trained.out).toContain(`samples       ${path("faces/samples")}\n`);
+      expect(trained.out.trimEnd().split("\n").at(-1)).toBe(`Sample with:  subband sample ${path("faces")}`);
+      expect(readdirSync(path("faces/samples"))).toContain("100.png");
 
-    const again = await run("train", ...TINY, "--out", path("faces"), "--images", "24");
-    expect(again.code, again.err).toBe(0);
-    expect(again.out.split("\n").slice(0, 3)).toEqual([
-      `${path("faces")} is complete: detail 24 images, low 24 images.`,
-      `Sample with:  subband sample ${path("faces")}`,
-      `Extend with:  subband train --out ${path("faces")} --images 48`,
-    ]);
+      const again = await run("train", ...TINY, "--out", path("faces"), "--images", "24");
+      expect(again.code, again.err).toBe(0);
+      expect(again.out.split("\n").slice(0, 3)).toEqual([
+        `${path("faces")} is complete: detail 24 images, low 24 images.`,
+        `Sample with:  subband sample ${path("faces")}`,
+        `Extend with:  subband train --out ${path("faces")} --images 48`,
+      ]);
 
-    const grid = path("grids/grid.png");
-    const each = path("each");
-    const sampled = await run(
-      "sample",
-      path("faces"),
-      "-n",
-      "5",
-      "--steps",
-      "3",
-      "--batch",
-      "2",
-      "--seed",
-      "9",
-      "--out",
-      grid,
-      "--each",
-      each,
-      "--json",
-    );
-    expect(sampled.code, sampled.err).toBe(0);
-    const told = json(sampled);
-    expect(told).toMatchObject({
-      n: 5,
-      seed: 9,
-      sampler: "dpmpp2m",
-      steps: 3,
-      nfeLow: 3,
-      nfeDetail: 1,
-      batch: 2,
-      grid,
-      each,
-    });
-    expect(told["msPerImage"]).toBeGreaterThan(0);
-    const { data, info } = await sharp(grid).raw().toBuffer({ resolveWithObject: true });
-    // Three images a row, eight times as large, 2 pixels between and around them.
-    expect([info.width, info.height]).toEqual([3 * 128 + 4 * 2, 2 * 128 + 3 * 2]);
-    expect(readdirSync(each).sort()).toEqual([
-      "00000.png",
-      "00001.png",
-      "00002.png",
-      "00003.png",
-      "00004.png",
-    ]);
-    const fourth = await sharp(join(each, "00003.png")).raw().toBuffer();
-    const at = (x: number, y: number): number[] => [
-      ...data.subarray(3 * (y * info.width + x), 3 * (y * info.width + x) + 3),
-    ];
-    expect(at(2 + 4, 2 + 130 + 4)).toEqual([...fourth.subarray(0, 3)]); // row 1, column 0
+      const grid = path("grids/grid.png");
+      const each = path("each");
+      const sampled = await run(
+        "sample",
+        path("faces"),
+        "-n",
+        "5",
+        "--steps",
+        "3",
+        "--batch",
+        "2",
+        "--seed",
+        "9",
+        "--out",
+        grid,
+        "--each",
+        each,
+        "--json",
+      );
+      expect(sampled.code, sampled.err).toBe(0);
+      const told = json(sampled);
+      expect(told).toMatchObject({
+        n: 5,
+        seed: 9,
+        sampler: "dpmpp2m",
+        steps: 3,
+        nfeLow: 3,
+        nfeDetail: 1,
+        batch: 2,
+        grid,
+        each,
+      });
+      expect(told["msPerImage"]).toBeGreaterThan(0);
+      const { data, info } = await sharp(grid).raw().toBuffer({ resolveWithObject: true });
+      // Three images a row, eight times as large, 2 pixels between and around them.
+      expect([info.width, info.height]).toEqual([3 * 128 + 4 * 2, 2 * 128 + 3 * 2]);
+      expect(readdirSync(each).sort()).toEqual([
+        "00000.png",
+        "00001.png",
+        "00002.png",
+        "00003.png",
+        "00004.png",
+      ]);
+      const fourth = await sharp(join(each, "00003.png")).raw().toBuffer();
+      const at = (x: number, y: number): number[] => [
+        ...data.subarray(3 * (y * info.width + x), 3 * (y * info.width + x) + 3),
+      ];
+      expect(at(2 + 4, 2 + 130 + 4)).toEqual([...fourth.subarray(0, 3)]); // row 1, column 0
 
-    const lines = await run("sample", path("faces"), "-n", "2", "--sampler", "heun", "--steps", "2");
-    expect(lines.out).toMatch(/^network calls +3 \+ 1 an image/m);
-    expect(lines.out).toMatch(/^time +[\d.]+ ms an image at batch 2$/m);
-    expect(lines.out).toMatch(new RegExp(`^grid +${path("faces/grid.png")}$`, "m"));
-    expect(existsSync(path("faces/grid.png"))).toBe(true);
+      const lines = await run("sample", path("faces"), "-n", "2", "--sampler", "heun", "--steps", "2");
+      expect(lines.out).toMatch(/^network calls +3 \+ 1 an image/m);
+      expect(lines.out).toMatch(/^time +[\d.]+ ms an image at batch 2$/m);
+      expect(lines.out).toMatch(new RegExp(`^grid +${path("faces/grid.png")}$`, "m"));
+      expect(existsSync(path("faces/grid.png"))).toBe(true);
 
-    const wrong = await run("sample", path("faces"), "--sampler", "huen");
-    expect(wrong).toMatchObject({ code: 1 });
-    expect(wrong.err).toMatch(/^error: unknown sampler: "huen"\. Did you mean "heun"\?/);
-  });
+      const wrong = await run("sample", path("faces"), "--sampler", "huen");
+      expect(wrong).toMatchObject({ code: 1 });
+      expect(wrong.err).toMatch(/^error: unknown sampler: "huen"\. Did you mean "heun"\?/);
+    },
+  );
 
   test("--dry-run prints configuration, parameters, GMAC and memory, and touches nothing", async () => {
     const { code, out, err } = await run(
@@ -210,52 +214,56 @@ describe("subband train, then sample", () => {
 });
 
 describe("subband train, interrupted", () => {
-  test("Ctrl-C finishes the step, saves and says how to resume; meanwhile a second trainer is refused", async () => {
-    const out = path("interrupted");
-    const argv = ["train", ...LOW_ONLY, "--out", out, "--images", "1000000", "--save-seconds", "0.2"];
-    const module = new URL("./main.ts", import.meta.url).href;
-    const code = `import { main, processIo } from ${JSON.stringify(module)};
+  test(
+    "Ctrl-C finishes the step, saves and says how to resume; meanwhile a second trainer is refused",
+    { timeout: 180_000 },
+    async () => {
+      const out = path("interrupted");
+      const argv = ["train", ...LOW_ONLY, "--out", out, "--images", "1000000", "--save-seconds", "0.2"];
+      const module = new URL("./main.ts", import.meta.url).href;
+      const code = `import { main, processIo } from ${JSON.stringify(module)};
       process.exitCode = await main(${JSON.stringify(argv)}, processIo());`;
-    const child = spawn(
-      process.execPath,
-      ["--import", "tsx", "--conditions=@subband/source", "--input-type=module", "-e", code],
-      { stdio: ["ignore", "pipe", "pipe"], cwd: fileURLToPath(new URL("../..", import.meta.url)) },
-    );
-    const printed = { out: "", err: "" };
-    child.stdout.on("data", (piece) => (printed.out += String(piece)));
-    child.stderr.on("data", (piece) => (printed.err += String(piece)));
-    const ended = once(child, "close");
-    const alive = (): boolean => child.exitCode === null;
-    while (alive() && !existsSync(join(out, "state.safetensors"))) await sleep(50);
+      const child = spawn(
+        process.execPath,
+        ["--import", "tsx", "--conditions=@subband/source", "--input-type=module", "-e", code],
+        { stdio: ["ignore", "pipe", "pipe"], cwd: fileURLToPath(new URL("../..", import.meta.url)) },
+      );
+      const printed = { out: "", err: "" };
+      child.stdout.on("data", (piece) => (printed.out += String(piece)));
+      child.stderr.on("data", (piece) => (printed.err += String(piece)));
+      const ended = once(child, "close");
+      const alive = (): boolean => child.exitCode === null;
+      while (alive() && !existsSync(join(out, "state.safetensors"))) await sleep(50);
 
-    const second = await run("train", ...LOW_ONLY, "--out", out, "--images", "1000000");
-    expect(second.code, second.err).toBe(1);
-    expect(second.err).toMatch(
-      new RegExp(`^error: run in use: "${out}" is being trained by process ${child.pid} on `),
-    );
+      const second = await run("train", ...LOW_ONLY, "--out", out, "--images", "1000000");
+      expect(second.code, second.err).toBe(1);
+      expect(second.err).toMatch(
+        new RegExp(`^error: run in use: "${out}" is being trained by process ${child.pid} on `),
+      );
 
-    child.kill("SIGINT");
-    expect(await ended, printed.err).toEqual([0, null]);
-    expect(printed.err).toContain(
-      "stopping: this step is finished and saved first; Ctrl-C again stops at once\n",
-    );
-    expect(printed.out).toMatch(/^stopped +low [\d,]+ images$/m);
-    const resume = `subband train --data faces --out ${out} --threads 1`;
-    expect(printed.out.trimEnd().split("\n").at(-1)).toBe(`Saved. Resume with:  ${resume}`);
+      child.kill("SIGINT");
+      expect(await ended, printed.err).toEqual([0, null]);
+      expect(printed.err).toContain(
+        "stopping: this step is finished and saved first; Ctrl-C again stops at once\n",
+      );
+      expect(printed.out).toMatch(/^stopped +low [\d,]+ images$/m);
+      const resume = `subband train --data faces --out ${out} --threads 1`;
+      expect(printed.out.trimEnd().split("\n").at(-1)).toBe(`Saved. Resume with:  ${resume}`);
 
-    // The very command that it names, stopped before its first step.
-    const saved = JSON.parse(loadCheckpoint(out)!.metadata["progress"]!) as {
-      stages: { low: { imagesSeen: number } };
-    };
-    const io = captureIo({ signal: AbortSignal.abort() });
-    expect(await main([...resume.split(" ").slice(1), "--json"], io), io.err).toBe(0);
-    expect(json(io)).toMatchObject({
-      resumed: true,
-      finished: false,
-      imagesSeen: { low: saved.stages.low.imagesSeen },
-    });
-    expect(io.err).toContain(`resuming ${out}: `);
-  });
+      // The very command that it names, stopped before its first step.
+      const saved = JSON.parse(loadCheckpoint(out)!.metadata["progress"]!) as {
+        stages: { low: { imagesSeen: number } };
+      };
+      const io = captureIo({ signal: AbortSignal.abort() });
+      expect(await main([...resume.split(" ").slice(1), "--json"], io), io.err).toBe(0);
+      expect(json(io)).toMatchObject({
+        resumed: true,
+        finished: false,
+        imagesSeen: { low: saved.stages.low.imagesSeen },
+      });
+      expect(io.err).toContain(`resuming ${out}: `);
+    },
+  );
 
   test("numbers that stop being finite: three warnings, then one line, exit code 1, and the last state intact", async () => {
     const out = path("diverged");

@@ -68,8 +68,9 @@ export interface TrainOutcome {
   readonly imagesSeen: Readonly<Record<string, number>>;
   readonly images: Readonly<Record<string, number>>;
   readonly seconds: number;
-  /** Share of the time in steps that went into data and noise, 0..1. */
+  /** Shares of the time in steps that went into reading data, and into drawing noise; 0..1. */
   readonly dataShare: number;
+  readonly noiseShare: number;
   readonly peakBytes: number;
   /** Folder of the preview grids. */
   readonly samples: string;
@@ -125,6 +126,7 @@ export async function trainWithProgress(
       images: summary.config.images,
       seconds: (performance.now() - began) / 1000,
       dataShare: summary.dataShare,
+      noiseShare: summary.noiseShare,
       peakBytes: 1024 * process.resourceUsage().maxRSS,
       samples: runPaths(request.out).samples,
     };
@@ -181,7 +183,8 @@ function rollbackLine({
 
 /** The outcome for people, with what to type next. */
 export function outcomeLines(outcome: TrainOutcome, resume: string): string[] {
-  const { run, finished, nothingToDo, imagesSeen, seconds, dataShare, peakBytes, samples } = outcome;
+  const { run, finished, nothingToDo, imagesSeen, seconds, dataShare, noiseShare, peakBytes, samples } =
+    outcome;
   const next = `subband sample ${quoted(run)}`;
   if (nothingToDo)
     return [
@@ -193,7 +196,10 @@ export function outcomeLines(outcome: TrainOutcome, resume: string): string[] {
     ...formatTable([
       [finished ? "trained" : "stopped", stagesLine(imagesSeen)],
       ["time", formatDuration(seconds)],
-      ["waiting for data", `${formatPercent(dataShare)} of the steps`],
+      [
+        "of the steps",
+        `${formatPercent(dataShare)} reading data, ${formatPercent(noiseShare)} drawing noise`,
+      ],
       ["peak memory", formatBytes(peakBytes)],
       ["samples", samples],
     ]),

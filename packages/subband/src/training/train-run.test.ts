@@ -93,24 +93,28 @@ async function trainAndKill(request: TrainRequest, killAt: number): Promise<void
 }
 
 describe("trainRun()", () => {
-  test("killed at a random step and resumed, leaves the files of a straight run, byte for byte", async () => {
-    const [straight, killed] = [join(dir, "straight"), join(dir, "killed")];
-    // Previews must not disturb either: only the straight run draws one.
-    const events = await trainHere({ ...TINY, out: straight }, { previews: [0.5] });
-    expect(stepsIn(events)).toBe(60);
+  test(
+    "killed at a random step and resumed, leaves the files of a straight run, byte for byte",
+    { timeout: 180_000 },
+    async () => {
+      const [straight, killed] = [join(dir, "straight"), join(dir, "killed")];
+      // Previews must not disturb either: only the straight run draws one.
+      const events = await trainHere({ ...TINY, out: straight }, { previews: [0.5] });
+      expect(stepsIn(events)).toBe(60);
 
-    const killAt = 10 + rng(0, "kill-at", process.pid).below(40);
-    await trainAndKill({ ...TINY, out: killed }, killAt);
-    const seen = loadCheckpoint(killed)!.metadata["progress"];
-    const rest = await trainHere({ ...TINY, out: killed });
-    const grid = `killed at step ${killAt}, resumed at ${seen}`;
-    expect(rest[0], grid).toMatchObject({ kind: "resumed" });
-    expect(stepsIn(rest), grid).toBeLessThan(60 - 10);
-    const of = (run: string, name: string): Buffer => readFileSync(join(run, name));
-    expect(of(killed, "metrics.jsonl").toString(), grid).toBe(of(straight, "metrics.jsonl").toString());
-    expect(of(killed, "state.safetensors").equals(of(straight, "state.safetensors")), grid).toBe(true);
-    expect(of(killed, "run.json").toString(), grid).toBe(of(straight, "run.json").toString());
-  });
+      const killAt = 10 + rng(0, "kill-at", process.pid).below(40);
+      await trainAndKill({ ...TINY, out: killed }, killAt);
+      const seen = loadCheckpoint(killed)!.metadata["progress"];
+      const rest = await trainHere({ ...TINY, out: killed });
+      const grid = `killed at step ${killAt}, resumed at ${seen}`;
+      expect(rest[0], grid).toMatchObject({ kind: "resumed" });
+      expect(stepsIn(rest), grid).toBeLessThan(60 - 10);
+      const of = (run: string, name: string): Buffer => readFileSync(join(run, name));
+      expect(of(killed, "metrics.jsonl").toString(), grid).toBe(of(straight, "metrics.jsonl").toString());
+      expect(of(killed, "state.safetensors").equals(of(straight, "state.safetensors")), grid).toBe(true);
+      expect(of(killed, "run.json").toString(), grid).toBe(of(straight, "run.json").toString());
+    },
+  );
 
   test("a damaged checkpoint costs steps, not the run: the one before is used and the metrics cut back to it", async () => {
     const request = { ...LOW_ONLY, images: 160, out: dir };
