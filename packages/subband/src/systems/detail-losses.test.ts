@@ -1,0 +1,88 @@
+import { conv2d, gradients, input, interpret, mul, rng } from "onnxgrad";
+import { expectClose } from "onnxgrad/testing";
+import { describe, expect, test } from "vitest";
+import { energyScore, gradientPenalty, relativisticLoss } from "./detail-losses.ts";
+
+describe("energyScore()", () => {
+  // For draws N(0, s^2) of a truth N(0, 1): E|X - y| - E|X - X'| / 2 = sqrt(2 (1 + s^2) / pi) - s / sqrt(pi).
+  const exact = (s: number) => Math.sqrt((2 * (1 + s * s)) / Math.PI) - s / Math.sqrt(Math.PI);
+  const n = 40_000;
+  const shape = [n, 1, 1, 1];
+  const [a, b, y] = ["a", "b", "y"].map((name) => input(name, shape)) as [never, never, never];
+  const score = energyScore(a, b, y, [1]);
+  const estimate = (s: number) =>
+    interpret([score], {
+      a: rng(1, "a")
+        .fillNormal(new Float64Array(n))
+        .map((v) => s * v),
+      b: rng(1, "b")
+        .fillNormal(new Float64Array(n))
+        .map((v) => s * v),
+      y: rng(1, "y").fillNormal(new Float64Array(n)),
+    })[0]!.data[0]!;
+
+  test.each([0.25, 0.5, 1, 2])("has the closed form of Gaussians at deviation %d", (s) => {
+    // Monte Carlo error about 0.6 / sqrt(n) = 0.003; the softening of the root adds at most 0.01.
+    expectClose([estimate(s)], [exact(s)], { atol: 0.015 });
+  });
+  test("is least for draws with the deviation of the truth", () => {
+    const scores = [0.25, 0.5, 1, 2].map(estimate);
+    expect(scores.indexOf(Math.min(...scores))).toBe(2);
+  });
+  test("without repulsion is the mean distance, which collapsed draws minimise", () => {
+    const plain = energyScore(a, b, y, [1], 0);
+    const at = (s: number) =>
+      interpret([plain], {
+        a: rng(1, "a")
+          .fillNormal(new Float64Array(n))
+          .map((v) => s * v),
+        b: rng(1, "b")
+          .fillNormal(new Float64Array(n))
+          .map((v) => s * v),
+        y: rng(1, "y").fillNormal(new Float64Array(n)),
+      })[0]!.data[0]!;
+    expect(at(0)).toBeLessThan(at(1));
+  });
+  test("takes the distance over whole patches and all channels", () => {
+    const p = input("p", [1, 2, 2, 2]);
+    const q = input("q", [1, 2, 2, 2]);
+    const values = Float64Array.of(1, 2, 3, 4, 5, 6, 7, 8);
+    const [distance] = interpret([energyScore(p, p, q, [2], 0)], { p: values, q: new Float64Array(8) });
+    expectClose(distance!.data, [Math.sqrt(204 / 8 + 1e-4)], { rtol: 1e-9 });
+  });
+});
+
+describe("relativisticLoss()", () => {
+  test("is mean log(1 + exp(other - own))", () => {
+    const [own, other] = [input("own", [3]), input("other", [3])];
+    const [loss] = interpret([relativisticLoss(own, other)], { own: [1, -2, 0.5], other: [0, 3, 0.5] });
+    const expected = [-1, 5, 0].reduce((total, d) => total + Math.log1p(Math.exp(d)) / 3, 0);
+    expectClose(loss!.data, [expected], { rtol: 1e-12 });
+  });
+});
+
+describe("gradientPenalty()", () => {
+  test("of a linear critic is the squared norm of its weights, whatever the image", () => {
+    const image = input("image", [2, 1, 2, 2]);
+    const weight = input("weight", [1, 1, 2, 2]);
+    const penalty = gradientPenalty(conv2d(image, weight), image);
+    const [slope] = gradients(penalty, [weight]);
+    const w = [1, -2, 0.5, 3];
+    const [value, derivative] = interpret([penalty, slope!], {
+      image: rng(1, "x").fillNormal(new Float64Array(8)),
+      weight: w,
+    });
+    expectClose(value!.data, [14.25], { rtol: 1e-12 });
+    expectClose(
+      derivative!.data,
+      w.map((v) => 2 * v),
+      { rtol: 1e-12 },
+    );
+  });
+  test("averages scores of patches and samples", () => {
+    const image = input("image", [3, 1, 1, 2]);
+    // Two patches a sample, score 4 x each: d(mean of patches)/dx = 2 at both pixels, squared norm 8.
+    const [value] = interpret([gradientPenalty(mul(image, 4), image)], { image: new Float64Array(6) });
+    expectClose(value!.data, [8], { rtol: 1e-12 });
+  });
+});
