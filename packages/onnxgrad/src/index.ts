@@ -35,7 +35,8 @@ export {
   stopGradient,
   where,
 } from "./ops/compare.ts";
-export { conv2d, type ConvOptions, convTranspose2d } from "./ops/conv.ts";
+export { type ConvOptions } from "./ops/conv-geometry.ts";
+export { conv2d, convTranspose2d } from "./ops/conv.ts";
 export {
   abs,
   cos,

@@ -3,99 +3,26 @@
  * The three operations are closed under differentiation: the gradient of each is made of the other two, so gradients
  * of any order exist.
  */
-import { apply1, type Shape, sizeOf, type Spec, type Tensor } from "../trace/tensor.ts";
-import { defineOp, type LowerContext, type OpDefinition, requireFloat, shapeError } from "./define-op.ts";
+import { apply1, type Shape, sizeOf, type Tensor } from "../trace/tensor.ts";
 import { add } from "./arithmetic.ts";
+import {
+  convGeometry,
+  type ConvGeometry,
+  type ConvOptions,
+  outputShape,
+  pair,
+  requireGeometry,
+} from "./conv-geometry.ts";
+import {
+  isSmall,
+  prefersWindowWeightGrad,
+  windowConv,
+  windowInputGrad,
+  windowWeightGrad,
+} from "./conv-windows.ts";
+import { defineOp, type LowerContext, type OpDefinition, shapeError } from "./define-op.ts";
 import { sum } from "./reduce.ts";
 import { reshape } from "./reshape.ts";
-
-/** Geometry of a convolution. Pairs are [vertical, horizontal]. */
-export interface ConvGeometry {
-  readonly stride: readonly [number, number];
-  readonly padding: readonly [number, number];
-  readonly dilation: readonly [number, number];
-  readonly groups: number;
-}
-
-/** Geometry, each entry optional; a single number serves both directions. */
-export interface ConvOptions {
-  readonly stride?: number | readonly [number, number];
-  /** Zeros on each side. */
-  readonly padding?: number | readonly [number, number];
-  readonly dilation?: number | readonly [number, number];
-  readonly groups?: number;
-}
-
-const pair = (
-  value: number | readonly [number, number] | undefined,
-  otherwise: number,
-): readonly [number, number] =>
-  value === undefined ? [otherwise, otherwise] : typeof value === "number" ? [value, value] : value;
-
-/** Fills in the defaults of {@link ConvOptions}. */
-export function convGeometry({ stride, padding, dilation, groups = 1 }: ConvOptions): ConvGeometry {
-  return { stride: pair(stride, 1), padding: pair(padding, 0), dilation: pair(dilation, 1), groups };
-}
-
-function requireGeometry(name: string, g: ConvGeometry, inputs: readonly Spec[]): void {
-  const counts = [...g.stride, ...g.dilation, g.groups];
-  if (
-    [...counts, ...g.padding].every(Number.isInteger) &&
-    Math.min(...counts) > 0 &&
-    Math.min(...g.padding) >= 0
-  )
-    return;
-  const { stride, padding, dilation, groups } = g;
-  throw shapeError(
-    name,
-    `stride [${stride.join(",")}], padding [${padding.join(",")}], dilation [${dilation.join(",")}], groups ${groups}`,
-    inputs,
-    "All are whole numbers; padding may be 0, the others start at 1.",
-  );
-}
-
-/** Extent of the output along direction d (0 vertical, 1 horizontal). */
-function outputExtent(input: number, kernel: number, g: ConvGeometry, d: 0 | 1): number {
-  return Math.floor((input + 2 * g.padding[d] - g.dilation[d] * (kernel - 1) - 1) / g.stride[d]) + 1;
-}
-
-function outputShape(name: string, x: Spec, w: Spec, g: ConvGeometry): number[] {
-  requireFloat(name, [x, w]);
-  requireGeometry(name, g, [x, w]);
-  if (x.shape.length !== 4 || w.shape.length !== 4)
-    throw shapeError(
-      name,
-      "takes input [n,c,h,w] and weight [out,c/groups,kh,kw]",
-      [x, w],
-      "Add or drop dimensions with reshape().",
-    );
-  const [n, c, height, width] = x.shape as [number, number, number, number];
-  const [out, perGroup, kh, kw] = w.shape as [number, number, number, number];
-  if (c !== perGroup * g.groups)
-    throw shapeError(
-      name,
-      `input has ${c} channels but the weight takes ${perGroup * g.groups} (groups ${g.groups})`,
-      [x, w],
-      "Give the layer the input's channels, or set groups.",
-    );
-  if (out % g.groups !== 0)
-    throw shapeError(
-      name,
-      `${out} output channels are not divisible by groups ${g.groups}`,
-      [x, w],
-      "Choose a divisor.",
-    );
-  const oh = outputExtent(height, kh, g, 0);
-  const ow = outputExtent(width, kw, g, 1);
-  if (oh < 1 || ow < 1)
-    throw shapeError(
-      name,
-      `kernel ${kh}x${kw} does not fit ${height}x${width}`,
-      [x, w],
-      "Pad the input, or take fewer down-samplings.",
-    );
-  return [n, out, oh, ow];
-}
 
 /** Calls `visit(input index, weight index, output index)` for every product of the convolution. */
 function forEachProduct(
@@ -156,7 +83,7 @@ export const conv2dOp: OpDefinition<ConvGeometry> = defineOp<ConvGeometry>({
   lower(context, inputs, { attrs, inputs: [x, w], outputs: [y] }) {
     const [xName, wName, bias] = inputs as [string, string, string?];
     return isSmall(w!.shape, y!.shape, attrs)
-      ? [lowerSmall(context, xName, wName, bias, x!.shape, w!.shape, y!.shape, attrs)]
+      ? [windowConv(context, xName, wName, bias, { x: x!.shape, w: w!.shape, y: y!.shape }, attrs)]
       : context.emit("Conv", inputs, { attrs: onnxAttrs(attrs) });
   },
   evaluate([x, w, bias], g, [out]) {
@@ -259,6 +186,10 @@ function lowerInputGrad(
       attrs: { ...onnxAttrs(g), output_padding: surplus.map(BigInt) },
     })[0]!;
   }
+  const padding = [reach[0] - g.padding[0], reach[1] - g.padding[1]] as const;
+  const back: ConvGeometry = { ...g, padding };
+  if (isSmall([perGroup, out, kh, kw], shape, back))
+    return windowInputGrad(context, y, w, { x: yShape, w: wShape, y: shape }, back);
   const flipped =
     kh * kw === 1
       ? w
@@ -270,80 +201,7 @@ function lowerInputGrad(
           context.ints([-1, -1]),
         ])[0]!;
   const swapped = swapChannels(context, flipped, [out, perGroup, kh, kw], g.groups);
-  const padding = [reach[0] - g.padding[0], reach[1] - g.padding[1]] as const;
-  const back: ConvGeometry = { ...g, padding };
-  const backShape = [perGroup * g.groups, out / g.groups, kh, kw];
-  if (isSmall(backShape, shape, back))
-    return lowerSmall(context, y, swapped, undefined, yShape, backShape, shape, back);
   return context.emit("Conv", [y, swapped], { attrs: onnxAttrs(back) })[0]!;
-}
-
-/**
- * Whether a convolution is so small in space that ONNX Runtime, which works image by image, can neither use its threads
- * nor fill its matrix kernels. One product over the whole batch is then about twice as fast (4 x 4 pixels, 2 threads).
- */
-function isSmall(w: Shape, y: Shape, g: ConvGeometry): boolean {
-  const [batch, , oh, ow] = y as [number, number, number, number];
-  return g.groups === 1 && w[2]! * w[3]! > 1 && oh * ow <= 25 && batch >= 8;
-}
-
-/** Every window as a row: [n * oh * ow, kh * kw * c]. Identical windows of forward and backward become one in the runtime. */
-function windowRows(
-  context: LowerContext,
-  x: string,
-  xShape: Shape,
-  w: Shape,
-  y: Shape,
-  g: ConvGeometry,
-): string {
-  const [, c] = xShape as [number, number, number, number];
-  const [, , kh, kw] = w as [number, number, number, number];
-  const [n, , oh, ow] = y as [number, number, number, number];
-  const [ph, pw] = g.padding;
-  const emit1 = (...args: Parameters<LowerContext["emit"]>) => context.emit(...args)[0]!;
-  let padded = emit1("Transpose", [x], { attrs: { perm: [0n, 2n, 3n, 1n] } });
-  if (ph > 0 || pw > 0) padded = emit1("Pad", [padded, context.ints([0, ph, pw, 0, 0, ph, pw, 0])]);
-  const taps: string[] = [];
-  for (let i = 0; i < kh; i++)
-    for (let j = 0; j < kw; j++) {
-      const [top, left] = [i * g.dilation[0], j * g.dilation[1]];
-      taps.push(
-        emit1("Slice", [
-          padded,
-          context.ints([top, left]),
-          context.ints([top + (oh - 1) * g.stride[0] + 1, left + (ow - 1) * g.stride[1] + 1]),
-          context.ints([1, 2]),
-          context.ints([...g.stride]),
-        ]),
-      );
-    }
-  const joined = emit1("Concat", taps, { attrs: { axis: 3n } }); // [n, oh, ow, kh * kw * c]
-  return emit1("Reshape", [joined, context.shape([n * oh * ow, kh * kw * c])]);
-}
-
-/** A small convolution as one matrix product: windows [n oh ow, kh kw c] x weight [kh kw c, out]. */
-function lowerSmall(
-  context: LowerContext,
-  x: string,
-  w: string,
-  bias: string | undefined,
-  xShape: Shape,
-  wShape: Shape,
-  yShape: Shape,
-  g: ConvGeometry,
-): string {
-  const [out, c, kh, kw] = wShape as [number, number, number, number];
-  const [n, , oh, ow] = yShape as [number, number, number, number];
-  const emit1 = (...args: Parameters<LowerContext["emit"]>) => context.emit(...args)[0]!;
-  const matrix = emit1("Reshape", [
-    emit1("Transpose", [w], { attrs: { perm: [2n, 3n, 1n, 0n] } }),
-    context.shape([kh * kw * c, out]),
-  ]);
-  const rows = windowRows(context, x, xShape, wShape, yShape, g);
-  const product = emit1("Gemm", bias === undefined ? [rows, matrix] : [rows, matrix, bias]);
-  return emit1("Transpose", [emit1("Reshape", [product, context.shape([n, oh, ow, out])])], {
-    attrs: { perm: [0n, 3n, 1n, 2n] },
-  });
 }
 
 /** [g*o, c, kh, kw] -> [g*c, o, kh, kw] within each group. */
@@ -360,7 +218,7 @@ function swapChannels(
 }
 
 /**
- * One matrix product a kernel tap: dW[:, :, i, j] = dY [o, n*oh*ow] x (x shifted by the tap) [n*oh*ow, c]. Measured
+ * Small kernels on small images go by windows (see conv-windows.ts). Others: one matrix product a kernel tap, dW[:, :, i, j] = dY [o, n*oh*ow] x (x shifted by the tap) [n*oh*ow, c]. Measured
  * faster on the CPU provider than im2col with one product and than Conv with batch and channels exchanged.
  */
 function lowerWeightGrad(
@@ -377,17 +235,8 @@ function lowerWeightGrad(
   const emit1 = (...args: Parameters<LowerContext["emit"]>) => context.emit(...args)[0]!;
   const reshapeTo = (value: string, dims: readonly number[]) =>
     emit1("Reshape", [value, context.shape(dims)]);
-  if (isSmall(shape, yShape, g)) {
-    const rows = windowRows(context, x, xShape, shape, yShape, g); // [n oh ow, kh kw c]
-    const outputs = reshapeTo(emit1("Transpose", [y], { attrs: { perm: [0n, 2n, 3n, 1n] } }), [
-      n * oh * ow,
-      out,
-    ]);
-    const product = emit1("Gemm", [outputs, rows], { attrs: { transA: 1n } }); // [out, kh kw c]
-    return emit1("Transpose", [reshapeTo(product, [out, kh, kw, perGroup])], {
-      attrs: { perm: [0n, 3n, 1n, 2n] },
-    });
-  }
+  if (prefersWindowWeightGrad(shape, yShape, g))
+    return windowWeightGrad(context, x, y, { x: xShape, w: shape, y: yShape }, g);
   const grouped = g.groups > 1;
   // [g, o/g, n*oh*ow] or [o, n*oh*ow]
   const yRows = reshapeTo(

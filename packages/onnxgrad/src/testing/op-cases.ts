@@ -15,7 +15,8 @@ import {
   stopGradient,
   where,
 } from "../ops/compare.ts";
-import { conv2d, conv2dWeightGradOp, convGeometry, type ConvOptions, convTranspose2d } from "../ops/conv.ts";
+import { convGeometry, type ConvOptions } from "../ops/conv-geometry.ts";
+import { conv2d, conv2dWeightGradOp, convTranspose2d } from "../ops/conv.ts";
 import {
   abs,
   cos,
@@ -157,6 +158,9 @@ const GEOMETRIES: readonly (readonly [name: string, x: Shape, w: Shape, options:
   ],
   ["3x2 padding [2,0]", [1, 2, 4, 4], [2, 2, 3, 2], { padding: [2, 0] }],
   ["whole image", [2, 3, 3, 3], [4, 3, 3, 3], {}],
+  // Above 64 pixels the weight gradient is a product a tap, below it goes by windows.
+  ["72 pixels", [1, 2, 9, 8], [2, 2, 3, 3], { padding: 1 }],
+  ["81 pixels, stride 2", [1, 1, 17, 18], [2, 1, 3, 3], { stride: 2, padding: 1 }],
   // From eight images of few pixels on, the lowering changes to one matrix product over the batch.
   ["batch 8, 3x3 same", [8, 2, 3, 3], [3, 2, 3, 3], { padding: 1 }],
   [
