@@ -11,7 +11,7 @@ import { node } from "onnxgrad/node";
 import { conditionalDiscriminator } from "../packages/subband/src/nn/conditional-discriminator.ts";
 import { detailGenerator } from "../packages/subband/src/nn/detail-generator.ts";
 import { scoreUnet } from "../packages/subband/src/nn/score-unet.ts";
-import type { Stage } from "../packages/subband/src/systems/stage.ts";
+import type { Stage, StageProgram } from "../packages/subband/src/systems/stage.ts";
 import { wmgm } from "../packages/subband/src/systems/wmgm.ts";
 import { resolveWmgmConfig, type WmgmConfig } from "../packages/subband/src/systems/wmgm-config.ts";
 import { defaultLevels } from "../packages/subband/src/systems/wmgm-config.ts";
@@ -44,12 +44,26 @@ export function benchConfig(size: number = SIZE): WmgmConfig {
 }
 
 /** Initial state with noise on every parameter, so that no layer is silent. */
-function startState(stage: Stage): State {
+export function startState(stage: Stage): State {
   const tree = stage.initialState(1) as Readonly<Record<string, unknown>>;
   const random = rng(1, "bench-weights");
   for (const each of new Set(Object.values(tree)))
     if (each instanceof Packed) each.data.forEach((x, i) => (each.data[i] = x + 0.02 * random.normal()));
   return new State(tree as never);
+}
+
+/** Random pixels, and what the stage feeds at this fraction of its training. */
+export function benchFeeds(
+  stage: Stage,
+  { inputs }: StageProgram,
+  progress: number,
+): Readonly<Record<string, Feed>> {
+  const shape = inputs["pixels"] as readonly number[];
+  const pixels = rng(1, "bench-pixels").fillNormal(new Float32Array(shape.reduce((a, b) => a * b, 1)));
+  return {
+    pixels: pixels.map((x) => Math.tanh(x / 2)),
+    ...stage.feeds({ seed: 1, step: 1, imagesSeen: 0, progress, lrScale: 1 }),
+  };
 }
 
 /** Output of every network on the stage's own feeds, by the name of its parameters. */
@@ -111,12 +125,7 @@ export const trainingStepBench: Bench = {
       const stage = wmgm(model).stages.find(({ name }) => name === stageName)!;
       const description = stage.programs[programName]!;
       const shapes = description.inputs as Readonly<Record<string, readonly number[]>>;
-      const feeds: Record<string, Feed> = {
-        pixels: rng(1, "bench-pixels")
-          .fillNormal(new Float32Array(shapes["pixels"]!.reduce((a, b) => a * b, 1)))
-          .map((x) => Math.tanh(x / 2)),
-        ...stage.feeds({ seed: 1, step: 1, imagesSeen: 0, progress, lrScale: 1 }),
-      };
+      const feeds = benchFeeds(stage, description, progress);
       const state = startState(stage);
       const expected = await networkOutputs(stage, state, feeds, shapes, threads);
       const path = join(folder, `${peerProgram}.safetensors`);
