@@ -119,11 +119,14 @@ function busyMs(): { readonly all: number; readonly own: number } {
 const QUIET = 0.15;
 
 /** What {@link interleave} found. */
-export type Measured = Pick<BenchResult, "ours" | "theirs" | "ratio" | "notes">;
+export interface Measured extends Pick<BenchResult, "ours" | "theirs" | "ratio" | "notes"> {
+  /** Whether the machine was quiet enough for a judgement. */
+  readonly quiet: boolean;
+}
 
 /**
  * A turn of ours, a turn of the peer's, and so on, after one of each that does not count. Turns disturbed by other
- * programs are repeated, up to four times as many in all; where too few are quiet all count, and a note says so.
+ * programs are repeated, up to three times as many in all; where too few are quiet all count, and a note says so.
  */
 export async function interleave(
   once: () => unknown,
@@ -134,41 +137,61 @@ export async function interleave(
     readonly mine: readonly number[];
     readonly other: readonly number[];
     readonly others: number;
+    readonly cpu: readonly [ours: number, theirs: number];
   }[] = [];
   const isQuiet = ({ others }: { readonly others: number }) => others <= QUIET;
   await timeRuns(once, 1);
   await peer?.run(1);
-  while (all.length < 4 * turns && all.filter(isQuiet).length < turns) {
+  while (all.length < 3 * turns && all.filter(isQuiet).length < turns) {
     const before = busyMs();
     const started = performance.now();
     const mine = await timeRuns(once, repeats);
     const answer = await peer?.run(repeats);
     const wall = (performance.now() - started) * cpus().length;
     const after = busyMs();
-    const used = after.own - before.own + (answer?.cpuMs ?? 0);
-    all.push({ mine, other: answer?.ms ?? [], others: (after.all - before.all - used) / wall });
+    const cpu = [after.own - before.own, answer?.cpuMs ?? 0] as const;
+    all.push({
+      mine,
+      other: answer?.ms ?? [],
+      others: (after.all - before.all - cpu[0] - cpu[1]) / wall,
+      cpu: [cpu[0] / repeats, cpu[1] / repeats],
+    });
   }
   const quiet = all.filter(isQuiet);
   const counted = quiet.length >= Math.min(2, turns) ? quiet : all;
   const load = timingOf(counted.map(({ others }) => 100 * Math.max(0, others))).median;
+  const cpuBest = ([0, 1] as const).map((side) => Math.min(...all.map(({ cpu }) => cpu[side])).toFixed(1));
   const notes = [
     `${counted.length} of ${all.length} turns count, other programs used ${load.toFixed(0)} % of the cores in them` +
-      (counted === quiet ? "" : ": TOO BUSY, the ratio means little"),
+      (counted === quiet ? "" : ": TOO BUSY, times mean little and no target is judged"),
+    // With one thread each, this holds on a busy machine too; threads that wait for each other may burn it.
+    `CPU time a run in the best turn: ours ${cpuBest[0]} ms${peer === undefined ? "" : `, peer ${cpuBest[1]} ms`}`,
   ];
   const us = timingOf(counted.flatMap(({ mine }) => mine));
-  if (peer === undefined) return { ours: us, notes };
+  const isJudged = counted === quiet;
+  if (peer === undefined) return { ours: us, notes, quiet: isJudged };
   const them = timingOf(counted.flatMap(({ other }) => other));
   return {
     ours: us,
     theirs: them,
     ratio: { median: them.median / us.median, best: them.best / us.best },
     notes,
+    quiet: isJudged,
   };
 }
 
-/** `target` and `met` of a ratio that should be reached; nothing without a peer. */
-export function judge(ratio: BenchResult["ratio"], least: number): Pick<BenchResult, "target" | "met"> {
-  return ratio === undefined ? {} : { target: `${least}x`, met: ratio.best >= least };
+/** The timings of a measurement. */
+export function sides({ ours, theirs, ratio }: Measured): Pick<BenchResult, "ours" | "theirs" | "ratio"> {
+  return {
+    ...(ours === undefined ? {} : { ours }),
+    ...(theirs === undefined ? {} : { theirs }),
+    ...(ratio === undefined ? {} : { ratio }),
+  };
+}
+
+/** `target` and `met` of a ratio that should be reached; nothing without a peer or on a busy machine. */
+export function judge({ ratio, quiet }: Measured, least: number): Pick<BenchResult, "target" | "met"> {
+  return ratio === undefined || !quiet ? {} : { target: `${least}x`, met: ratio.best >= least };
 }
 
 /** One result as text. */

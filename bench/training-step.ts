@@ -15,7 +15,7 @@ import type { Stage, StageProgram } from "../packages/subband/src/systems/stage.
 import { wmgm } from "../packages/subband/src/systems/wmgm.ts";
 import { resolveWmgmConfig, type WmgmConfig } from "../packages/subband/src/systems/wmgm-config.ts";
 import { defaultLevels } from "../packages/subband/src/systems/wmgm-config.ts";
-import { type Bench, interleave, judge, noPeer, startPeer } from "./harness.ts";
+import { type Bench, interleave, judge, noPeer, sides, startPeer } from "./harness.ts";
 
 const SIZE = 32;
 /** Programs by the fraction of their stage at which they are the ones to run. */
@@ -176,8 +176,8 @@ export const trainingStepBench: Bench = {
         name: `${stageName} ${programName}: batch ${stage.batch}, ${Object.entries(parameters)
           .map(([name, count]) => `${name} ${(count / 1e6).toFixed(2)} M`)
           .join(", ")}`,
-        ...measured,
-        ...judge(measured.ratio, 0.7),
+        ...sides(measured),
+        ...judge(measured, 0.7),
         notes: [
           ...measured.notes,
           `${threads} threads; ${nodes} ONNX nodes, traced and compiled in ${compileMs.toFixed(0)} ms`,

@@ -2,7 +2,7 @@
 import type { BoundaryMode } from "../packages/subband/src/wavelet/boundary-modes.ts";
 import { planes } from "../packages/subband/src/wavelet/planes.ts";
 import { wavedec2 } from "../packages/subband/src/wavelet/wavedec.ts";
-import { type Bench, interleave, judge, noPeer, startPeer } from "./harness.ts";
+import { type Bench, interleave, judge, noPeer, sides, startPeer } from "./harness.ts";
 
 const CASES: readonly [wavelet: string, mode: BoundaryMode, target: number | undefined][] = [
   ["haar", "periodization", 5],
@@ -26,8 +26,8 @@ export const waveletBench: Bench = {
       report({
         bench: "wavelet",
         name: `wavedec2 ${wavelet} ${mode}`,
-        ...measured,
-        ...(target === undefined ? {} : judge(measured.ratio, target)),
+        ...sides(measured),
+        ...(target === undefined ? {} : judge(measured, target)),
         notes: [
           ...measured.notes,
           ...(answer === undefined
