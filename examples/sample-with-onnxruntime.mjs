@@ -3,6 +3,7 @@
 //   node examples/sample-with-onnxruntime.mjs sampler.onnx images.png [count] [seed]
 //
 // Every input of the file is independent standard normal noise; its output is bytes, ready for any image library.
+import { Buffer } from "node:buffer";
 import * as ort from "onnxruntime-node";
 import sharp from "sharp";
 

@@ -9,11 +9,13 @@ export { openDataset } from "./data/open-dataset.ts";
 
 // Training
 export { loadCheckpoint, saveCheckpoint } from "./training/checkpoint.ts";
+export { loadRun } from "./training/load-run.ts";
 export { readRun, type RunRecord } from "./training/run-directory.ts";
 export { presets, RunConfig, systemOf } from "./training/run-config.ts";
 export { saveEach, saveGrid } from "./training/sample-grid.ts";
 export { train, type TrainEvent, type TrainOptions, type TrainSummary } from "./training/trainer.ts";
-export { trainRun, type TrainRequest } from "./training/train-run.ts";
+export { planRun, trainRun, type TrainRequest } from "./training/train-run.ts";
 
 // Evaluation
+export { type Evaluation, evaluateRun } from "./evaluation/evaluate-run.ts";
 export { bandReport, bandStatistics, conditionalSpread } from "./evaluation/band-report.ts";

@@ -1,4 +1,4 @@
-import { type Rng, UserError } from "onnxgrad";
+import type { Rng, UserError } from "onnxgrad";
 import { describe, expect, test } from "vitest";
 import { initAttentionUnet } from "../nn/attention-unet.ts";
 import { countParameters } from "../nn/layers.ts";
