@@ -6,7 +6,7 @@ import { State } from "onnxgrad";
 import { node } from "onnxgrad/node";
 import { sampleImages } from "../packages/subband/src/systems/sampling.ts";
 import { wmgm } from "../packages/subband/src/systems/wmgm.ts";
-import { DEFAULT_SAMPLER, DEFAULT_STEPS } from "../packages/subband/src/training/train-run.ts";
+import { presets } from "../packages/subband/src/training/run-config.ts";
 import { type Bench, interleave } from "./harness.ts";
 import { benchConfig } from "./training-step.ts";
 
@@ -19,7 +19,7 @@ const CASES: readonly [size: number, batch: number][] = [
 
 export const samplingBench: Bench = {
   name: "sampling",
-  summary: `the default wmgm with ${DEFAULT_SAMPLER}, ${DEFAULT_STEPS} steps and details`,
+  summary: `the default wmgm with ${presets.wmgm.sampling.sampler}, ${presets.wmgm.sampling.steps} steps and details`,
   async run(report, { turns, threads }) {
     for (const [size, batch] of CASES) {
       const system = wmgm(benchConfig(size));
@@ -37,8 +37,7 @@ export const samplingBench: Bench = {
         sampleImages(system, sampler, {
           seed: 1,
           count: batch,
-          sampler: DEFAULT_SAMPLER,
-          steps: DEFAULT_STEPS,
+          ...presets.wmgm.sampling,
         });
       const { nfeLow, nfeDetail } = await draw();
       const { ours, notes } = await interleave(draw, undefined, { turns, repeats: batch === 1 ? 10 : 2 });

@@ -1,6 +1,6 @@
 /** @module Elementwise functions of one tensor: elementary functions and activations. */
 import { apply1, type Tensor } from "../trace/tensor.ts";
-import { add, div, maximum, mul, type NoAttrs, square, sub } from "./arithmetic.ts";
+import { add, div, mul, type NoAttrs, square, sub } from "./arithmetic.ts";
 import { evaluateElementwise } from "./broadcast.ts";
 import { cast, greater, where } from "./compare.ts";
 import { defineOp, type LowerContext, type OpDefinition, requireFloat } from "./define-op.ts";
@@ -194,11 +194,6 @@ export function leakyRelu(x: Tensor, slope = 0.01): Tensor {
 /** x * Phi(x) with the exact normal distribution function (Hendrycks and Gimpel 2016). */
 export function gelu(x: Tensor): Tensor {
   return mul(mul(x, 0.5), add(erf(mul(x, Math.SQRT1_2)), 1));
-}
-
-/** max(x, low), a one-sided clamp. */
-export function atLeast(x: Tensor, low: number): Tensor {
-  return maximum(x, low);
 }
 
 /**

@@ -22,8 +22,15 @@ export function register(program: Command, context: Context): void {
     .description("write the whole sampler as one ONNX file: noise in, RGB bytes out, any batch, any runtime")
     .argument("<run>", "directory made by subband train")
     .option("--out <file>", "the file to write", "sampler.onnx")
-    .option("--steps <k>", "steps of the sampler on the low band (default: 8)", parsePositive)
-    .option("--sampler <name>", "ddpm, ddim, euler, heun, edm, dpmpp2m or reverse-sde (default: dpmpp2m)")
+    .option(
+      "--steps <k>",
+      "steps of the sampler on the low band (default: the preset's; wmgm: 8)",
+      parsePositive,
+    )
+    .option(
+      "--sampler <name>",
+      "ddpm, ddim, euler, heun, edm, dpmpp2m or reverse-sde (default: the preset's; wmgm: dpmpp2m)",
+    )
     .action(async (run: string, flags: ExportFlags) => exportRun(context, run, flags));
   addExamples(command, [
     "subband export runs/faces",
@@ -36,13 +43,13 @@ async function exportRun(context: Context, run: string, { out, ...flags }: Expor
   const { exportSampler } = await import("../systems/export-sampler.ts");
   const { writeFileAtomic } = await import("../training/atomic-file.ts");
   const { loadRun } = await import("../training/load-run.ts");
-  const { systemOf } = await import("../training/run-config.ts");
+  const { samplingOf, systemOf } = await import("../training/run-config.ts");
   const { makeFolder } = await import("../training/run-directory.ts");
-  const { DEFAULT_SAMPLER, DEFAULT_STEPS } = await import("../training/train-run.ts");
   const { versions } = await import("../training/versions.ts");
-  const { sampler = DEFAULT_SAMPLER, steps = DEFAULT_STEPS } = flags;
-  samplerPlan(sampler, steps); // refuses before anything is loaded
   const { config, tensors, warning } = loadRun(run);
+  const usual = samplingOf(config);
+  const { sampler = usual.sampler, steps = usual.steps } = flags;
+  samplerPlan(sampler, steps); // refuses before anything is built
   if (warning !== undefined) note(context, `warning: ${warning}`);
   const exported = exportSampler(systemOf(config), tensors, {
     sampler,

@@ -9,39 +9,27 @@ describe("energyScore()", () => {
   const n = 40_000;
   const shape = [n, 1, 1, 1];
   const [a, b, y] = ["a", "b", "y"].map((name) => input(name, shape)) as [never, never, never];
-  const score = energyScore(a, b, y, [1]);
-  const estimate = (s: number) =>
-    interpret([score], {
-      a: rng(1, "a")
+  /** Monte Carlo over draws of deviation s. */
+  const estimate = (s: number, repulsion = 1) => {
+    const draws = (name: string) =>
+      rng(1, name)
         .fillNormal(new Float64Array(n))
-        .map((v) => s * v),
-      b: rng(1, "b")
-        .fillNormal(new Float64Array(n))
-        .map((v) => s * v),
-      y: rng(1, "y").fillNormal(new Float64Array(n)),
-    })[0]!.data[0]!;
+        .map((v) => s * v);
+    const y1 = rng(1, "y").fillNormal(new Float64Array(n));
+    return interpret([energyScore(a, b, y, [1], repulsion)], { a: draws("a"), b: draws("b"), y: y1 })[0]!
+      .data[0]!;
+  };
 
   test.each([0.25, 0.5, 1, 2])("has the closed form of Gaussians at deviation %d", (s) => {
     // Monte Carlo error about 0.6 / sqrt(n) = 0.003; the softening of the root adds at most 0.01.
     expectClose([estimate(s)], [exact(s)], { atol: 0.015 });
   });
   test("is least for draws with the deviation of the truth", () => {
-    const scores = [0.25, 0.5, 1, 2].map(estimate);
+    const scores = [0.25, 0.5, 1, 2].map((s) => estimate(s));
     expect(scores.indexOf(Math.min(...scores))).toBe(2);
   });
   test("without repulsion is the mean distance, which collapsed draws minimise", () => {
-    const plain = energyScore(a, b, y, [1], 0);
-    const at = (s: number) =>
-      interpret([plain], {
-        a: rng(1, "a")
-          .fillNormal(new Float64Array(n))
-          .map((v) => s * v),
-        b: rng(1, "b")
-          .fillNormal(new Float64Array(n))
-          .map((v) => s * v),
-        y: rng(1, "y").fillNormal(new Float64Array(n)),
-      })[0]!.data[0]!;
-    expect(at(0)).toBeLessThan(at(1));
+    expect(estimate(0, 0)).toBeLessThan(estimate(1, 0));
   });
   test("takes the distance over whole patches and all channels", () => {
     const p = input("p", [1, 2, 2, 2]);

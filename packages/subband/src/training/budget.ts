@@ -6,7 +6,7 @@ import type { Stage } from "../systems/stage.ts";
 import { type RunnerOptions, StageRunner } from "./stage-runner.ts";
 
 /** Fraction of a stage's steps that each program makes, found by asking `select` along the way. */
-export function programShares(stage: Stage, seed: number): ReadonlyMap<string, number> {
+function programShares(stage: Stage, seed: number): ReadonlyMap<string, number> {
   const probes = 2000;
   const counts = new Map<string, number>();
   for (let step = 0; step < probes; step++) {

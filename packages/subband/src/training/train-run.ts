@@ -72,9 +72,6 @@ export interface RunStart {
 /** Samples on a preview grid, and the fractions of the training at which it is drawn. */
 const PREVIEW_IMAGES = 36;
 const PREVIEWS = [0.1, 0.2, 0.35, 0.5, 0.65, 0.8, 0.9, 1];
-/** How samples of the default preset are drawn; those of any run: {@link samplingOf}. */
-export const DEFAULT_SAMPLER: string = presets.wmgm.sampling.sampler;
-export const DEFAULT_STEPS: number = presets.wmgm.sampling.steps;
 
 /** Minutes of training when neither minutes nor images are asked for. */
 export const DEFAULT_MINUTES = 15;
