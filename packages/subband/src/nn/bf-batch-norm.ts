@@ -1,0 +1,70 @@
+/**
+ * @module Bias-free batch normalisation: features are divided by their standard deviation and scaled a channel, and
+ * nothing is ever added, so that a network of it keeps f(a x) = a f(x). What it learns is a gain; what it remembers is a
+ * running deviation (not a variance), which no optimiser touches.
+ */
+import {
+  add,
+  div,
+  GraphError,
+  mean,
+  mul,
+  type NdArray,
+  ndarray,
+  reshape,
+  type Rng,
+  sqrt,
+  square,
+  sub,
+  type Tensor,
+} from "onnxgrad";
+import type { Phase } from "./batch-norm.ts";
+
+/** Under the root of the batch's deviation. */
+const EPSILON = 1e-5;
+/** Share of the batch's deviation in the next running one. */
+const MOMENTUM = 0.1;
+/** As published: meant as a deviation of sqrt(2 / 9 / 64), and used without the root. */
+const GAIN_DEVIATION = 2 / 9 / 64;
+const GAIN_LIMIT = 0.025;
+
+/** Gains [channels] of either sign: N(0, (2 / 9 / 64)^2), clamped to 0.025 in size. */
+export function initGain(rng: Rng, channels: number): NdArray {
+  const draw = () => Math.min(GAIN_LIMIT, Math.max(-GAIN_LIMIT, GAIN_DEVIATION * rng.normal()));
+  return ndarray([channels], Float32Array.from({ length: channels }, draw));
+}
+
+/** Features normalised, and the running deviation [c] after this pass. */
+export interface BiasFreeNormalized {
+  readonly y: Tensor;
+  readonly deviation: Tensor;
+}
+
+/**
+ * x [n, c, h, w] times gain / deviation. In training the deviation is the batch's, sqrt(var + 1e-5) with the biased
+ * variance about the mean (which is not taken from x), and the running one moves a tenth towards it; at inference it is
+ * the running one.
+ * @throws GraphError in training when a channel has but one value, n h w = 1.
+ */
+export function biasFreeBatchNorm(
+  gain: Tensor,
+  running: Tensor,
+  x: Tensor,
+  phase: Phase,
+): BiasFreeNormalized {
+  const channels = x.shape[1]!;
+  const scaled = (deviation: Tensor) => mul(x, reshape(div(gain, deviation), [1, channels, 1, 1]));
+  if (phase === "inference") return { y: scaled(running), deviation: running };
+  if (x.size / channels < 2)
+    throw new GraphError(
+      `biasFreeBatchNorm: [${x.shape.join(",")}] has one value a channel, which has no deviation. ` +
+        `Train on larger batches or images, or run the network in phase inference.`,
+    );
+  const average = (t: Tensor) => mean(t, [0, 2, 3], { keepDims: true });
+  const variance = average(square(sub(x, average(x))));
+  const deviation = sqrt(add(reshape(variance, [channels]), EPSILON));
+  return {
+    y: scaled(deviation),
+    deviation: add(mul(running, 1 - MOMENTUM), mul(deviation, MOMENTUM)),
+  };
+}
