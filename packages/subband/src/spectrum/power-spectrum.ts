@@ -3,7 +3,7 @@
  * the energy of the image, and white noise of unit variance has power 1 at every frequency.
  */
 import { UserError } from "onnxgrad";
-import { fft, type Fft } from "./fft.ts";
+import { fft2 } from "./fft2.ts";
 
 /**
  * The mean power spectrum of a flat set of real images [n, height, width], as [height, width]: frequency k of an axis of
@@ -19,7 +19,7 @@ export function meanPowerSpectrum2(images: ArrayLike<number>, height: number, wi
       `images: ${images.length} numbers; expected a positive multiple of ${height} x ${width} = ${area}. Check the shape.`,
     );
   }
-  const [rows, columns] = [fft(width), fft(height)];
+  const transform = fft2(height, width);
   const power = new Float64Array(area);
   const re = new Float64Array(area);
   const im = new Float64Array(area);
@@ -30,7 +30,7 @@ export function meanPowerSpectrum2(images: ArrayLike<number>, height: number, wi
       re[i] = images[image * area + i]!;
       im[i] = paired ? images[(image + 1) * area + i]! : 0;
     }
-    transform2(rows, columns, re, im);
+    transform.forward(re, im);
     for (let i = 0; i < area; i++) power[i] = power[i]! + re[i]! * re[i]! + im[i]! * im[i]!;
   }
   const mean = new Float64Array(area);
@@ -41,25 +41,4 @@ export function meanPowerSpectrum2(images: ArrayLike<number>, height: number, wi
     }
   }
   return mean;
-}
-
-/** The two-dimensional transform of one [height, width] array, in place. */
-function transform2(rows: Fft, columns: Fft, re: Float64Array, im: Float64Array): void {
-  const [width, height] = [rows.size, columns.size];
-  for (let y = 0; y < height; y++) {
-    rows.forward(re.subarray(y * width, (y + 1) * width), im.subarray(y * width, (y + 1) * width));
-  }
-  const columnRe = new Float64Array(height);
-  const columnIm = new Float64Array(height);
-  for (let x = 0; x < width; x++) {
-    for (let y = 0; y < height; y++) {
-      columnRe[y] = re[y * width + x]!;
-      columnIm[y] = im[y * width + x]!;
-    }
-    columns.forward(columnRe, columnIm);
-    for (let y = 0; y < height; y++) {
-      re[y * width + x] = columnRe[y]!;
-      im[y * width + x] = columnIm[y]!;
-    }
-  }
 }
