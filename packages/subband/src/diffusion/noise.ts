@@ -14,6 +14,8 @@ export interface ImageRange {
   readonly count: number;
   /** Index of the batch's first image; default 0. */
   readonly first?: number;
+  /** Names one of several runs an image is made in, such as a scale, so that their noise differs; default none. */
+  readonly run?: string;
 }
 
 /**
@@ -33,8 +35,9 @@ export function stepNoise<T extends State>(images: ImageRange): NoiseSource<T> {
 
 /** Fills image i of the flat batch with standard normal numbers from the stream (seed, purpose, first + i). */
 function fillImages(images: ImageRange, purpose: string, out: State): void {
-  const { seed, count, first = 0 } = images;
+  const { seed, count, first = 0, run } = images;
+  const stream = run === undefined ? purpose : `${purpose}-${run}`;
   const size = out.length / count;
   for (let i = 0; i < count; i++)
-    rng(seed, purpose, first + i).fillNormal(out.subarray(i * size, (i + 1) * size));
+    rng(seed, stream, first + i).fillNormal(out.subarray(i * size, (i + 1) * size));
 }
