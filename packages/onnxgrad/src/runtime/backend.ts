@@ -10,7 +10,7 @@ export interface RuntimeTensor {
 
 /** A loaded model. */
 export interface Session {
-  /** Runs the model; outputs are written into `fetches`, in place. */
+  /** Runs the model; outputs are written into `fetches`, in place. Those that are not named there are not copied. */
   run(
     feeds: Readonly<Record<string, RuntimeTensor>>,
     fetches: Readonly<Record<string, RuntimeTensor>>,
@@ -19,12 +19,32 @@ export interface Session {
   release(): Promise<void>;
 }
 
+/** Bytes that have crossed between the host and a device, since the start of the process. */
+export interface Traffic {
+  readonly toDevice: number;
+  readonly toHost: number;
+}
+
+/** Memory that is not the host's, where the state stays between runs. Its tensors may be fed to and fetched by {@link Session.run}. */
+export interface Device {
+  /** Copies host data into a new buffer. */
+  upload(data: Float32Array, shape: readonly number[]): Promise<RuntimeTensor>;
+  /** Copies a buffer into `target`. */
+  download(tensor: RuntimeTensor, target: Float32Array): Promise<void>;
+  /** Frees a buffer, which nothing may use afterwards. */
+  free(tensor: RuntimeTensor): void;
+  /** Counts what {@link Device.upload}, {@link Device.download} and runs have copied: to find needless copies. */
+  readonly traffic: Traffic;
+}
+
 /** An execution provider with its settings. */
 export interface Backend {
   /** e.g. `node-cpu`. */
   readonly name: string;
   /** Wraps a buffer without copying it. */
   tensor(data: RuntimeData, shape: readonly number[]): RuntimeTensor;
+  /** Where the state stays between runs; absent where that is the host's memory. */
+  readonly device?: Device;
   /** Loads a model. */
   createSession(model: Uint8Array): Promise<Session>;
 }

@@ -13,7 +13,8 @@ import type { Packed } from "../trace/packed.ts";
 import { formatSpec, sameShape, type Shape, sizeOf, type Spec, Tensor } from "../trace/tensor.ts";
 import { treeLeaves, treeMap } from "../trace/tree.ts";
 import type { Backend, RuntimeData, RuntimeTensor } from "./backend.ts";
-import { State, type StateEntry, type StateTree, type Traced } from "./state.ts";
+import { State, type StateTree, type Traced } from "./state.ts";
+import { readable, type StateEntry, writable, written } from "./state-buffers.ts";
 
 /** Declares an input: its shape (float32), or shape and element type. */
 export type InputSpec = Shape | { readonly shape: Shape; readonly dtype: "float32" | "int64" };
@@ -24,6 +25,12 @@ export interface CompileOptions<S extends StateTree, I extends Readonly<Record<s
   readonly state?: S | State<S>;
   /** Arrays fed at each run. */
   readonly inputs?: I;
+  /**
+   * Bring the outputs to the host on every k-th run, beginning with the first; default 1. In between they keep their
+   * values, and a GPU need not be waited for. Only where state is written: for its outputs alone, a program is always
+   * read.
+   */
+  readonly readEvery?: number;
   /** Verify the graph after every pass. */
   readonly debug?: boolean;
   readonly model?: ModelOptions;
@@ -80,6 +87,12 @@ export async function compile<
   build: (args: TraceArguments<S, I>) => R,
 ): Promise<Program<S, I, R>> {
   const started = performance.now();
+  const { readEvery = 1 } = options;
+  if (!Number.isInteger(readEvery) || readEvery < 1)
+    throw new UserError(
+      "compile/read-every",
+      `compile: readEvery is ${readEvery}. Give a whole number of runs, 1 or more.`,
+    );
   const state = options.state instanceof State ? options.state : new State((options.state ?? {}) as S);
   const inputs = Object.entries(options.inputs ?? {});
   const traced = build({
@@ -133,13 +146,15 @@ export async function compile<
   });
   const outputData = Object.fromEntries(buffers.map(([, name, data]) => [name, data]));
 
+  let runs = 0;
+
   return {
     state,
     stats: { nodes: model.nodes, bytes: model.bytes.length, compileMs: performance.now() - started },
     run: (feeds) =>
       state.exclusive(async () => {
         const fed: Record<string, RuntimeTensor> = {};
-        for (const [name, entry] of stateInputs) fed[name] = wrap(entry.current, entry.shape);
+        for (const [name, entry] of stateInputs) fed[name] = await readable(entry, backend, wrap);
         for (const [name, key, spec] of fedInputs) {
           const feed = Object.hasOwn(feeds, key)
             ? (feeds as Record<string, Feed | undefined>)[key]
@@ -147,14 +162,12 @@ export async function compile<
           fed[name] = backend.tensor(feedData(key, spec, feed), spec.shape);
         }
         const fetched: Record<string, RuntimeTensor> = {};
-        for (const entry of updates)
-          fetched[`next.${entry.name}`] = wrap(
-            (entry.spare ??= new Float32Array(entry.current.length)),
-            entry.shape,
-          );
-        for (const [name, , , tensor] of buffers) fetched[name] = tensor;
+        for (const entry of updates) fetched[`next.${entry.name}`] = await writable(entry, backend, wrap);
+        if (updates.length === 0 || runs % readEvery === 0)
+          for (const [name, , , tensor] of buffers) fetched[name] = tensor;
         await session.run(fed, fetched);
-        for (const entry of updates) [entry.current, entry.spare] = [entry.spare!, entry.current];
+        runs++;
+        for (const entry of updates) written(entry, backend);
         return outputData as { readonly [K in OutputNames<R>]: Float32Array };
       }),
     dispose: () => session.release(),

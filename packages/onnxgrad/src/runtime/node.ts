@@ -1,10 +1,20 @@
-/** @module The Node backend: ONNX Runtime's native library on the CPU. The only importer of `onnxruntime-node`. */
+/**
+ * @module The Node backend: ONNX Runtime's native library, on the CPU or, through WebGPU, on any GPU that has a Vulkan,
+ * Metal or Direct3D driver. The only importer of `onnxruntime-node`.
+ */
 import * as ort from "onnxruntime-node";
-import type { Backend, RuntimeTensor } from "./backend.ts";
+import { UserError } from "../errors.ts";
+import { toOnnx } from "../onnx/model.ts";
+import { input } from "../ops/source.ts";
+import type { Backend, Device, RuntimeData, RuntimeTensor, Session } from "./backend.ts";
 
 /** Settings of the Node backend. */
 export interface NodeOptions {
-  /** Threads inside one operation; default: all cores. */
+  /** Where operations run; default `cpu`. With `webgpu`, what the GPU cannot do falls back to the CPU. */
+  readonly provider?: "cpu" | "webgpu";
+  /** Whether `webgpu` may leave operations to the CPU; default true. Otherwise such a model is refused. */
+  readonly cpuFallback?: boolean;
+  /** Threads inside one operation on the CPU; default: all cores. */
   readonly threads?: number;
   /** Writes a profile (JSON trace, time per operation) with this file prefix; read it when the session is released. */
   readonly profile?: string;
@@ -19,48 +29,27 @@ export interface NodeOptions {
   readonly spinning?: boolean;
 }
 
-type OrtTensor = ort.Tensor;
+type Tensors = Readonly<Record<string, ort.Tensor>>;
 
-/** ONNX Runtime on the CPU. */
-export function node({
-  threads,
-  profile,
-  optimization = "all",
-  arena = true,
-  spinning = false,
-}: NodeOptions = {}): Backend {
-  const options: ort.InferenceSession.SessionOptions = {
-    executionProviders: ["cpu"],
-    graphOptimizationLevel: optimization,
-    enableCpuMemArena: arena,
-    // Memory patterns plan one block for a whole run: no faster here, and hundreds of megabytes more at the peak.
-    enableMemPattern: false,
-    logSeverityLevel: 3,
-    extra: {
-      session: {
-        // Adam's second moments decay into denormals, on which arithmetic is a hundred times slower.
-        set_denormal_as_zero: "1",
-        intra_op: { allow_spinning: spinning ? "1" : "0" },
-      },
-    },
-    ...(threads === undefined ? {} : { intraOpNumThreads: threads }),
-    ...(profile === undefined ? {} : { enableProfiling: true, profileFilePrefix: profile }),
-  };
+/**
+ * ONNX Runtime on this machine.
+ * @throws UserError `webgpu/missing` when ONNX Runtime has no WebGPU for this platform; `compile` throws
+ * `webgpu/adapter` when it finds no GPU, `webgpu/fallback` when a model would need the CPU and may not.
+ */
+export function node(options: NodeOptions = {}): Backend {
+  const { provider = "cpu", profile } = options;
+  const device = provider === "webgpu" ? sharedDevice() : undefined;
+  const settings = sessionOptions(options);
   return {
-    name: "node-cpu",
-    tensor(data, shape) {
-      if (data instanceof Float32Array) return new ort.Tensor("float32", data, shape);
-      if (data instanceof BigInt64Array) return new ort.Tensor("int64", data, shape);
-      return new ort.Tensor("uint8", data, shape);
-    },
-    async createSession(model) {
-      const session = await ort.InferenceSession.create(model, options);
+    name: `node-${provider}`,
+    tensor,
+    ...(device && { device }),
+    async createSession(model): Promise<Session> {
+      const session = await createSession(model, settings);
       return {
-        async run(
-          feeds: Readonly<Record<string, RuntimeTensor>>,
-          fetches: Readonly<Record<string, RuntimeTensor>>,
-        ) {
-          await session.run(feeds as Record<string, OrtTensor>, fetches as Record<string, OrtTensor>);
+        async run(feeds, fetches) {
+          await session.run(feeds as Tensors, fetches as Tensors);
+          device?.count(feeds, fetches);
         },
         async release() {
           if (profile !== undefined) session.endProfiling();
@@ -69,4 +58,145 @@ export function node({
       };
     },
   };
+}
+
+function sessionOptions({
+  provider = "cpu",
+  cpuFallback = true,
+  threads,
+  profile,
+  optimization = "all",
+  arena = true,
+  spinning = false,
+}: NodeOptions): ort.InferenceSession.SessionOptions {
+  return {
+    executionProviders: [provider],
+    graphOptimizationLevel: optimization,
+    enableCpuMemArena: arena,
+    // Memory patterns plan one block for a whole run: no faster here, and hundreds of megabytes more at the peak.
+    enableMemPattern: false,
+    // On a GPU errors are thrown; of what it logs beside, a driver that is not there is the usual case.
+    logSeverityLevel: provider === "webgpu" ? 4 : 3,
+    extra: {
+      session: {
+        // Adam's second moments decay into denormals, on which arithmetic is a hundred times slower.
+        set_denormal_as_zero: "1",
+        intra_op: { allow_spinning: spinning ? "1" : "0" },
+        ...(!cpuFallback && { disable_cpu_ep_fallback: "1" }),
+      },
+    },
+    ...(threads === undefined ? {} : { intraOpNumThreads: threads }),
+    ...(profile === undefined ? {} : { enableProfiling: true, profileFilePrefix: profile }),
+  };
+}
+
+function tensor(data: RuntimeData, shape: readonly number[]): ort.Tensor {
+  if (data instanceof Float32Array) return new ort.Tensor("float32", data, shape);
+  if (data instanceof BigInt64Array) return new ort.Tensor("int64", data, shape);
+  return new ort.Tensor("uint8", data, shape);
+}
+
+async function createSession(
+  model: Uint8Array,
+  options: ort.InferenceSession.SessionOptions,
+): Promise<ort.InferenceSession> {
+  try {
+    return await ort.InferenceSession.create(model, options);
+  } catch (cause) {
+    const message = cause instanceof Error ? cause.message : String(cause);
+    if (message.includes("WebGPU adapter"))
+      throw new UserError(
+        "webgpu/adapter",
+        'node({ provider: "webgpu" }): no GPU found. Install a driver (on Linux a Vulkan one, and libvulkan1), run on ' +
+          'SwiftShader (docs/support.md), or use provider "cpu".',
+        { cause },
+      );
+    if (message.includes("fallback to CPU EP has been explicitly disabled"))
+      throw new UserError(
+        "webgpu/fallback",
+        "compile: WebGPU lacks an operation of this model and cpuFallback is false. Allow it, or see docs/support.md " +
+          "for the operations that run on the GPU.",
+        { cause },
+      );
+    throw cause;
+  }
+}
+
+/** A device that also counts what runs feed it and fetch from it. */
+interface CountingDevice extends Device {
+  count(
+    feeds: Readonly<Record<string, RuntimeTensor>>,
+    fetches: Readonly<Record<string, RuntimeTensor>>,
+  ): void;
+}
+
+/** ONNX Runtime has one GPU in a process, all sessions share it and its buffers. */
+let shared: CountingDevice | undefined;
+
+/** @throws UserError `webgpu/missing`. */
+function sharedDevice(): CountingDevice {
+  if (shared !== undefined) return shared;
+  if (!ort.listSupportedBackends().some(({ name }) => name === "webgpu"))
+    throw new UserError(
+      "webgpu/missing",
+      `node({ provider: "webgpu" }): onnxruntime-node has no WebGPU on ${process.platform} ${process.arch}. Use provider "cpu".`,
+    );
+  return (shared = webgpuDevice());
+}
+
+/**
+ * Buffers of the GPU by way of models that hand their input through, one with its output there and one with it here.
+ * `Tensor.getData()` is no way: in onnxruntime-node 1.30 the download of a GPU tensor is a stub that throws a C++
+ * string literal, which nothing catches, and the process aborts.
+ */
+function webgpuDevice(): CountingDevice {
+  const traffic = { toDevice: 0, toHost: 0 };
+  const sessions = new Map<string, Promise<ort.InferenceSession>>();
+  const passage = async (to: "gpu-buffer" | "cpu", from: ort.Tensor): Promise<ort.Tensor> => {
+    let session = sessions.get(to);
+    if (session === undefined) {
+      const options = { ...sessionOptions({ provider: "webgpu" }), preferredOutputLocation: to };
+      sessions.set(to, (session = createSession(handThrough(), options)));
+      // A GPU that was not there may be there the next time.
+      session.catch(() => sessions.delete(to));
+    }
+    return (await (await session).run({ x: from }))["y"]!;
+  };
+  return {
+    traffic,
+    async upload(data, shape) {
+      const flat = await passage("gpu-buffer", tensor(data, [data.length]));
+      traffic.toDevice += data.byteLength;
+      return withShape(flat, shape);
+    },
+    async download(from, target) {
+      const { data } = await passage("cpu", withShape(from as ort.Tensor, [target.length]));
+      target.set(data as Float32Array);
+      traffic.toHost += target.byteLength;
+    },
+    free: (buffer) => (buffer as ort.Tensor).dispose(),
+    count(feeds, fetches) {
+      for (const each of Object.values(feeds)) traffic.toDevice += hostBytes(each);
+      for (const each of Object.values(fetches)) traffic.toHost += hostBytes(each);
+    },
+  };
+}
+
+/** Any number of floats, unchanged. */
+function handThrough(): Uint8Array {
+  const traced = 7;
+  return toOnnx({ y: input("x", [traced]) }, { dynamicBatch: { traced, name: "n" } }).bytes;
+}
+
+/** The same buffer of the GPU under another shape; freeing either frees it. */
+function withShape(buffer: ort.Tensor, shape: readonly number[]): ort.Tensor {
+  return ort.Tensor.fromGpuBuffer(buffer.gpuBuffer, {
+    dataType: "float32",
+    dims: shape,
+    dispose: () => buffer.dispose(),
+  });
+}
+
+function hostBytes(each: RuntimeTensor): number {
+  return (each as ort.Tensor).location === "cpu" ? (each.data as RuntimeData).byteLength : 0;
 }

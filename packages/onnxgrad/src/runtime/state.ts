@@ -6,8 +6,11 @@ import { UserError } from "../errors.ts";
 import { constant } from "../ops/source.ts";
 import { isNdArray, type NdArray } from "../trace/ndarray.ts";
 import { Packed } from "../trace/packed.ts";
-import { sameShape, type Shape, type Tensor } from "../trace/tensor.ts";
+import { sameShape, type Shape, sizeOf, type Tensor } from "../trace/tensor.ts";
 import { type Mapped, treeMap } from "../trace/tree.ts";
+import { evict, held, pull, type StateEntry } from "./state-buffers.ts";
+
+export type { StateEntry } from "./state-buffers.ts";
 
 /** A tree of arrays and packed trees. */
 export type StateTree = NdArray | Packed | { readonly [key: string]: StateTree };
@@ -19,16 +22,6 @@ export type Traced<S> =
     : S extends NdArray
       ? Tensor
       : { readonly [K in keyof S]: Traced<S[K]> };
-
-/** One buffer of the state. */
-export interface StateEntry {
-  readonly name: string;
-  readonly shape: Shape;
-  /** The packed layout, when the buffer is a packed tree. */
-  readonly packed?: Packed;
-  current: Float32Array;
-  spare: Float32Array | undefined;
-}
 
 /** A named array, as checkpoints hold it. */
 export interface NamedArray {
@@ -71,12 +64,15 @@ export class State<S extends StateTree = StateTree> {
     this.entries = entries;
   }
 
-  /** The tree with the present values; arrays are copies. */
+  /**
+   * The tree with the present values; arrays are copies.
+   * @throws UserError `state/on-device`, as {@link held} does: pull first.
+   */
   tree(): S {
     const visit = (value: StateTree, name: string): StateTree => {
       const entry = this.entries.get(name);
-      if (entry?.packed) return entry.packed.withData(entry.current.slice());
-      if (entry) return { shape: entry.shape, data: entry.current.slice() };
+      if (entry?.packed) return entry.packed.withData(held(entry).slice());
+      if (entry) return { shape: entry.shape, data: held(entry).slice() };
       return Object.fromEntries(
         Object.entries(value as object).map(([key, child]: [string, StateTree]) => [
           key,
@@ -97,24 +93,54 @@ export class State<S extends StateTree = StateTree> {
     return mine;
   }
 
+  /**
+   * Copies to the host what programs keep on a device, so that it can be read; waits for the runs before. Nothing is
+   * copied where the state lives in the host's memory, or since the last `pull`.
+   */
+  pull(): Promise<void> {
+    return this.exclusive(async () => {
+      for (const entry of this.entries.values()) await pull(entry);
+    });
+  }
+
+  /**
+   * Frees what the state occupies on a device, after copying it to the host: for a state that is done with, while
+   * programs on the device go on. It may be used again, at the price of an upload.
+   */
+  dispose(): Promise<void> {
+    return this.exclusive(async () => {
+      for (const entry of this.entries.values()) {
+        await pull(entry);
+        evict(entry);
+      }
+    });
+  }
+
   /** The template that the state was made from: structure and shapes, not present values. */
   get template(): S {
     return this.#tree;
   }
 
-  /** Every leaf by name, packed trees opened (`params.conv.weight`); the data are views, valid until the next run. */
+  /**
+   * Every leaf by name, packed trees opened (`params.conv.weight`); the data are views, valid until the next run.
+   * @throws UserError `state/on-device`, as {@link held} does: pull first.
+   */
   tensors(): Map<string, NamedArray> {
+    return this.#leaves(held);
+  }
+
+  #leaves(bufferOf: (entry: StateEntry) => Float32Array): Map<string, NamedArray> {
     const found = new Map<string, NamedArray>();
-    for (const { name, shape, packed, current } of this.entries.values()) {
-      if (packed === undefined) found.set(name, { shape, data: current });
+    for (const entry of this.entries.values()) {
+      const { name, shape, packed } = entry;
+      const buffer = bufferOf(entry);
+      if (packed === undefined) found.set(name, { shape, data: buffer });
       else
-        for (const entry of packed.entries) {
-          const length = entry.shape.reduce((a, b) => a * b, 1);
-          found.set([name, entry.name].filter((part) => part !== "").join("."), {
-            shape: entry.shape,
-            data: current.subarray(entry.offset, entry.offset + length),
+        for (const part of packed.entries)
+          found.set([name, part.name].filter((each) => each !== "").join("."), {
+            shape: part.shape,
+            data: buffer.subarray(part.offset, part.offset + sizeOf(part.shape)),
           });
-        }
     }
     return found;
   }
@@ -124,7 +150,7 @@ export class State<S extends StateTree = StateTree> {
    * @throws UserError `state/mismatch` when one is missing or has another shape; nothing is changed then.
    */
   load(tensors: ReadonlyMap<string, NamedArray>): void {
-    const own = this.tensors();
+    const own = this.#leaves(({ current }) => current);
     for (const [name, { shape }] of own) {
       const given = tensors.get(name);
       if (given === undefined)
@@ -139,6 +165,7 @@ export class State<S extends StateTree = StateTree> {
         );
     }
     for (const [name, { data }] of own) data.set(tensors.get(name)!.data);
+    for (const entry of this.entries.values()) evict(entry);
   }
 }
 
