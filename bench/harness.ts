@@ -27,15 +27,19 @@ export interface BenchResult {
   readonly ratio?: { readonly median: number; readonly best: number };
   readonly target?: string;
   readonly met?: boolean;
+  /** Other measurements, by a name that says the unit. */
+  readonly figures?: Readonly<Record<string, number>>;
   /** Anything else that was measured or checked, as printed. */
   readonly notes: readonly string[];
 }
 
-/** A bench: a file in this folder that calls `report` with each result as it comes. */
+/** A bench: a file in this folder that calls `report` with each result as it comes; may end with a text, e.g. a table. */
 export interface Bench {
   readonly name: string;
   readonly summary: string;
-  run(report: (result: BenchResult) => void, settings: BenchSettings): Promise<void>;
+  /** What `--only` may name. */
+  readonly parts?: readonly string[];
+  run(report: (result: BenchResult) => void, settings: BenchSettings): Promise<string | undefined>;
 }
 
 /** What a user may ask of every bench. */
@@ -43,6 +47,8 @@ export interface BenchSettings {
   /** Pairs of turns; each side runs once a turn. */
   readonly turns: number;
   readonly threads: number;
+  /** Parts of a bench to run; empty: all. */
+  readonly only: readonly string[];
 }
 
 /** Processor, cores, versions and how busy the machine is now. */
@@ -52,10 +58,22 @@ export function machineLine(): string {
   return `${cpus()[0]?.model.trim()} x ${cpus().length}, Node ${process.version}, ONNX Runtime ${version}, load average ${load.join(" ")}`;
 }
 
-/** A Python process that answers one line of JSON a line: `setup {...}` and `run k` (milliseconds of each of k runs, and of CPU). */
+/** Milliseconds of each of some runs, and of processor time in all of them. */
+export interface Runs {
+  readonly ms: readonly number[];
+  readonly cpuMs: number;
+}
+
+/** One side of a measurement. */
+export interface Side {
+  run(repeats: number): Promise<Runs>;
+}
+
+/** A process of its own that answers a line with a line of JSON: `setup {...}`, `run k [program]`, and what else it knows. */
 export interface Peer {
   setup(settings: unknown): Promise<Readonly<Record<string, unknown>>>;
-  run(repeats: number): Promise<{ readonly ms: readonly number[]; readonly cpuMs: number }>;
+  ask(line: string): Promise<Readonly<Record<string, unknown>>>;
+  run(repeats: number, program?: string): Promise<Runs>;
   stop(): void;
 }
 
@@ -65,22 +83,39 @@ const PYTHON = "/usr/bin/python3";
 export function startPeer(script: string, modules: readonly string[]): Peer | undefined {
   const probe = spawnSync(PYTHON, ["-c", `import ${modules.join(", ")}`], { stdio: "ignore" });
   if (probe.status !== 0) return undefined;
-  const path = fileURLToPath(new URL(`peers/${script}`, import.meta.url));
-  const child = spawn(PYTHON, [path], { stdio: ["pipe", "pipe", "inherit"] });
+  return startProcess(PYTHON, [fileURLToPath(new URL(`peers/${script}`, import.meta.url))]);
+}
+
+/** Starts a process that speaks as {@link Peer} says. */
+export function startProcess(command: string, args: readonly string[]): Peer {
+  const child = spawn(command, args, { stdio: ["pipe", "pipe", "inherit"] });
   const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]();
   const ask = async (line: string) => {
     child.stdin.write(`${line}\n`);
     const { value, done } = await lines.next();
-    if (done === true) throw new Error(`${script} ended without an answer to: ${line.slice(0, 80)}`);
+    if (done === true) throw new Error(`${args.at(-1)} ended without an answer to: ${line.slice(0, 80)}`);
     return JSON.parse(value) as Readonly<Record<string, unknown>>;
   };
   return {
     setup: (settings) => ask(`setup ${JSON.stringify(settings)}`),
-    run: async (repeats) => {
-      const { ms, cpuMs } = await ask(`run ${repeats}`);
+    ask,
+    run: async (repeats, program) => {
+      const { ms, cpuMs } = await ask(`run ${repeats}${program === undefined ? "" : ` ${program}`}`);
       return { ms: ms as readonly number[], cpuMs: cpuMs as number };
     },
     stop: () => child.stdin.end(),
+  };
+}
+
+/** The side that runs here: `once` as often as asked. */
+export function inProcess(once: () => unknown): Side {
+  return {
+    async run(repeats) {
+      const before = process.cpuUsage();
+      const ms = await timeRuns(once, repeats);
+      const { user, system } = process.cpuUsage(before);
+      return { ms, cpuMs: (user + system) / 1000 };
+    },
   };
 }
 
@@ -108,11 +143,9 @@ export async function timeRuns(once: () => unknown, repeats: number): Promise<nu
   return milliseconds;
 }
 
-/** Milliseconds that all cores together have been busy, and that this process has. */
-function busyMs(): { readonly all: number; readonly own: number } {
-  const { user, system } = process.cpuUsage();
-  const all = cpus().reduce((sum, { times: t }) => sum + t.user + t.nice + t.sys + t.irq, 0);
-  return { all, own: (user + system) / 1000 };
+/** Milliseconds that all cores together have been busy. */
+function busyMs(): number {
+  return cpus().reduce((sum, { times: t }) => sum + t.user + t.nice + t.sys + t.irq, 0);
 }
 
 /** Share of the machine that other programs may use in a turn that counts: they stall threads that wait for each other. */
@@ -129,8 +162,8 @@ export interface Measured extends Pick<BenchResult, "ours" | "theirs" | "ratio" 
  * programs are repeated, up to three times as many in all; where too few are quiet all count, and a note says so.
  */
 export async function interleave(
-  once: () => unknown,
-  peer: Peer | undefined,
+  ours: Side,
+  peer: Side | undefined,
   { turns, repeats }: { readonly turns: number; readonly repeats: number },
 ): Promise<Measured> {
   const all: {
@@ -140,20 +173,19 @@ export async function interleave(
     readonly cpu: readonly [ours: number, theirs: number];
   }[] = [];
   const isQuiet = ({ others }: { readonly others: number }) => others <= QUIET;
-  await timeRuns(once, 1);
+  await ours.run(1);
   await peer?.run(1);
   while (all.length < 3 * turns && all.filter(isQuiet).length < turns) {
     const before = busyMs();
     const started = performance.now();
-    const mine = await timeRuns(once, repeats);
-    const answer = await peer?.run(repeats);
+    const mine = await ours.run(repeats);
+    const other = await peer?.run(repeats);
     const wall = (performance.now() - started) * cpus().length;
-    const after = busyMs();
-    const cpu = [after.own - before.own, answer?.cpuMs ?? 0] as const;
+    const cpu = [mine.cpuMs, other?.cpuMs ?? 0] as const;
     all.push({
-      mine,
-      other: answer?.ms ?? [],
-      others: (after.all - before.all - cpu[0] - cpu[1]) / wall,
+      mine: mine.ms,
+      other: other?.ms ?? [],
+      others: (busyMs() - before - cpu[0] - cpu[1]) / wall,
       cpu: [cpu[0] / repeats, cpu[1] / repeats],
     });
   }

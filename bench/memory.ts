@@ -60,6 +60,7 @@ export const memoryBench: Bench = {
         ],
       });
     }
+    return undefined;
   },
 };
 

@@ -1,18 +1,24 @@
 /**
- * @module Where the time of one training step goes, by ONNX Runtime's profiler: time by operation and by operation and
- * shape. Every node counts with its fastest run, which a busy machine disturbs least. Run
- * `npx tsx --conditions=@subband/source bench/profile-step.ts <low step | detail score | detail adversarial> [threads]`.
+ * @module Where the time of one program of ours goes, in one process: first its plain time, then, by ONNX Runtime's
+ * profiler, time by operation and by operation and shape. Every node counts with its fastest run, which a busy machine
+ * disturbs least. Run `npx tsx --conditions=@subband/source bench/profile-step.ts <workload or stage> <program>
+ * [threads]`: `W1 train 2`, `W1 forward`, `low step`, `detail score`, `detail adversarial`.
  */
 import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { compile } from "onnxgrad";
+import { type Backend, compile } from "onnxgrad";
 import { node } from "onnxgrad/node";
-import { machineLine } from "./harness.ts";
-import { benchConfig, benchFeeds, startState } from "./training-step.ts";
+import { compileProgram, type ProgramName } from "./engine/programs.ts";
+import { workloadNamed } from "./engine/workloads.ts";
+import { machineLine, timeRuns, timingOf } from "./harness.ts";
+import { startState } from "./start-state.ts";
+import { benchConfig, benchFeeds } from "./training-step.ts";
 import { wmgm } from "../packages/subband/src/systems/wmgm.ts";
 
-const RUNS = 25;
+/** Runs of each part: as many as fit in this many seconds, within bounds. */
+const SECONDS = 8;
+const [LEAST, MOST] = [5, 25];
 const LINES = 28;
 
 interface Event {
@@ -26,21 +32,49 @@ interface Event {
   };
 }
 
-const [stageName = "low", programName = "step", threads = "2"] = process.argv.slice(2);
-const stage = wmgm(benchConfig()).stages.find(({ name }) => name === stageName)!;
-const description = stage.programs[programName]!;
-const feeds = benchFeeds(stage, description, programName === "adversarial" ? 0.9 : 0.3);
-const folder = mkdtempSync(join(tmpdir(), "subband-profile-"));
-const backend = node({ threads: Number(threads), profile: join(folder, "step") });
-const { inputs, build } = description;
-const program = await compile(backend, { state: startState(stage), inputs }, build as never);
-let best = Infinity;
-for (let i = 0; i < RUNS; i++) {
-  const started = performance.now();
-  await program.run(feeds as never);
-  best = Math.min(best, performance.now() - started);
+/** A program of ours that can be run again and again. */
+interface Subject {
+  run(): Promise<unknown>;
+  dispose(): Promise<void>;
+  readonly compileSeconds: number;
 }
-await program.dispose();
+
+async function subjectOn(backend: Backend): Promise<Subject> {
+  const stage = wmgm(benchConfig()).stages.find(({ name }) => name === subjectName);
+  if (stage === undefined) {
+    const workload = workloadNamed(subjectName);
+    return compileProgram(backend, workload, startState(workload.initialState()), programName as ProgramName);
+  }
+  const { inputs, build } = stage.programs[programName]!;
+  const feeds = benchFeeds(stage, stage.programs[programName]!, programName === "adversarial" ? 0.9 : 0.3);
+  const state = startState(stage.initialState(1));
+  const program = await compile(backend, { state, inputs }, build as never);
+  return {
+    run: () => program.run(feeds as never),
+    dispose: () => program.dispose(),
+    compileSeconds: program.stats.compileMs / 1000,
+  };
+}
+
+/** Milliseconds of every run but the first two. */
+async function timesOf({ run }: Subject): Promise<readonly number[]> {
+  const [, first] = await timeRuns(run, 2);
+  return timeRuns(run, Math.max(LEAST, Math.min(MOST, Math.round((1000 * SECONDS) / first!))));
+}
+
+const [subjectName = "W1", programName = "train", threads = "2"] = process.argv.slice(2);
+const plain = await subjectOn(node({ threads: Number(threads) }));
+const { best, median, runs } = timingOf(await timesOf(plain));
+await plain.dispose();
+process.stdout.write(
+  `${machineLine()}\n${subjectName} ${programName}, ${threads} threads: best ${best.toFixed(1)} ms, ` +
+    `median ${median.toFixed(1)} (${runs} runs), compiled in ${plain.compileSeconds.toFixed(2)} s\n`,
+);
+
+const folder = mkdtempSync(join(tmpdir(), "subband-profile-"));
+const profiled = await subjectOn(node({ threads: Number(threads), profile: join(folder, "step") }));
+const profiledBest = timingOf(await timesOf(profiled)).best;
+await profiled.dispose();
 
 const [file] = readdirSync(folder);
 const events = JSON.parse(readFileSync(join(folder, file!), "utf8")) as Event[];
@@ -66,8 +100,7 @@ const print = (title: string, key: "op" | "signature") => {
 };
 const total = [...nodes.values()].reduce((sum, { ms }) => sum + ms, 0);
 process.stdout.write(
-  `${machineLine()}\n${stageName} ${programName}, ${threads} threads: best step ${best.toFixed(1)} ms, ` +
-    `sum of ${nodes.size} nodes' best ${total.toFixed(1)} ms\n`,
+  `with the profiler best ${profiledBest.toFixed(1)} ms, sum of ${nodes.size} nodes' best ${total.toFixed(1)} ms\n`,
 );
 print("operation", "op");
 print("operation and shapes", "signature");

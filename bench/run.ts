@@ -1,15 +1,16 @@
 /**
- * @module `npm run bench -- [name...] [--turns N] [--threads N] [--json]`: runs the named benches, or all of them, and
- * prints a block a result. With --json everything is one JSON object as the last line of stdout.
+ * @module `npm run bench -- [name...] [--only PART...] [--turns N] [--threads N] [--json]`: runs the named benches, or
+ * all of them, and prints a block a result. --only names parts of a bench and may be repeated or hold commas. With --json everything is one JSON object as the last line of stdout.
  */
 import { parseArgs } from "node:util";
 import { type Bench, type BenchResult, formatResult, machineLine } from "./harness.ts";
+import { engineBench } from "./engine.ts";
 import { memoryBench } from "./memory.ts";
 import { samplingBench } from "./sampling.ts";
 import { trainingStepBench } from "./training-step.ts";
 import { waveletBench } from "./wavelet.ts";
 
-const BENCHES: readonly Bench[] = [waveletBench, trainingStepBench, samplingBench, memoryBench];
+const BENCHES: readonly Bench[] = [waveletBench, engineBench, trainingStepBench, samplingBench, memoryBench];
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
@@ -17,15 +18,23 @@ const { values, positionals } = parseArgs({
     json: { type: "boolean", default: false },
     turns: { type: "string", default: "5" },
     threads: { type: "string", default: "2" },
+    only: { type: "string", multiple: true, default: [] },
   },
 });
-const settings = { turns: Number(values.turns), threads: Number(values.threads) };
-const unknown = positionals.find((name) => BENCHES.every((bench) => bench.name !== name));
+const only = values.only.flatMap((parts) => parts.split(","));
+const settings = { turns: Number(values.turns), threads: Number(values.threads), only };
+const chosen = BENCHES.filter(({ name }) => positionals.length === 0 || positionals.includes(name));
+const unknown =
+  positionals.find((name) => BENCHES.every((bench) => bench.name !== name)) ??
+  only.find((part) => !chosen.some(({ parts }) => parts?.includes(part)));
 if (unknown !== undefined || !(settings.turns >= 1) || !(settings.threads >= 1)) {
-  const list = BENCHES.map(({ name, summary }) => `  ${name.padEnd(16)}${summary}\n`).join("");
+  const list = BENCHES.map(
+    ({ name, summary, parts }) =>
+      `  ${name.padEnd(16)}${summary}${parts === undefined ? "" : `; --only ${parts.join(", ")}`}\n`,
+  ).join("");
   process.stderr.write(
-    `usage: npm run bench -- [name...] [--turns N] [--threads N] [--json]\n${list}` +
-      (unknown === undefined ? "" : `unknown bench: "${unknown}"\n`),
+    `usage: npm run bench -- [name...] [--only PART...] [--turns N] [--threads N] [--json]\n${list}` +
+      (unknown === undefined ? "" : `unknown bench or part: "${unknown}"\n`),
   );
   process.exit(2);
 }
@@ -34,12 +43,13 @@ const machine = machineLine();
 const text = values.json ? process.stderr : process.stdout;
 const results: BenchResult[] = [];
 text.write(`${machine}\n`);
-for (const bench of BENCHES) {
-  if (positionals.length > 0 && !positionals.includes(bench.name)) continue;
+for (const bench of chosen) {
+  if (only.length > 0 && !only.some((part) => bench.parts?.includes(part))) continue;
   text.write(`\n== ${bench.name}: ${bench.summary}\n`);
-  await bench.run((result) => {
+  const closing = await bench.run((result) => {
     results.push(result);
     text.write(formatResult(result));
   }, settings);
+  if (closing !== undefined) text.write(`\n${closing}`);
 }
 if (values.json) process.stdout.write(`${JSON.stringify({ machine, settings, results })}\n`);

@@ -7,7 +7,7 @@ import { node } from "onnxgrad/node";
 import { sampleImages } from "../packages/subband/src/systems/sampling.ts";
 import { wmgm } from "../packages/subband/src/systems/wmgm.ts";
 import { presets } from "../packages/subband/src/training/run-config.ts";
-import { type Bench, interleave } from "./harness.ts";
+import { type Bench, inProcess, interleave } from "./harness.ts";
 import { benchConfig } from "./training-step.ts";
 
 const CASES: readonly [size: number, batch: number][] = [
@@ -40,7 +40,10 @@ export const samplingBench: Bench = {
           ...presets.wmgm.sampling,
         });
       const { nfeLow, nfeDetail } = await draw();
-      const { ours, notes } = await interleave(draw, undefined, { turns, repeats: batch === 1 ? 10 : 2 });
+      const { ours, notes } = await interleave(inProcess(draw), undefined, {
+        turns,
+        repeats: batch === 1 ? 10 : 2,
+      });
       await sampler.dispose();
       report({
         bench: "sampling",
@@ -53,5 +56,6 @@ export const samplingBench: Bench = {
         ],
       });
     }
+    return undefined;
   },
 };

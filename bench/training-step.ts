@@ -3,10 +3,10 @@
  * optimiser in PyTorch. Sizes come from the preset. Before anything is timed both sides must agree: parameter counts,
  * the output of every network on copied weights, and the losses of the first steps.
  */
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { compile, constant, encodeSafetensors, type Feed, narrow, Packed, rng, State } from "onnxgrad";
+import { compile, constant, type Feed, narrow, rng, type State } from "onnxgrad";
 import { node } from "onnxgrad/node";
 import { conditionalDiscriminator } from "../packages/subband/src/nn/conditional-discriminator.ts";
 import { detailGenerator } from "../packages/subband/src/nn/detail-generator.ts";
@@ -15,7 +15,9 @@ import type { Stage, StageProgram } from "../packages/subband/src/systems/stage.
 import { wmgm } from "../packages/subband/src/systems/wmgm.ts";
 import { resolveWmgmConfig, type WmgmConfig } from "../packages/subband/src/systems/wmgm-config.ts";
 import { defaultLevels } from "../packages/subband/src/systems/wmgm-config.ts";
-import { type Bench, interleave, judge, noPeer, sides, startPeer } from "./harness.ts";
+import { agreement } from "./agreement.ts";
+import { type Bench, inProcess, interleave, judge, noPeer, sides, startPeer } from "./harness.ts";
+import { startState, writePeerTensors } from "./start-state.ts";
 
 const SIZE = 32;
 /** Programs by the fraction of their stage at which they are the ones to run. */
@@ -24,14 +26,9 @@ const PROGRAMS = [
   { stage: "detail", program: "score", peer: "score", progress: 0.3 },
   { stage: "detail", program: "adversarial", peer: "adversarial", progress: 0.9 },
 ] as const;
-/** Outputs of a network may differ by this much: float32 sums in another order. */
-const OUTPUT_TOLERANCE = 1e-4;
-/** Steps whose losses are compared, and how closely, relative. */
+/** Steps whose losses are compared. */
 const STEPS = 3;
-const LOSS_TOLERANCE = 1e-3;
 const REPEATS = 3;
-
-type Arrays = Map<string, { readonly shape: readonly number[]; readonly data: Float32Array }>;
 
 /** The preset's configuration for CIFAR-10, with band scales near those measured there. */
 export function benchConfig(size: number = SIZE): WmgmConfig {
@@ -41,15 +38,6 @@ export function benchConfig(size: number = SIZE): WmgmConfig {
     { channels: 3, height: size, width: size },
     { lowMean: [0, 0, 0], lowStd: [0.45, 0.45, 0.45], detailRms },
   );
-}
-
-/** Initial state with noise on every parameter, so that no layer is silent. */
-export function startState(stage: Stage): State {
-  const tree = stage.initialState(1) as Readonly<Record<string, unknown>>;
-  const random = rng(1, "bench-weights");
-  for (const each of new Set(Object.values(tree)))
-    if (each instanceof Packed) each.data.forEach((x, i) => (each.data[i] = x + 0.02 * random.normal()));
-  return new State(tree as never);
 }
 
 /** Random pixels, and what the stage feeds at this fraction of its training. */
@@ -94,27 +82,6 @@ async function networkOutputs(
   return outputs as Readonly<Record<string, Float32Array>>;
 }
 
-/** State, feeds and outputs as one file for the peer. */
-function tensorFile(
-  path: string,
-  state: State,
-  feeds: Readonly<Record<string, Feed>>,
-  shapes: Readonly<Record<string, readonly number[]>>,
-  expected: Readonly<Record<string, Float32Array>>,
-  outputShapes: Readonly<Record<string, readonly number[]>>,
-): void {
-  const tensors: Arrays = new Map();
-  for (const [name, array] of state.tensors()) tensors.set(`state.${name}`, array);
-  for (const [name, shape] of Object.entries(shapes)) {
-    const feed = feeds[name]!;
-    const values = typeof feed === "number" ? [feed] : (feed as Float32Array);
-    tensors.set(`feed.${name}`, { shape, data: Float32Array.from(values) });
-  }
-  for (const [name, data] of Object.entries(expected))
-    tensors.set(`expected.${name}`, { shape: outputShapes[name]!, data });
-  writeFileSync(path, encodeSafetensors({ tensors, metadata: {} }));
-}
-
 export const trainingStepBench: Bench = {
   name: "training-step",
   summary: `a step of the default wmgm at ${SIZE} x ${SIZE} against the same networks in PyTorch`,
@@ -126,7 +93,7 @@ export const trainingStepBench: Bench = {
       const description = stage.programs[programName]!;
       const shapes = description.inputs as Readonly<Record<string, readonly number[]>>;
       const feeds = benchFeeds(stage, description, progress);
-      const state = startState(stage);
+      const state = startState(stage.initialState(1));
       const expected = await networkOutputs(stage, state, feeds, shapes, threads);
       const path = join(folder, `${peerProgram}.safetensors`);
       const [n, , h, w] = shapes[stageName === "low" ? "noise" : "jitter1"] as [
@@ -142,7 +109,7 @@ export const trainingStepBench: Bench = {
           return [name, [n, length / (n * extents[0] * extents[1]), ...extents]];
         }),
       );
-      tensorFile(path, state, feeds, shapes, expected, outputShapes);
+      writePeerTensors(path, { state, feeds, shapes, expected, outputShapes });
       const parameters = Object.fromEntries(
         ["params", "critic"].flatMap((name) => {
           const entry = state.entries.get(name);
@@ -167,7 +134,7 @@ export const trainingStepBench: Bench = {
       const peer = startPeer("torch_training.py", ["torch", "numpy"]);
       const answer = await peer?.setup({ program: peerProgram, model, tensors: path, threads, steps: STEPS });
       const checks = answer === undefined ? [] : agreement(answer, parameters, losses);
-      const measured = await interleave(step, peer, { turns, repeats: REPEATS });
+      const measured = await interleave(inProcess(step), peer, { turns, repeats: REPEATS });
       peer?.stop();
       const { nodes, compileMs } = program.stats;
       await program.dispose();
@@ -186,42 +153,6 @@ export const trainingStepBench: Bench = {
       });
     }
     rmSync(folder, { recursive: true });
+    return undefined;
   },
 };
-
-/** What both sides agree on, as notes. @throws Error where they do not. */
-function agreement(
-  answer: Readonly<Record<string, unknown>>,
-  parameters: Readonly<Record<string, number>>,
-  losses: readonly Readonly<Record<string, number>>[],
-): string[] {
-  const theirs = answer as unknown as {
-    readonly versions: string;
-    readonly layout: string;
-    readonly trials: Readonly<Record<string, number>>;
-    readonly parameters: Readonly<Record<string, number>>;
-    readonly differences: Readonly<Record<string, number>>;
-    readonly losses: readonly Readonly<Record<string, number>>[];
-  };
-  for (const [name, count] of Object.entries(theirs.parameters))
-    if (parameters[name] !== count)
-      throw new Error(`${name}: ${parameters[name]} parameters here, ${count} in the peer`);
-  for (const [name, difference] of Object.entries(theirs.differences))
-    if (!(difference <= OUTPUT_TOLERANCE))
-      throw new Error(`${name}: outputs differ by ${difference}, at most ${OUTPUT_TOLERANCE} is allowed`);
-  let worst = 0;
-  theirs.losses.forEach((step, i) => {
-    for (const [name, value] of Object.entries(step)) {
-      const relative = Math.abs(losses[i]![name]! / value - 1);
-      if (!(relative <= LOSS_TOLERANCE))
-        throw new Error(`step ${i}, ${name}: ${losses[i]![name]} here, ${value} in the peer`);
-      worst = Math.max(worst, relative);
-    }
-  });
-  const trials = Object.entries(theirs.trials).map(([name, ms]) => `${name} ${ms.toFixed(1)} ms`);
-  const outputs = Object.entries(theirs.differences).map(([name, d]) => `${name} ${d.toExponential(1)}`);
-  return [
-    `${theirs.versions}, ${theirs.layout} (${trials.join(", ")})`,
-    `same parameter counts; network outputs differ by at most ${outputs.join(", ")}; losses of ${theirs.losses.length} steps by ${worst.toExponential(1)} relative`,
-  ];
-}

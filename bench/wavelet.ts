@@ -2,7 +2,7 @@
 import type { BoundaryMode } from "../packages/subband/src/wavelet/boundary-modes.ts";
 import { planes } from "../packages/subband/src/wavelet/planes.ts";
 import { wavedec2 } from "../packages/subband/src/wavelet/wavedec.ts";
-import { type Bench, interleave, judge, noPeer, sides, startPeer } from "./harness.ts";
+import { type Bench, inProcess, interleave, judge, noPeer, sides, startPeer } from "./harness.ts";
 
 const CASES: readonly [wavelet: string, mode: BoundaryMode, target: number | undefined][] = [
   ["haar", "periodization", 5],
@@ -22,7 +22,7 @@ export const waveletBench: Bench = {
       const transform = () => wavedec2(image, wavelet, mode, 3);
       const answer = await peer?.setup({ wavelet, mode });
       const bands = transform().flat();
-      const measured = await interleave(transform, peer, { turns: 2 * turns, repeats: REPEATS });
+      const measured = await interleave(inProcess(transform), peer, { turns: 2 * turns, repeats: REPEATS });
       report({
         bench: "wavelet",
         name: `wavedec2 ${wavelet} ${mode}`,
@@ -40,6 +40,7 @@ export const waveletBench: Bench = {
       });
     }
     peer?.stop();
+    return undefined;
   },
 };
 

@@ -4,53 +4,11 @@
 product's own output of each network. The answer says how far the outputs here are from those, and the losses of the
 first steps. Both memory layouts are tried; the faster one is timed.
 """
-import copy
-import json
-import sys
-import time
-
-import numpy as np
 import torch
 import torch.nn.functional as F
 
 from torch_networks import DetailGenerator, Discriminator, ScoreUnet, energy_score, haar
-
-VERSIONS = f"PyTorch {torch.__version__}, Python {sys.version.split()[0]}"
-LAYOUTS = {"contiguous": torch.contiguous_format, "channels_last": torch.channels_last}
-
-
-def read_safetensors(path):
-    raw = open(path, "rb").read()
-    start = 8 + int.from_bytes(raw[:8], "little")
-    header = json.loads(raw[8:start])
-    return {
-        name: torch.from_numpy(np.frombuffer(raw[start + a : start + b], "<f4").reshape(entry["shape"]).copy())
-        for name, entry in header.items()
-        for a, b in [entry["data_offsets"]]
-    }
-
-
-class Optimiser:
-    """Adam on a network, and the moving average of its parameters where a decay is given."""
-
-    def __init__(self, network, lr, betas, decay, foreach=True):
-        self.params = list(network.parameters())
-        self.adam = torch.optim.Adam(self.params, lr=lr, betas=betas, eps=1e-8, foreach=foreach)
-        self.average = None if decay is None else [p.detach().clone() for p in self.params]
-        self.decay, self.steps = decay, 0
-
-    def step(self, grads, max_norm=None):
-        for p, g in zip(self.params, grads):
-            p.grad = g
-        if max_norm is not None:
-            torch.nn.utils.clip_grad_norm_(self.params, max_norm)
-        self.adam.step()
-        self.steps += 1
-        if self.average is not None:
-            d = min(self.decay, (self.steps + 1) / (self.steps + 10))
-            with torch.no_grad():
-                torch._foreach_mul_(self.average, d)
-                torch._foreach_add_(self.average, [p.detach() for p in self.params], alpha=1 - d)
+from torch_peer import LAYOUTS, VERSIONS, Optimiser, faster, read_safetensors, serve
 
 
 class Task:
@@ -173,18 +131,7 @@ class Adversarial(Score):
 TASKS = {"low": Low, "score": Score, "adversarial": Adversarial}
 
 
-def timed(task, repeats):
-    ms = []
-    for _ in range(repeats):
-        start = time.perf_counter()
-        task.step()
-        ms.append(1e3 * (time.perf_counter() - start))
-    return ms
-
-
 def setup(settings):
-    torch.set_num_threads(settings["threads"])
-    torch.set_flush_denormal(True)
     tensors = read_safetensors(settings["tensors"])
     make = lambda layout: TASKS[settings["program"]](settings, tensors, LAYOUTS[layout])
     checked = make("contiguous")
@@ -196,22 +143,9 @@ def setup(settings):
         "differences": {k: float((y - tensors[f"expected.{k}"]).abs().max()) for k, y in outputs.items()},
         "losses": [checked.step() for _ in range(settings["steps"])],
     }
-    tasks = {layout: make(layout) for layout in LAYOUTS}
-    for task in tasks.values():
-        timed(task, 1)
-    trials = {layout: min(timed(task, 3)) for layout, task in tasks.items()}
-    answer["trials"] = trials
-    answer["layout"] = min(trials, key=trials.get)
-    return answer, tasks[answer["layout"]]
+    steps = {layout: make(layout).step for layout in LAYOUTS}
+    answer["layout"], answer["trials"] = faster(steps)
+    return answer, {"step": steps[answer["layout"]]}
 
 
-task = None
-for line in sys.stdin:
-    command, argument = line.split(maxsplit=1)
-    if command == "setup":
-        answer, task = setup(json.loads(argument))
-    else:
-        before = time.process_time()
-        answer = {"ms": timed(task, int(argument))}
-        answer["cpuMs"] = 1e3 * (time.process_time() - before)
-    print(json.dumps(answer), flush=True)
+serve(setup)
