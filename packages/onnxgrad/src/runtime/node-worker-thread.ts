@@ -1,0 +1,164 @@
+/**
+ * @module The thread behind `node-worker.ts`: owns the sessions of one Node backend and the buffers of the state, and
+ * does what it is told, one request at a time.
+ */
+import { parentPort, workerData } from "node:worker_threads";
+import { invariant, UserError } from "../errors.ts";
+import { sizeOf } from "../trace/tensor.ts";
+import type { RuntimeData, RuntimeTensor, Session } from "./backend.ts";
+import { node, type NodeOptions } from "./node.ts";
+
+/** Values that come with a run. */
+export interface WireTensor {
+  readonly data: RuntimeData;
+  readonly shape: readonly number[];
+}
+
+/** A buffer of the state, by its number; with its values when it moves to this thread. */
+export interface WireBuffer {
+  readonly buffer: number;
+  readonly data?: Float32Array;
+  readonly shape: readonly number[];
+}
+
+/** An output, whose values go back with the answer. */
+export interface WireOutput {
+  readonly kind: "float32" | "int64" | "uint8";
+  readonly shape: readonly number[];
+}
+
+/** What the thread is asked; every request has one answer of the same `id`. */
+export type Request = { readonly id: number } & (
+  | { readonly do: "load"; readonly session: number; readonly model: Uint8Array }
+  | {
+      readonly do: "run";
+      readonly session: number;
+      readonly feeds: Readonly<Record<string, WireTensor | WireBuffer>>;
+      readonly fetches: Readonly<Record<string, WireOutput | WireBuffer>>;
+    }
+  | { readonly do: "release"; readonly session: number }
+  /** Asks for the values of a buffer. */
+  | { readonly do: "read"; readonly buffer: number }
+  | { readonly do: "free"; readonly buffer: number }
+  /** Asks for all buffers, which move back: the thread is about to end. */
+  | { readonly do: "empty" }
+);
+
+/** What comes back. */
+export interface Answer {
+  readonly id: number;
+  /** Outputs of a run by name. */
+  readonly outputs?: Readonly<Record<string, RuntimeData>>;
+  /** Values of buffers by their numbers. */
+  readonly values?: ReadonlyMap<number, Float32Array>;
+  /** What was thrown instead, and its code where it is a UserError: a thread receives every error as a plain one. */
+  readonly error?: unknown;
+  readonly code?: string;
+}
+
+/** What the thread starts with. */
+export interface ThreadData {
+  readonly options: NodeOptions;
+  /** Shared by both sides: whether the thread is at work (0), and whether it may not begin any (1). */
+  readonly flags: Int32Array;
+}
+
+const KINDS = { float32: Float32Array, int64: BigInt64Array, uint8: Uint8Array } as const;
+
+invariant(parentPort !== null, "node-worker-thread.ts is the file of a worker thread");
+const port = parentPort;
+const { options, flags } = workerData as ThreadData;
+const backend = node(options);
+const sessions = new Map<number, Session>();
+/** Arrays of outputs by session, name and shape, written anew by each run. */
+const outputs = new Map<string, RuntimeTensor>();
+/** Buffers of the state by their numbers. */
+const buffers = new Map<number, { readonly tensor: RuntimeTensor; readonly size: number }>();
+
+/** Requests take turns: nothing is released while it is used. */
+let last: Promise<void> = Promise.resolve();
+port.on("message", (request: Request) => {
+  last = last.then(async () => {
+    Atomics.store(flags, 0, 1);
+    if (Atomics.load(flags, 1) === 1) return idle();
+    const answer = await handle(request).catch((error: unknown) =>
+      error instanceof UserError ? { error, code: error.code } : { error },
+    );
+    const moved = request.do === "empty" && "values" in answer ? [...answer.values!.values()] : [];
+    port.postMessage(
+      { id: request.id, ...answer } satisfies Answer,
+      moved.map(({ buffer }) => buffer as ArrayBuffer),
+    );
+    idle();
+  });
+});
+
+function idle(): void {
+  Atomics.store(flags, 0, 0);
+  Atomics.notify(flags, 0);
+}
+
+async function handle(request: Request): Promise<Omit<Answer, "id">> {
+  switch (request.do) {
+    case "load":
+      sessions.set(request.session, await backend.createSession(request.model));
+      return {};
+    case "run":
+      return run(request);
+    case "release":
+      await sessions.get(request.session)!.release();
+      sessions.delete(request.session);
+      return {};
+    case "read":
+      return { values: new Map([[request.buffer, await valuesOf(request.buffer)]]) };
+    case "free":
+      backend.device?.free(buffers.get(request.buffer)!.tensor);
+      buffers.delete(request.buffer);
+      return {};
+    case "empty": {
+      const values = new Map<number, Float32Array>();
+      for (const each of buffers.keys()) values.set(each, await valuesOf(each));
+      return { values };
+    }
+  }
+}
+
+async function run({ session, feeds, fetches }: Request & { do: "run" }): Promise<Omit<Answer, "id">> {
+  const fed: Record<string, RuntimeTensor> = {};
+  for (const [name, value] of Object.entries(feeds))
+    fed[name] = "buffer" in value ? await bufferOf(value) : backend.tensor(value.data, value.shape);
+  const fetched: Record<string, RuntimeTensor> = {};
+  const wanted: Record<string, RuntimeData> = {};
+  for (const [name, value] of Object.entries(fetches)) {
+    if ("buffer" in value) {
+      fetched[name] = await bufferOf(value);
+      continue;
+    }
+    const key = `${session}/${name}/${value.shape.join()}`;
+    let output = outputs.get(key);
+    if (output === undefined) {
+      output = backend.tensor(new KINDS[value.kind](sizeOf(value.shape)), value.shape);
+      outputs.set(key, output);
+    }
+    fetched[name] = output;
+    wanted[name] = output.data as RuntimeData;
+  }
+  await sessions.get(session)!.run(fed, fetched);
+  return { outputs: wanted };
+}
+
+async function bufferOf({ buffer, data, shape }: WireBuffer): Promise<RuntimeTensor> {
+  if (data !== undefined) {
+    const tensor = (await backend.device?.upload(data, shape)) ?? backend.tensor(data, shape);
+    buffers.set(buffer, { tensor, size: data.length });
+  }
+  return buffers.get(buffer)!.tensor;
+}
+
+async function valuesOf(buffer: number): Promise<Float32Array> {
+  const { tensor, size } = buffers.get(buffer)!;
+  if (backend.device === undefined) return tensor.data as Float32Array;
+  const values = new Float32Array(size);
+  await backend.device.download(tensor, values);
+  return values;
+}
