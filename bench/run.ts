@@ -4,13 +4,23 @@
  */
 import { parseArgs } from "node:util";
 import { type Bench, type BenchResult, formatResult, machineLine } from "./harness.ts";
+import { enduranceBench } from "./endurance.ts";
 import { engineBench } from "./engine.ts";
+import { eventLoopBench } from "./event-loop.ts";
 import { memoryBench } from "./memory.ts";
 import { samplingBench } from "./sampling.ts";
 import { trainingStepBench } from "./training-step.ts";
 import { waveletBench } from "./wavelet.ts";
 
-const BENCHES: readonly Bench[] = [waveletBench, engineBench, trainingStepBench, samplingBench, memoryBench];
+const BENCHES: readonly Bench[] = [
+  waveletBench,
+  engineBench,
+  trainingStepBench,
+  samplingBench,
+  memoryBench,
+  eventLoopBench,
+  enduranceBench,
+];
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
