@@ -1,0 +1,176 @@
+/**
+ * @module Multi-scale local denoising (Kadkhodaie et al. 2023) as graph: the coarsest low-pass band of a noisy image is
+ * denoised first, then the details of each level beside the low-pass band that is already denoised, up to the image.
+ * Bands are normalised so that a low-pass band is a local mean and keeps the range of the image.
+ */
+import { type Backend, compile, concat, constant, mul, sub, type Tensor, UserError } from "onnxgrad";
+import type { Residual } from "../diffusion/ascent/residual.ts";
+import { foldBfCnn, foldedBfCnn } from "../nn/bf-cnn.ts";
+import type { BfCnnNetwork } from "../nn/bf-cnn-network.ts";
+import { haarAnalysis, haarSynthesis } from "../wavelet/graph.ts";
+import type { LocalModel } from "./local-model.ts";
+
+/** The noise that a network sees in its input, as graph. */
+export type GraphResidual = (x: Tensor) => Tensor;
+
+/** Normalised bands of an image [n, c, h, w]. */
+export interface NormalisedBands {
+  /** Of the coarsest level J: [n, c, h / 2^J, w / 2^J]. */
+  readonly low: Tensor;
+  /** Of level 1 (finest) to J: [n, 3c, h / 2^j, w / 2^j], band by band as {@link haarAnalysis} has them. */
+  readonly details: readonly Tensor[];
+}
+
+/** Denoised image and the denoised bands that it was made from. */
+export interface DenoisedBands extends NormalisedBands {
+  readonly image: Tensor;
+}
+
+/**
+ * One level of the transform, normalised: a block [[a, b], [c, d]] has the low (a+b+c+d)/4 and the details (a+b-c-d)/4,
+ * (a-b+c-d)/4, (a-b-c+d)/4. White noise of deviation s becomes white noise of deviation s/2.
+ * @throws GraphError when an extent is odd.
+ */
+export function analyseLevel(x: Tensor): { readonly low: Tensor; readonly detail: Tensor } {
+  const { low, detail } = haarAnalysis(x);
+  return { low: mul(low, 0.5), detail: mul(detail, 0.5) };
+}
+
+/** Inverts {@link analyseLevel}. */
+export function synthesiseLevel(low: Tensor, detail: Tensor): Tensor {
+  return mul(haarSynthesis(low, detail), 2);
+}
+
+/**
+ * Denoises x [n, c, h, w] from coarse to fine: x_J = y_J - f_low(y_J), then for j = J..1 the details
+ * d_j = e_j - f_j([x_j, e_j]) and x_{j-1} from both. `details[j - 1]` is f_j; without any, this is x - f_low(x).
+ * @throws GraphError when an extent is no multiple of 2^J.
+ */
+export function denoiseBands(
+  low: GraphResidual,
+  details: readonly GraphResidual[],
+  x: Tensor,
+): DenoisedBands {
+  const noisy: Tensor[] = [];
+  let band = x;
+  for (const _ of details) {
+    const level = analyseLevel(band);
+    noisy.push(level.detail);
+    band = level.low;
+  }
+  const coarsest = sub(band, low(band));
+  const clean: Tensor[] = [];
+  let image = coarsest;
+  for (let j = details.length - 1; j >= 0; j--) {
+    const detail = sub(noisy[j]!, details[j]!(concat([image, noisy[j]!], 1)));
+    clean.unshift(detail);
+    image = synthesiseLevel(image, detail);
+  }
+  return { image, low: coarsest, details: clean };
+}
+
+/** A trained network as graph, its folded weights constants. */
+export function graphResidual({ params, statistics }: BfCnnNetwork): GraphResidual {
+  const weights = foldBfCnn(params, statistics).map(({ shape, data }) => constant(data, shape));
+  return (x) => foldedBfCnn(weights, x);
+}
+
+/** Denoised arrays; all are reused by the next run. */
+export interface DenoisedArrays {
+  readonly image: Float32Array;
+  readonly low: Float32Array;
+  /** Of level 1 (finest) to J. */
+  readonly details: readonly Float32Array[];
+}
+
+/** A model compiled for images of one shape. */
+export interface CompiledDenoiser {
+  /** Images [n, c, h, w] of the range of training, [0, 1] for the published networks. */
+  run(noisy: Float32Array): Promise<DenoisedArrays>;
+  dispose(): Promise<void>;
+}
+
+/**
+ * Compiles a model for images of `shape` [n, c, h, w].
+ * @throws UserError `local/shape` when the channels are not those of the model or an extent is no multiple of 2^J.
+ *
+ * @example
+ * const denoiser = await compileDenoiser(node(), model, [1, 1, 160, 160]);
+ * const { image } = await denoiser.run(noisy);
+ */
+export async function compileDenoiser(
+  backend: Backend,
+  model: LocalModel,
+  shape: readonly [n: number, c: number, h: number, w: number],
+): Promise<CompiledDenoiser> {
+  const [, channels, height, width] = shape;
+  const multiple = 2 ** model.details.length;
+  if (channels !== model.channels || height % multiple !== 0 || width % multiple !== 0)
+    throw new UserError(
+      "local/shape",
+      `images of ${channels} channels and ${width} x ${height} pixels: this model takes ${model.channels} channels and ` +
+        `extents that are multiples of ${multiple}. Convert or pad them.`,
+    );
+  const program = await compile(backend, { inputs: { x: shape } }, ({ x }) => {
+    const { image, low, details } = denoiseBands(
+      graphResidual(model.low),
+      model.details.map(graphResidual),
+      x,
+    );
+    return { image, low, ...Object.fromEntries(details.map((detail, j) => [`detail${j}`, detail])) } as {
+      readonly [name: string]: Tensor;
+    };
+  });
+  return {
+    async run(noisy) {
+      const found = await program.run({ x: noisy });
+      return {
+        image: found["image"]!,
+        low: found["low"]!,
+        details: model.details.map((_, j) => found[`detail${j}`]!),
+      };
+    },
+    dispose: () => program.dispose(),
+  };
+}
+
+/** One network compiled for inputs of one shape, as the samplers take it. */
+export interface CompiledResidual {
+  /** Noise in x [n, inputs, h, w] as [n, outputs, h, w]; the result is reused by the next call. */
+  readonly residual: Residual<Float32Array>;
+  dispose(): Promise<void>;
+}
+
+/** Compiles one network of a model for inputs of `shape` [n, inputs, h, w]. */
+export async function compileResidual(
+  backend: Backend,
+  network: BfCnnNetwork,
+  shape: readonly [n: number, inputs: number, h: number, w: number],
+): Promise<CompiledResidual> {
+  const program = await compile(backend, { inputs: { x: shape } }, ({ x }) => ({
+    noise: graphResidual(network)(x),
+  }));
+  return {
+    residual: async (x) => (await program.run({ x })).noise,
+    dispose: () => program.dispose(),
+  };
+}
+
+/**
+ * The residual of details [n, 3c, h, w] given their low-pass band [n, c, h, w], from that of a conditional network on
+ * both, [n, 4c, h, w].
+ */
+export function conditionalResidual(
+  residual: Residual<Float32Array>,
+  low: Float32Array,
+  images: number,
+): Residual<Float32Array> {
+  const size = low.length / images;
+  const both = new Float32Array(4 * low.length);
+  for (let i = 0; i < images; i++) both.set(low.subarray(i * size, (i + 1) * size), 4 * i * size);
+  return (details) => {
+    for (let i = 0; i < images; i++)
+      both.set(details.subarray(3 * i * size, 3 * (i + 1) * size), (4 * i + 1) * size);
+    return residual(both);
+  };
+}
