@@ -3,7 +3,7 @@
  * with nothing but a counter, and batch size or crashes never change the sequence.
  */
 import { invariant, rng } from "onnxgrad";
-import type { Dataset } from "./dataset.ts";
+import type { ImageSource } from "./held-out.ts";
 
 /** The images of one batch. */
 export interface BatchIndices {
@@ -50,7 +50,7 @@ export function batchIndices(
  * const batch = batchIndices(seed, imagesSeen, 64, dataset.count, { flip: true });
  * fillBatch(dataset, batch, pixels);
  */
-export function fillBatch(dataset: Dataset, batch: BatchIndices, out: Float32Array): Float32Array {
+export function fillBatch(dataset: ImageSource, batch: BatchIndices, out: Float32Array): Float32Array {
   const size = dataset.channels * dataset.height * dataset.width;
   const n = batch.indices.length;
   invariant(out.length === n * size, `batch buffer of ${out.length} samples for ${n} images of ${size}`);

@@ -1,0 +1,82 @@
+import { describe, expect, test } from "vitest";
+import { createDataset, type Dataset } from "./dataset.ts";
+import { heldOutCount, type ImageSource, splitDataset } from "./held-out.ts";
+
+/** Images of one pixel, whose value is their number. */
+function numbered(count: number): Dataset {
+  return createDataset({
+    name: "numbers",
+    channels: 1,
+    height: 1,
+    width: 1,
+    pixels: Uint8Array.from({ length: count }, (_, i) => i),
+    licence: "none",
+    credit: "none",
+    skipped: {},
+    fingerprint: "numbers",
+  });
+}
+
+/** The numbers of the images of a source, in its order. */
+function numbersOf(source: ImageSource): number[] {
+  const pixel = new Float32Array(1);
+  return Array.from({ length: source.count }, (_, i) => {
+    source.read(i, false, pixel, 0);
+    return Math.round((pixel[0]! + 1) * 127.5);
+  });
+}
+
+const ascending = (a: number, b: number): number => a - b;
+
+describe("heldOutCount()", () => {
+  test("is 2 %, at most 256, and nothing of a small set", () => {
+    const counts = [2, 49, 50, 99, 100, 4096, 12_799, 12_800, 50_000, 10_000_000];
+    expect(counts.map(heldOutCount)).toEqual([0, 0, 1, 1, 2, 81, 255, 256, 256, 256]);
+  });
+});
+
+describe("splitDataset()", () => {
+  test("puts every image into exactly one part, whatever the sizes", () => {
+    for (const [count, heldOut] of [
+      [2, 1],
+      [50, 1],
+      [200, 4],
+      [250, 249],
+    ] as const) {
+      const split = splitDataset(numbered(count), heldOut);
+      const grid = `${heldOut} of ${count}`;
+      expect([split.heldOut.count, split.training.count], grid).toEqual([heldOut, count - heldOut]);
+      const all = [...numbersOf(split.heldOut), ...numbersOf(split.training)].sort(ascending);
+      expect(all, grid).toEqual(Array.from({ length: count }, (_, i) => i));
+      expect(numbersOf(split.training), `${grid}: the data set's own order`).toEqual(
+        numbersOf(split.training).sort(ascending),
+      );
+    }
+  });
+
+  test("is the same every time, and takes its images from all over the set", () => {
+    const first = numbersOf(splitDataset(numbered(240), 24).heldOut);
+    expect(numbersOf(splitDataset(numbered(240), 24).heldOut)).toEqual(first);
+    // A folder is sorted: each quarter of it should be represented. Missing one has a chance of 4 * 0.75^24 = 0.4 %.
+    expect(new Set(first.map((number) => Math.floor(number / 60))).size).toBe(4);
+  });
+
+  test("with nothing held out, training is the data set itself and scores look at its images", () => {
+    const dataset = numbered(200);
+    const { training, heldOut } = splitDataset(dataset, 0);
+    expect(training).toBe(dataset);
+    expect(numbersOf(heldOut).sort(ascending)).toEqual(numbersOf(dataset));
+  });
+
+  test("mirrors and writes where it is told, as the data set does", () => {
+    const { pixels, ...rest } = numbered(8);
+    const dataset = createDataset({ ...rest, width: 4, pixels });
+    const { training } = splitDataset(dataset, 1);
+    const into = new Float32Array(5);
+    training.read(0, true, into, 1);
+    const plain = new Float32Array(5);
+    training.read(0, false, plain, 1);
+    expect(into[0]).toBe(0);
+    expect([...into.subarray(1)]).toEqual([...plain.subarray(1)].reverse());
+  });
+});
