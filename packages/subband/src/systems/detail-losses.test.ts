@@ -1,7 +1,7 @@
 import { conv2d, gradients, input, interpret, mul, rng } from "onnxgrad";
 import { expectClose } from "onnxgrad/testing";
 import { describe, expect, test } from "vitest";
-import { energyScore, gradientPenalty, relativisticLoss } from "./detail-losses.ts";
+import { energyScore, gradientPenalty, relativisticLoss, spectrumError } from "./detail-losses.ts";
 
 describe("energyScore()", () => {
   // For draws N(0, s^2) of a truth N(0, 1): E|X - y| - E|X - X'| / 2 = sqrt(2 (1 + s^2) / pi) - s / sqrt(pi).
@@ -37,6 +37,51 @@ describe("energyScore()", () => {
     const values = Float64Array.of(1, 2, 3, 4, 5, 6, 7, 8);
     const [distance] = interpret([energyScore(p, p, q, [2], 0)], { p: values, q: new Float64Array(8) });
     expectClose(distance!.data, [Math.sqrt(204 / 8 + 1e-4)], { rtol: 1e-9 });
+  });
+});
+
+describe("spectrumError()", () => {
+  const shape = [3, 2, 4, 6];
+  const truth = rng(2, "truth").fillNormal(new Float64Array(3 * 2 * 24));
+  const errorOf = (details: Float64Array, extents: readonly number[] = shape): number => {
+    const [a, b] = [input("a", extents), input("b", extents)];
+    return interpret([spectrumError(a, b)], { a: details, b: truth.subarray(0, details.length) })[0]!
+      .data[0]!;
+  };
+
+  test("of details k times the true ones is |ln k|", () => {
+    for (const k of [0.5, 1, 3])
+      // The floor under the powers, 1e-4 of unit variance, bends it by about as much.
+      expectClose([errorOf(truth.map((v) => k * v))], [Math.abs(Math.log(k))], {
+        atol: 2e-3,
+        what: `k = ${k}`,
+      });
+    expectClose(
+      [
+        errorOf(
+          truth.slice(0, 90).map((v) => 2 * v),
+          [3, 2, 3, 5],
+        ),
+      ],
+      [Math.log(2)],
+      {
+        atol: 2e-3,
+        what: "odd extents, where there are no sub-bands",
+      },
+    );
+  });
+  test("does not heed signs, places of blocks, or which image has what", () => {
+    const image = 2 * 24;
+    const turned = truth.map((_, i) => -truth[(i + image) % truth.length]!);
+    expectClose([errorOf(turned)], [0], { atol: 1e-12 });
+  });
+  test("heeds the order of pixels within a block: the same power at other frequencies", () => {
+    const striped = truth.map((_, i) => (i % 2 === 0 ? 1 : -1));
+    const flat = Float64Array.from(truth, () => 1);
+    const [a, b] = [input("a", shape), input("b", shape)];
+    const [error] = interpret([spectrumError(a, b)], { a: striped, b: flat });
+    // All power is in one sub-band of four, 4 a coefficient; in two of them one image has 4 and the other nothing.
+    expectClose(error!.data, [(2 * 0.5 * Math.log((4 + 1e-4) / 1e-4)) / 4], { rtol: 1e-6 });
   });
 });
 

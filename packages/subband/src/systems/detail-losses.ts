@@ -1,8 +1,11 @@
 /** @module Losses of the detail generator: energy score (spread and fidelity at once), and relativistic adversarial terms. */
 import {
+  abs,
   add,
   avgPool2d,
+  concat,
   gradients,
+  log,
   mean,
   mul,
   softplus,
@@ -12,6 +15,7 @@ import {
   sum,
   type Tensor,
 } from "onnxgrad";
+import { haarAnalysis } from "../wavelet/graph.ts";
 
 /** Keeps the root of a distance differentiable at 0; details have unit variance. */
 const EPSILON = 1e-4;
@@ -46,6 +50,23 @@ export function energyScore(
     terms.reduce((a, b) => add(a, b)),
     1 / terms.length,
   );
+}
+
+/**
+ * How far the spectrum of details [n, c, h, w] is from that of the true ones: mean |ln(std / std of the truth)| over
+ * channels and, where the extents are even, over their four Haar sub-bands. Phase and place count for nothing: it is a
+ * complement of the energy score, whose least value in practice is reached by details that are a little too smooth.
+ */
+export function spectrumError(details: Tensor, truth: Tensor): Tensor {
+  const logPower = (x: Tensor) => log(add(mean(square(subBands(x)), [0, 2, 3]), EPSILON));
+  return mul(mean(abs(sub(logPower(details), logPower(truth)))), 0.5);
+}
+
+function subBands(x: Tensor): Tensor {
+  const [, , h, w] = x.shape as [number, number, number, number];
+  if (h % 2 === 1 || w % 2 === 1) return x;
+  const { low, detail } = haarAnalysis(x);
+  return concat([low, detail], 1);
 }
 
 /** Relativistic pairing loss mean softplus(other - own) (Jolicoeur-Martineau 2019): `own` is to score above `other`. */

@@ -14,6 +14,7 @@ import {
   narrow,
   pack,
   reshape,
+  type Rng,
   rng,
   scheduleFactor,
   stopGradient,
@@ -29,8 +30,8 @@ import {
 } from "../nn/conditional-discriminator.ts";
 import { detailGenerator, type DetailGeneratorConfig, initDetailGenerator } from "../nn/detail-generator.ts";
 import { analyseLevel, type BandScaling } from "./band-scaling.ts";
-import { energyScore, gradientPenalty, relativisticLoss } from "./detail-losses.ts";
-import type { Stage, StepContext } from "./stage.ts";
+import { energyScore, gradientPenalty, relativisticLoss, spectrumError } from "./detail-losses.ts";
+import { SCORE_IMAGES, type Stage, type StepContext } from "./stage.ts";
 
 /** Everything that a detail stage is made of. */
 export interface DetailStageOptions {
@@ -88,77 +89,90 @@ interface Scale {
   readonly noise: Tensor;
 }
 
-/** A {@link Stage} that trains the detail generator. */
-export function detailStage(options: DetailStageOptions): Stage {
-  const { name, share, generator, scaling, levels, batch } = options;
+/** Levels 1 (the finest) to the coarsest, each with the extents of its bands. */
+function levelsOf({ levels, height, width }: DetailStageOptions) {
+  return Array.from({ length: levels }, (_, i) => {
+    const level = i + 1;
+    return { level, extents: [height / 2 ** level, width / 2 ** level] as const };
+  });
+}
+
+/** What a batch needs besides learning rates. */
+function scaleInputs(options: DetailStageOptions): Readonly<Record<string, readonly number[]>> {
+  const { batch, generator, height, width } = options;
   const c = generator.channels;
-  const extents = (level: number) => [options.height / 2 ** level, options.width / 2 ** level] as const;
-  const everyLevel = Array.from({ length: levels }, (_, i) => i + 1);
-  const inputs = {
-    pixels: [batch, c, options.height, options.width],
-    lr: [],
-    criticLr: [],
+  return {
+    pixels: [batch, c, height, width],
     ...Object.fromEntries(
-      everyLevel.flatMap((level) => [
-        [`noise${level}`, [2 * samplesOf(level, options), generator.noiseChannels, ...extents(level)]],
-        [`jitter${level}`, [samplesOf(level, options), c, ...extents(level)]],
+      levelsOf(options).flatMap(({ level, extents }) => [
+        [`noise${level}`, [2 * samplesOf(level, options), generator.noiseChannels, ...extents]],
+        [`jitter${level}`, [samplesOf(level, options), c, ...extents]],
         [`augmentation${level}`, [samplesOf(level, options)]],
       ]),
     ),
   };
+}
 
-  const scalesOf = (feed: Args): Scale[] => {
-    let image = feed.pixels;
-    return everyLevel.map((level) => {
-      const { low, detail } = analyseLevel(image, level, scaling);
-      image = low;
-      const samples = samplesOf(level, options);
-      const some = (t: Tensor) => narrow(t, 0, 0, samples);
-      const augmentation = feed[`augmentation${level}`]!;
-      const jitter = mul(feed[`jitter${level}`]!, reshape(augmentation, [samples, 1, 1, 1]));
-      return {
-        level,
-        samples,
-        low: stopGradient(add(some(low), jitter)),
-        detail: some(detail),
-        augmentation,
-        noise: feed[`noise${level}`]!,
-      };
-    });
-  };
+function scalesOf(feed: Readonly<Record<string, Tensor>>, options: DetailStageOptions): Scale[] {
+  let image = feed["pixels"]!;
+  return levelsOf(options).map(({ level }) => {
+    const { low, detail } = analyseLevel(image, level, options.scaling);
+    image = low;
+    const samples = samplesOf(level, options);
+    const some = (t: Tensor) => narrow(t, 0, 0, samples);
+    const augmentation = feed[`augmentation${level}`]!;
+    const jitter = mul(feed[`jitter${level}`]!, reshape(augmentation, [samples, 1, 1, 1]));
+    return {
+      level,
+      samples,
+      low: stopGradient(add(some(low), jitter)),
+      detail: some(detail),
+      augmentation,
+      noise: feed[`noise${level}`]!,
+    };
+  });
+}
 
-  /** Both draws of a scale's details: [2 n, 3 c, h, w]. */
-  const generate = (params: Traced<DetailState>["params"], { level, low, augmentation, noise }: Scale) =>
-    detailGenerator(params, {
-      low: concat([low, low], 0),
-      noise,
-      level: constant(level, [1]),
-      augmentation: concat([augmentation, augmentation], 0),
-    });
+/** Both draws of a scale's details: [2 n, 3 c, h, w]. */
+function generate(params: Traced<DetailState>["params"], { level, low, augmentation, noise }: Scale): Tensor {
+  return detailGenerator(params, {
+    low: concat([low, low], 0),
+    noise,
+    level: constant(level, [1]),
+    augmentation: concat([augmentation, augmentation], 0),
+  });
+}
 
-  const scoreOf = (draws: Tensor, { detail, level, samples }: Scale) => {
-    const [h, w] = extents(level);
-    const fitting = options.patches.filter((patch) => h % patch === 0 && w % patch === 0);
-    return energyScore(
-      narrow(draws, 0, 0, samples),
-      narrow(draws, 0, samples, samples),
-      detail,
-      fitting,
-      options.repulsion,
-    );
-  };
-  const average = (terms: readonly Tensor[]) =>
-    div(
-      terms.reduce((a, b) => add(a, b)),
-      terms.length,
-    );
+/** Energy score of both draws of a scale, over the patches that divide its bands. */
+function scoreOf(
+  draws: Tensor,
+  { detail, samples }: Scale,
+  { patches, repulsion }: DetailStageOptions,
+): Tensor {
+  const [h, w] = detail.shape.slice(2) as [number, number];
+  const fitting = patches.filter((patch) => h % patch === 0 && w % patch === 0);
+  const [first, second] = [narrow(draws, 0, 0, samples), narrow(draws, 0, samples, samples)];
+  return energyScore(first, second, detail, fitting, repulsion);
+}
+
+function average(terms: readonly Tensor[]): Tensor {
+  return div(
+    terms.reduce((a, b) => add(a, b)),
+    terms.length,
+  );
+}
+
+/** A {@link Stage} that trains the detail generator. */
+export function detailStage(options: DetailStageOptions): Stage {
+  const { name, share, batch } = options;
+  const inputs = { ...scaleInputs(options), lr: [], criticLr: [] };
 
   const scoreProgram = {
     inputs,
     build({ state, ...feed }: Args) {
-      const scales = scalesOf(feed as Args);
+      const scales = scalesOf(feed, options);
       const { value, grads } = valueAndGrad((params: typeof state.params) =>
-        average(scales.map((scale) => scoreOf(generate(params, scale), scale))),
+        average(scales.map((scale) => scoreOf(generate(params, scale), scale, options))),
       )(state.params);
       const next = adam(state.params, grads, state.adam, { lr: feed.lr!, betas: [0.9, 0.99] });
       return {
@@ -175,7 +189,7 @@ export function detailStage(options: DetailStageOptions): Stage {
   const adversarialProgram = (penalised: boolean) => ({
     inputs,
     build({ state, ...feed }: Args) {
-      const scales = scalesOf(feed as Args);
+      const scales = scalesOf(feed, options);
       const judge = (critic: typeof state.critic, { level, low }: Scale, detail: Tensor) =>
         conditionalDiscriminator(critic, detail, low, constant(level, [1]));
       const made: Tensor[] = [];
@@ -187,7 +201,7 @@ export function detailStage(options: DetailStageOptions): Stage {
           const draw = narrow(draws, 0, 0, scale.samples);
           made[i] = draw;
           const fooled = relativisticLoss(judge(state.critic, scale, draw), stopGradient(real[i]!));
-          return { fooled, score: scoreOf(draws, scale) };
+          return { fooled, score: scoreOf(draws, scale, options) };
         });
         const energy = average(terms.map(({ score }) => score));
         const fooled = average(terms.map((term) => term.fooled));
@@ -226,6 +240,7 @@ export function detailStage(options: DetailStageOptions): Stage {
     },
   });
 
+  const judged = { ...options, batch: Math.min(batch, SCORE_IMAGES) };
   return {
     name,
     share,
@@ -238,12 +253,30 @@ export function detailStage(options: DetailStageOptions): Stage {
     },
     select: ({ step, progress }) =>
       progress < options.scoreShare ? "score" : step % options.r1Every === 0 ? "penalised" : "adversarial",
-    feeds: (context) =>
-      detailFeeds(
-        context,
-        options,
-        everyLevel.map((level) => [level, extents(level)] as const),
-      ),
+    feeds: (context) => ({
+      ...learningRates(context, options),
+      ...scaleFeeds((purpose) => rng(context.seed, `detail-${purpose}`, context.imagesSeen), options),
+    }),
+    score: {
+      weights: ["average"],
+      batch: judged.batch,
+      batches: Math.ceil(SCORE_IMAGES / judged.batch),
+      program: {
+        inputs: scaleInputs(judged),
+        build({ state, ...feed }: Args) {
+          const terms = scalesOf(feed, judged).map((scale) => {
+            const draws = generate(state.average, scale);
+            const draw = narrow(draws, 0, 0, scale.samples);
+            return { energy: scoreOf(draws, scale, judged), spectrum: spectrumError(draw, scale.detail) };
+          });
+          const energy = average(terms.map((term) => term.energy));
+          const spectrum = average(terms.map((term) => term.spectrum));
+          // The adversary sharpens the spectrum at some cost of the energy score: it has a part in both.
+          return { score: add(energy, spectrum), energy, spectrum };
+        },
+      },
+      feeds: (seed, index) => scaleFeeds((purpose) => rng(seed, `score-detail-${purpose}`, index), judged),
+    },
   };
 }
 
@@ -255,28 +288,32 @@ function samplesOf(level: number, { batch, levels }: DetailStageOptions): number
   return Math.min(batch, Math.max(4, batch >> (levels - level)));
 }
 
-function detailFeeds(
-  { seed, imagesSeen, progress, lrScale }: StepContext,
-  options: DetailStageOptions,
-  levels: readonly (readonly [number, readonly [number, number]])[],
+/** Both phases warm up; the second comes to rest. */
+function learningRates(
+  { progress, lrScale }: StepContext,
+  { lr, scoreShare }: DetailStageOptions,
 ): Record<string, Feed> {
-  const { generator, lr, scoreShare, augmentation } = options;
   const alone = progress < scoreShare;
   const within = alone ? progress / scoreShare : (progress - scoreShare) / (1 - scoreShare);
   const factor =
     lrScale *
     (alone ? scheduleFactor(within, { warmup: 0.05 }) : scheduleFactor(within, { warmup: 0.03, decay: 0.3 }));
-  const feeds: Record<string, Feed> = {
-    lr: factor * (alone ? lr.score : lr.generator),
-    criticLr: factor * lr.discriminator,
-  };
-  const normal = (purpose: string, size: number) =>
-    rng(seed, purpose, imagesSeen).fillNormal(new Float32Array(size));
-  for (const [level, [h, w]] of levels) {
+  return { lr: factor * (alone ? lr.score : lr.generator), criticLr: factor * lr.discriminator };
+}
+
+/** Noise of a batch, from streams by purpose and level. */
+function scaleFeeds(stream: (purpose: string) => Rng, options: DetailStageOptions): Record<string, Feed> {
+  const { generator, augmentation } = options;
+  const normal = (purpose: string, size: number) => stream(purpose).fillNormal(new Float32Array(size));
+  const feeds: Record<string, Feed> = {};
+  for (const {
+    level,
+    extents: [h, w],
+  } of levelsOf(options)) {
     const samples = samplesOf(level, options);
-    feeds[`noise${level}`] = normal(`detail-noise-${level}`, 2 * samples * generator.noiseChannels * h * w);
-    feeds[`jitter${level}`] = normal(`detail-jitter-${level}`, samples * generator.channels * h * w);
-    const draw = rng(seed, `detail-augmentation-${level}`, imagesSeen);
+    feeds[`noise${level}`] = normal(`noise-${level}`, 2 * samples * generator.noiseChannels * h * w);
+    feeds[`jitter${level}`] = normal(`jitter-${level}`, samples * generator.channels * h * w);
+    const draw = stream(`augmentation-${level}`);
     feeds[`augmentation${level}`] = Float32Array.from(
       { length: samples },
       () => augmentation * draw.uniform(),

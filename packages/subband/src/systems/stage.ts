@@ -23,6 +23,22 @@ export interface StepContext {
   readonly lrScale: number;
 }
 
+/** How good the weights are with which a stage would sample now: a number that needs no sampling, lower is better. */
+export interface StageScore {
+  /** Parts of the state that sampling takes; those of the best moment are kept, e.g. `["average"]`. */
+  readonly weights: readonly string[];
+  /** Images a batch, and batches that one score averages. */
+  readonly batch: number;
+  readonly batches: number;
+  /** Takes `pixels` and gives the scalar `score` of one batch, and perhaps its parts; changes no state. */
+  readonly program: StageProgram;
+  /** Everything fed besides `pixels`, the same at every moment. */
+  feeds(seed: number, batch: number): Readonly<Record<string, Feed>>;
+}
+
+/** Images that a score looks at: enough to tell moments apart under equal noise, few enough to cost nothing. */
+export const SCORE_IMAGES = 64;
+
 /** A part of a system that is trained on its own. */
 export interface Stage {
   readonly name: string;
@@ -37,4 +53,6 @@ export interface Stage {
   select(context: StepContext): string;
   /** Everything fed besides `pixels`; programs take what they declare. */
   feeds(context: StepContext): Readonly<Record<string, Feed>>;
+  /** Absent: only the last weights are kept. */
+  readonly score?: StageScore;
 }

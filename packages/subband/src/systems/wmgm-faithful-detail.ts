@@ -7,6 +7,7 @@ import {
   adamInit,
   add,
   constant,
+  div,
   ema,
   type Feed,
   mul,
@@ -39,11 +40,12 @@ import {
   type PixelDiscriminatorStatistics,
 } from "../nn/pixel-discriminator.ts";
 import { haarAnalysis, haarSynthesis } from "../wavelet/graph.ts";
-import type { Stage, StageProgram, StepContext } from "./stage.ts";
+import { SCORE_IMAGES, type Stage, type StageProgram, type StageScore, type StepContext } from "./stage.ts";
 import { refine } from "./wmgm-faithful-bands.ts";
 import type { WmgmFaithfulConfig } from "./wmgm-faithful-config.ts";
 import {
   faithfulDiscriminatorLoss,
+  faithfulFidelity,
   faithfulGeneratorLoss,
   faithfulGradients,
 } from "./wmgm-faithful-losses.ts";
@@ -253,6 +255,55 @@ export function faithfulDetailStage(config: WmgmFaithfulConfig): Stage {
     select: (context) =>
       `${(context.step + 1) % detail.discriminatorEvery === 0 ? "both" : "generator"}${scaleOfStep(config, context)}`,
     feeds: (context) => detailFeeds(context, config),
+    score: detailScore(config),
+  };
+}
+
+/**
+ * The generator's loss without its adversary, over the images of every level, as sampling runs it: batch normalisation
+ * by the running statistics.
+ */
+function detailScore(config: WmgmFaithfulConfig): StageScore {
+  const { channels, height, width, detail, defects } = config;
+  const batch = Math.min(detail.batch, SCORE_IMAGES);
+  const kept = defects.lastParameters ? "params" : "average";
+  const bands = (level: number) => [batch, channels, height / 2 ** level, width / 2 ** level];
+  return {
+    weights: [kept, "statistics"],
+    batch,
+    batches: Math.ceil(SCORE_IMAGES / batch),
+    program: {
+      inputs: {
+        pixels: [batch, channels, height, width],
+        ...Object.fromEntries(levelsOf(config).map((level) => [`noise${level}`, bands(level)])),
+      },
+      build({ state, ...inputs }: Args) {
+        const feed = inputs as Readonly<Record<string, Tensor>>;
+        const losses = levelsOf(config).map((level) => {
+          const real = orthonormalLow(toUnit(feed["pixels"]!), level - 1);
+          const statistics = state.statistics[statisticsKey(level, config)]!;
+          const generator = { params: state[kept]!, statistics, phase: "inference" } as const;
+          const { low } = haarAnalysis(real);
+          const { image: fake } = refine(generator, low, feed[`noise${level}`]!, level, defects);
+          return faithfulFidelity({ fake, real, level }, detail.weights, defects).loss;
+        });
+        return {
+          score: div(
+            losses.reduce((a, b) => add(a, b)),
+            losses.length,
+          ),
+        };
+      },
+    },
+    feeds: (seed, index) =>
+      Object.fromEntries(
+        levelsOf(config).map((level) => [
+          `noise${level}`,
+          rng(seed, `score-noise-${level}`, index).fillNormal(
+            new Float32Array(bands(level).reduce((a, b) => a * b)),
+          ),
+        ]),
+      ),
   };
 }
 

@@ -42,31 +42,45 @@ export interface GeneratorJudgement {
   readonly level: number;
 }
 
-/** The weighted sum and its terms, before weighting; all scalars. */
-export interface GeneratorLoss {
+/** What is left of the loss without the adversary: the weighted sum and its terms, before weighting; all scalars. */
+export interface FidelityLoss {
   readonly loss: Tensor;
-  readonly adversarial: Tensor;
   /** Mean squared error; for Haar 3/4 of the mean squared error of the detail bands, since the low band is shared. */
   readonly reconstruction: Tensor;
   /** 1 - SSIM. */
   readonly similarity: Tensor;
 }
 
-/** L_G = alpha L_adv + lambda MSE(fake, real) + nu (1 - SSIM), where L_adv = -mean sigmoid(D(fake)). */
-export function faithfulGeneratorLoss(
-  { fake, real, fakeScore, level }: GeneratorJudgement,
+/** The same with the adversary's term. */
+export interface GeneratorLoss extends FidelityLoss {
+  readonly adversarial: Tensor;
+}
+
+/** lambda MSE(fake, real) + nu (1 - SSIM): how far the image is from the true one. */
+export function faithfulFidelity(
+  { fake, real, level }: Pick<GeneratorJudgement, "fake" | "real" | "level">,
   weights: GeneratorWeights = RELEASED_WEIGHTS,
-  { boundedAdversary, signedSimilarity }: WmgmDefects = RELEASED_DEFECTS,
-): GeneratorLoss {
-  const adversarial = boundedAdversary ? neg(mean(sigmoid(fakeScore))) : mean(softplus(neg(fakeScore)));
+  { signedSimilarity }: WmgmDefects = RELEASED_DEFECTS,
+): FidelityLoss {
   const reconstruction = mean(square(sub(fake, real)));
   const toUnit = (x: Tensor) => (signedSimilarity ? div(add(x, 1), 2) : div(x, 2 ** (level - 1)));
   const similarity = sub(1, ssim(toUnit(fake), toUnit(real)));
-  const loss = add(
-    add(mul(adversarial, weights.adversarial), mul(reconstruction, weights.reconstruction)),
-    mul(similarity, weights.similarity),
-  );
-  return { loss, adversarial, reconstruction, similarity };
+  const loss = add(mul(reconstruction, weights.reconstruction), mul(similarity, weights.similarity));
+  return { loss, reconstruction, similarity };
+}
+
+/** L_G = alpha L_adv + lambda MSE(fake, real) + nu (1 - SSIM), where L_adv = -mean sigmoid(D(fake)). */
+export function faithfulGeneratorLoss(
+  judgement: GeneratorJudgement,
+  weights: GeneratorWeights = RELEASED_WEIGHTS,
+  defects: WmgmDefects = RELEASED_DEFECTS,
+): GeneratorLoss {
+  const { fakeScore } = judgement;
+  const adversarial = defects.boundedAdversary
+    ? neg(mean(sigmoid(fakeScore)))
+    : mean(softplus(neg(fakeScore)));
+  const { loss: fidelity, ...terms } = faithfulFidelity(judgement, weights, defects);
+  return { loss: add(fidelity, mul(adversarial, weights.adversarial)), adversarial, ...terms };
 }
 
 /**

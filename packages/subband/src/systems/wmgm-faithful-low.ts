@@ -2,7 +2,7 @@
  * @module The coarsest low band of the released WMGM: normalised by its range over the whole training set and kept in
  * 8-bit files, on which a pixel diffusion is trained as on any pictures; and the way back when sampling.
  */
-import { add, cast, clamp, div, mul, reshape, sub, type Tensor, type Traced } from "onnxgrad";
+import { add, cast, clamp, div, mul, reshape, sub, type Tensor } from "onnxgrad";
 import { type Coefficients, type Formulation, vpEpsilonFormulation } from "../diffusion/preconditioning.ts";
 import { ddpmSchedule, type DiscreteSchedule } from "../diffusion/schedules/ddpm-discrete.ts";
 import type { Params } from "../nn/layers.ts";
@@ -116,35 +116,18 @@ export function denoiseLow(params: Params<ScoreUnetParams>, x: Tensor, c: LowCoe
 
 /** The {@link Stage} `low`: a pixel diffusion whose pixels are the normalised low band. */
 export function faithfulLowStage(config: WmgmFaithfulConfig): Stage {
-  const { channels, height, width, levels, low, lowShare } = config;
-  const pixelStage = diffusionStage({
+  const { height, width, levels, low, lowShare } = config;
+  return diffusionStage({
     name: "low",
     share: lowShare,
     network: lowNetwork(config),
     formulation: lowFormulation(config),
-    scaling: {
-      lowMean: Array.from({ length: channels }, () => 0),
-      lowStd: Array.from({ length: channels }, () => 1),
-      detailRms: [],
-    },
-    height: height / 2 ** levels,
-    width: width / 2 ** levels,
-    levels: 0,
+    height,
+    width,
+    levels,
+    prepare: (pixels) => normalizeLow(orthonormalLow(toUnit(pixels), levels), config),
     batch: low.batch,
     lr: low.lr,
     emaDecay: low.emaDecay,
   });
-  const step = pixelStage.programs["step"]!;
-  type Args = { readonly state: Traced<never>; readonly pixels: Tensor };
-  const build = step.build as (args: Args) => Readonly<Record<string, unknown>>;
-  return {
-    ...pixelStage,
-    programs: {
-      step: {
-        inputs: { ...step.inputs, pixels: [low.batch, channels, height, width] },
-        build: (args: Args) =>
-          build({ ...args, pixels: normalizeLow(orthonormalLow(toUnit(args.pixels), levels), config) }),
-      },
-    },
-  };
 }

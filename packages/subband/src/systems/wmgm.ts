@@ -26,7 +26,7 @@ import { countParameters } from "../nn/layers.ts";
 import { initScoreUnet, scoreUnet, type ScoreUnetParams } from "../nn/score-unet.ts";
 import { detailStage } from "./detail-stage.ts";
 import { diffusionStage } from "./diffusion-stage.ts";
-import { restoreLow, synthesiseLevel } from "./band-scaling.ts";
+import { coarsestLow, restoreLow, standardizeLow, synthesiseLevel } from "./band-scaling.ts";
 import { traceInputs } from "./cost.ts";
 import type { Stage } from "./stage.ts";
 import type { CompiledSampler, NetworkUse, System, TracedSampler } from "./system.ts";
@@ -60,10 +60,10 @@ function wmgmStages(config: WmgmConfig): readonly Stage[] {
     share: lowShare,
     network: scoreNetwork(config),
     formulation: wmgmFormulation(config),
-    scaling,
     height,
     width,
     levels,
+    prepare: (pixels) => standardizeLow(coarsestLow(pixels, levels), scaling),
     batch: low.batch,
     lr: low.lr,
     emaDecay: low.emaDecay,
