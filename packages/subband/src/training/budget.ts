@@ -33,7 +33,7 @@ export async function measureStepSeconds(stage: Stage, options: RunnerOptions, r
       const { stepMs } = await runner.step(1e9, 0);
       if (i >= 2) times.push(stepMs);
     }
-    await runner.disposeAllBut([]);
+    await runner.dispose();
     times.sort((a, b) => a - b);
     seconds += (share * times[Math.floor(times.length / 2)]!) / 1000;
   }

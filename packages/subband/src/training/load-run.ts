@@ -3,21 +3,27 @@ import { type NamedArray, UserError } from "onnxgrad";
 import { loadCheckpoint } from "./checkpoint.ts";
 import { RunConfig } from "./run-config.ts";
 import { readRun } from "./run-directory.ts";
+import { type BestMoment, bestMoments, chooseWeights, type WeightsName } from "./weights.ts";
 
 /** A trained run. */
 export interface LoadedRun {
   readonly config: RunConfig;
   readonly seed: number;
+  /** Arrays by name, the chosen weights under each stage's own name. */
   readonly tensors: ReadonlyMap<string, NamedArray>;
+  readonly weights: WeightsName;
+  /** Where the best weights of each stage stood, as far as there are any. */
+  readonly best: Readonly<Record<string, BestMoment>>;
   /** One line for the user when a damaged checkpoint was passed over. */
   readonly warning: string | undefined;
 }
 
 /**
- * Opens the run directory `dir`.
- * @throws UserError `run/...`, `checkpoint/...`; `run/untrained` when nothing has been saved yet.
+ * Opens the run directory `dir`, with its last or its best weights.
+ * @throws UserError `run/...`, `checkpoint/...`; `run/untrained` when nothing has been saved yet, `run/no-best` when the
+ * best weights are asked for and there are none.
  */
-export function loadRun(dir: string): LoadedRun {
+export function loadRun(dir: string, weights: WeightsName = "last"): LoadedRun {
   const { config, seed } = readRun(dir, RunConfig);
   const checkpoint = loadCheckpoint(dir);
   if (checkpoint === undefined)
@@ -25,5 +31,13 @@ export function loadRun(dir: string): LoadedRun {
       "run/untrained",
       `nothing saved yet: run "${dir}" has no checkpoint. Train it first: subband train --out ${dir}`,
     );
-  return { config, seed, tensors: checkpoint.tensors, warning: checkpoint.warning };
+  const { tensors, metadata, warning } = checkpoint;
+  return {
+    config,
+    seed,
+    tensors: chooseWeights(tensors, weights, dir),
+    weights,
+    best: bestMoments(metadata),
+    warning,
+  };
 }

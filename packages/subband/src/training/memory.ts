@@ -44,7 +44,8 @@ export async function estimateMemory(stages: readonly Stage[]): Promise<MemoryEs
       const context = { seed: 0, step: 0, imagesSeen: 0, progress: point / POINTS, lrScale: 1 };
       return [...programsInTurn(stage, context)].reduce((total, name) => total + peaks.get(name)!, 0);
     });
-    programs += ARENA_FACTOR * Math.max(...sums);
+    const judge = stage.score === undefined ? 0 : peakBytes(await traced(tree, stage.score.program));
+    programs += ARENA_FACTOR * (Math.max(...sums) + judge);
   }
   return { state, programs };
 }

@@ -1,7 +1,7 @@
 /** @module The configuration kept in `run.json`: which system, on which data, for how long; validated when read back. */
 import { unknownName } from "onnxgrad";
 import { z } from "zod";
-import type { Dataset } from "../data/dataset.ts";
+import type { ImageSource } from "../data/held-out.ts";
 import { measureBandScaling } from "../systems/band-scaling.ts";
 import type { System } from "../systems/system.ts";
 import { wmgm } from "../systems/wmgm.ts";
@@ -34,6 +34,8 @@ export interface RunData {
   readonly credit: string;
   /** Only the first so many images were looked at. */
   readonly limit?: number | undefined;
+  /** Images that are never trained on, only judged by; absent in runs begun before there were any. */
+  readonly heldOut?: number | undefined;
   /** Mirrored at random. */
   readonly flip: boolean;
 }
@@ -162,6 +164,7 @@ const Common = {
     licence: z.string(),
     credit: z.string(),
     limit: Count.optional(),
+    heldOut: z.int().nonnegative().optional(),
     flip: z.boolean(),
   }),
   minutes: Positive.optional(),
@@ -190,8 +193,8 @@ export interface Preset<Model> {
   readonly summary: string;
   /** How samples are drawn unless asked otherwise. */
   readonly sampling: { readonly sampler: string; readonly steps: number };
-  /** Fills in all defaults for images of a data set, and measures what it needs of them. @throws UserError `config/size`. */
-  resolve(options: ModelOptions, dataset: Dataset): Model;
+  /** Fills in all defaults for the images to train on, and measures what it needs of them. @throws UserError `config/size`. */
+  resolve(options: ModelOptions, dataset: ImageSource): Model;
   /** The options that `model` was resolved from, or would be. */
   chosen(model: Model): Required<Pick<ModelOptions, "batch" | "lr" | "baseWidth">>;
   system(model: Model): System;
@@ -201,7 +204,7 @@ export interface Preset<Model> {
 const SCALING_IMAGES = 10_000;
 
 /** Reads the images of a data set one at a time into the same array. */
-function reader(dataset: Dataset): (index: number) => Float32Array {
+function reader(dataset: ImageSource): (index: number) => Float32Array {
   const image = new Float32Array(dataset.channels * dataset.height * dataset.width);
   return (index) => {
     dataset.read(index, false, image, 0);

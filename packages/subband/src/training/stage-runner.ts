@@ -11,14 +11,25 @@ import {
   State,
   type StateTree,
 } from "onnxgrad";
+import { bestName, type BestMoment } from "./weights.ts";
 import { batchIndices, fillBatch } from "../data/batches.ts";
-import type { Dataset } from "../data/dataset.ts";
-import type { Stage, StepContext } from "../systems/stage.ts";
+import type { ImageSource } from "../data/held-out.ts";
+import type { Stage, StageProgram, StepContext } from "../systems/stage.ts";
 
 /** How far a stage is; what a checkpoint keeps beside the state. */
 export interface StageProgress {
   readonly step: number;
   readonly imagesSeen: number;
+  /** Where the best weights stood; absent before the first score. */
+  readonly best?: BestMoment;
+}
+
+/** What looking at the weights of a moment gave. */
+export interface Judgement {
+  /** The program's scalars by name, `score` among them. */
+  readonly metrics: Readonly<Record<string, number>>;
+  /** Whether these are the best weights so far, and were kept. */
+  readonly best: boolean;
 }
 
 /** What one step gave. */
@@ -34,11 +45,21 @@ export interface StepOutcome {
 /** Settings that all stages of a run share. */
 export interface RunnerOptions {
   readonly backend: Backend;
-  readonly dataset: Dataset;
+  readonly dataset: ImageSource;
+  /** Images that scores are measured on; without them no stage is scored. */
+  readonly heldOut?: ImageSource;
   readonly seed: number;
   /** Mirror images at random. */
   readonly flip: boolean;
 }
+
+/**
+ * A score costs at most about as much as a forward pass of its images; a step costs three and more. With one score every
+ * so many times its images, scores take up to 1 % of the time.
+ */
+const IMAGES_BETWEEN_SCORES = 33;
+/** Scores of a stage with a large budget. */
+const MOST_SCORES = 16;
 
 /** Steps that are looked ahead for the programs in use. */
 const AHEAD = 64;
@@ -59,6 +80,8 @@ export class StageRunner {
   readonly #state: State;
   readonly #programs = new Map<string, AnyProgram>();
   readonly #pixels: Float32Array;
+  #judge: AnyProgram | undefined;
+  #best: (BestMoment & { readonly tensors: ReadonlyMap<string, NamedArray> }) | undefined;
   #step = 0;
   #imagesSeen = 0;
 
@@ -71,24 +94,33 @@ export class StageRunner {
   }
 
   get progress(): StageProgress {
-    return { step: this.#step, imagesSeen: this.#imagesSeen };
+    const progress = { step: this.#step, imagesSeen: this.#imagesSeen };
+    if (this.#best === undefined) return progress;
+    const { imagesSeen, score } = this.#best;
+    return { ...progress, best: { imagesSeen, score } };
   }
 
-  /** The state's arrays, named `<stage>.<name>`; views, valid until the next step. */
+  /**
+   * The state's arrays, named `<stage>.<name>`, and those of the best moment, named `best.<stage>.<name>`; views, valid
+   * until the next step.
+   */
   tensors(): [string, NamedArray][] {
-    return [...this.#state.tensors()].map(([name, array]) => [`${this.stage.name}.${name}`, array]);
+    const named = (prefix: string, arrays: Iterable<[string, NamedArray]>) =>
+      [...arrays].map(([name, array]): [string, NamedArray] => [`${prefix}.${name}`, array]);
+    const { name } = this.stage;
+    return [...named(name, this.#state.tensors()), ...named(bestName(name), this.#best?.tensors ?? [])];
   }
 
   /** Takes up a saved state. @throws UserError `state/mismatch`. */
-  restore(tensors: ReadonlyMap<string, NamedArray>, { step, imagesSeen }: StageProgress): void {
-    const prefix = `${this.stage.name}.`;
-    this.#state.load(
+  restore(tensors: ReadonlyMap<string, NamedArray>, { step, imagesSeen, best }: StageProgress): void {
+    const under = (prefix: string) =>
       new Map(
         [...tensors].flatMap(([name, array]) =>
-          name.startsWith(prefix) ? [[name.slice(prefix.length), array] as const] : [],
+          name.startsWith(`${prefix}.`) ? [[name.slice(prefix.length + 1), array] as const] : [],
         ),
-      ),
-    );
+      );
+    this.#state.load(under(this.stage.name));
+    this.#best = best && { ...best, tensors: under(bestName(this.stage.name)) };
     this.#step = step;
     this.#imagesSeen = imagesSeen;
   }
@@ -97,6 +129,7 @@ export class StageRunner {
   reset(): void {
     const initial = new State(this.stage.initialState(this.#options.seed)).tensors();
     this.#state.load(initial);
+    this.#best = undefined;
     this.#step = 0;
     this.#imagesSeen = 0;
   }
@@ -136,19 +169,68 @@ export class StageRunner {
     return { metrics, dataMs, noiseMs, stepMs: performance.now() - started };
   }
 
+  /**
+   * Whether the last step towards `totalImages` reached a moment to score: a pure function of both numbers, as resuming
+   * needs. The end of the stage always is one.
+   */
+  scoreIsDue(totalImages: number): boolean {
+    const { score, batch } = this.stage;
+    if (score === undefined || this.#options.heldOut === undefined) return false;
+    if (this.#imagesSeen >= totalImages) return true;
+    const images = score.batch * score.batches;
+    const interval = Math.max(totalImages / MOST_SCORES, IMAGES_BETWEEN_SCORES * images);
+    return Math.floor(this.#imagesSeen / interval) > Math.floor((this.#imagesSeen - batch) / interval);
+  }
+
+  /** Scores the present weights on the held-out images, and keeps them when none were better. */
+  async judge(): Promise<Judgement> {
+    const { stage } = this;
+    const { heldOut, seed } = this.#options;
+    invariant(stage.score && heldOut, `stage ${stage.name} has nothing to be judged by`);
+    const { weights, batch, batches, program, feeds } = stage.score;
+    this.#judge ??= await this.#compile(program);
+    const pixels = new Float32Array(batch * heldOut.channels * heldOut.height * heldOut.width);
+    const metrics: Record<string, number> = {};
+    for (let index = 0; index < batches; index++) {
+      const indices = Uint32Array.from({ length: batch }, (_, i) => (index * batch + i) % heldOut.count);
+      fillBatch(heldOut, { indices, flips: new Uint8Array(batch) }, pixels);
+      const outputs = await this.#judge.run({ pixels, ...feeds(seed, index) } as never);
+      for (const [name, value] of Object.entries(outputs as Readonly<Record<string, Float32Array>>))
+        metrics[name] = (metrics[name] ?? 0) + value[0]! / batches;
+    }
+    const score = metrics["score"]!;
+    const best = Number.isFinite(score) && !(score >= (this.#best?.score ?? Infinity));
+    if (best) {
+      const kept = [...this.#state.tensors()].filter(([name]) =>
+        weights.some((part) => `${name}.`.startsWith(`${part}.`)),
+      );
+      const tensors = new Map(kept.map(([name, { shape, data }]) => [name, { shape, data: data.slice() }]));
+      this.#best = { imagesSeen: this.#imagesSeen, score, tensors };
+    }
+    return { metrics, best };
+  }
+
   /** The compiled program of this name. */
   async program(name: string): Promise<AnyProgram> {
     const known = this.#programs.get(name);
     if (known !== undefined) return known;
     const description = this.stage.programs[name];
     invariant(description, `stage ${this.stage.name} has no program ${name}`);
-    const program = (await compile(
-      this.#options.backend,
-      { state: this.#state, inputs: description.inputs },
-      description.build as never,
-    )) as unknown as AnyProgram;
+    const program = await this.#compile(description);
     this.#programs.set(name, program);
     return program;
+  }
+
+  async #compile({ inputs, build }: StageProgram): Promise<AnyProgram> {
+    const program = await compile(this.#options.backend, { state: this.#state, inputs }, build as never);
+    return program as unknown as AnyProgram;
+  }
+
+  /** Frees everything that was compiled. */
+  async dispose(): Promise<void> {
+    await this.disposeAllBut([]);
+    await this.#judge?.dispose();
+    this.#judge = undefined;
   }
 
   /** Frees the programs that are not `keep`. */

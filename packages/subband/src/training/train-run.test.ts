@@ -13,9 +13,10 @@ import { imagesForSeconds } from "./budget.ts";
 import { loadCheckpoint } from "./checkpoint.ts";
 import { readMetrics } from "./metrics-log.ts";
 import { RunConfig, systemOf } from "./run-config.ts";
-import { readRun, runPaths } from "./run-directory.ts";
+import { readRun, runPaths, writeRun } from "./run-directory.ts";
 import { openTrainingData, resolveRunConfig, trainRun, type TrainRequest } from "./train-run.ts";
 import type { TrainEvent } from "./trainer.ts";
+import { bestMoments } from "./weights.ts";
 
 let cache: string;
 let dir: string;
@@ -114,6 +115,21 @@ describe("trainRun()", () => {
       expect(of(killed, "metrics.jsonl").toString(), grid).toBe(of(straight, "metrics.jsonl").toString());
       expect(of(killed, "state.safetensors").equals(of(straight, "state.safetensors")), grid).toBe(true);
       expect(of(killed, "run.json").toString(), grid).toBe(of(straight, "run.json").toString());
+
+      // The best weights are those of the least score in the log, and lie in the same file.
+      const { tensors, metadata } = loadCheckpoint(straight)!;
+      const scores = readMetrics(runPaths(straight).metrics).filter((record) => "score" in record);
+      for (const [stage, best] of Object.entries(bestMoments(metadata))) {
+        const mine = scores.filter((record) => record["stage"] === stage);
+        expect(best.score, stage).toBe(Math.min(...mine.map((record) => Number(record["score"]))));
+        const held = [...tensors.keys()].filter((name) => name.startsWith(`best.${stage}.`));
+        expect(held, stage).toEqual(
+          [...tensors.keys()].flatMap((name) =>
+            name.startsWith(`${stage}.average.`) ? [`best.${name}`] : [],
+          ),
+        );
+      }
+      expect(Object.keys(bestMoments(metadata)).sort()).toEqual(["detail", "low"]);
     },
   );
 
@@ -159,6 +175,26 @@ describe("trainRun()", () => {
     expect((await trainHere(request)).map(({ kind }) => kind)).toEqual(["resumed"]);
     expect(stepsIn(await trainHere({ ...request, images: 32 }))).toBe(2);
     expect(readRun(dir, RunConfig).config.images).toEqual({ low: 32 });
+  });
+
+  test("holds images out, and a run begun before there were any goes on with all of them", async () => {
+    const request = { ...LOW_ONLY, limit: 128, images: 64, out: dir };
+    await trainHere(request, { stopAt: 2 });
+    const { config, ...record } = readRun(dir, RunConfig);
+    expect(config.data).toMatchObject({ count: 128, heldOut: 2 });
+    const losses = (): unknown[] => readMetrics(runPaths(dir).metrics).map((each) => each["loss"]);
+    const before = losses();
+    await trainHere(request, { stopAt: 1 });
+    // The same run as an older version left it: without the field, and thus with another order of images.
+    const { heldOut: _, ...data } = config.data;
+    rmSync(join(dir, "state.safetensors"));
+    rmSync(join(dir, "state.previous.safetensors"));
+    writeRun(dir, { ...record, imagesSeen: {}, config: { ...config, data } });
+    await trainHere(request);
+    const { data: kept } = readRun(dir, RunConfig).config;
+    expect(kept).not.toHaveProperty("heldOut");
+    expect(losses().slice(0, 2)).not.toEqual(before);
+    expect(bestMoments(loadCheckpoint(dir)!.metadata)["low"]).toBeDefined();
   });
 
   test("minutes become whole steps when the run begins, at least one; more minutes are more of the same", async () => {

@@ -6,6 +6,7 @@ import { join } from "node:path";
 import { type Backend, type NamedArray, UserError } from "onnxgrad";
 import { type Dataset, requireImages } from "../data/dataset.ts";
 import type { DatasetOptions } from "../data/dataset-recipes.ts";
+import { heldOutCount, splitDataset } from "../data/held-out.ts";
 import { openDataset } from "../data/open-dataset.ts";
 import { sampleImages } from "../systems/sampling.ts";
 import type { System } from "../systems/system.ts";
@@ -99,7 +100,9 @@ export async function openTrainingData(request: TrainRequest, listener: RunListe
 /** The configuration of a request, all defaults filled in, save for the images of a budget in minutes (see `images`). */
 export function resolveRunConfig(request: TrainRequest, dataset: Dataset): RunConfig {
   const { levels, batch, lr, width: baseWidth, preset = "wmgm" } = request;
-  const model = presets[preset].resolve({ levels, batch, lr, baseWidth }, dataset);
+  const heldOut = heldOutCount(dataset.count);
+  const { training } = splitDataset(dataset, heldOut);
+  const model = presets[preset].resolve({ levels, batch, lr, baseWidth }, training);
   return RunConfig.parse({
     preset,
     data: {
@@ -110,6 +113,7 @@ export function resolveRunConfig(request: TrainRequest, dataset: Dataset): RunCo
       licence: dataset.licence,
       credit: dataset.credit,
       ...(request.limit === undefined ? {} : { limit: request.limit }),
+      heldOut,
       flip: request.flip ?? true,
     },
     ...(request.images === undefined ? { minutes: request.minutes ?? DEFAULT_MINUTES } : {}),
@@ -174,7 +178,9 @@ export async function trainRun(
         `run "${request.out}" was trained on other images (${config.data.name}, ${config.data.count} images). Restore them, or choose another --out.`,
       );
     const system = systemOf(config);
-    const options = { backend, dataset, seed, flip: config.data.flip };
+    // A run that was begun before images were held out goes on with all of them, in the same order.
+    const { training, heldOut } = splitDataset(dataset, config.data.heldOut ?? 0);
+    const options = { backend, dataset: training, heldOut, seed, flip: config.data.flip };
     const { minutes } = config;
     if (known === undefined) {
       const secondsLeft = () =>
@@ -218,6 +224,9 @@ export async function trainRun(
           const { stage, step, imagesSeen, metrics } = event;
           (log ?? logAt({})).append({ stage, step, images: imagesSeen, ...metrics });
           seen[stage] = imagesSeen;
+        } else if (event.kind === "score") {
+          const { stage, step, imagesSeen, metrics, best } = event;
+          log?.append({ stage, step, images: imagesSeen, ...metrics, best });
         } else if (event.kind === "rollback") {
           const { stage, step, lrScale, progress } = event;
           logAt(progress).append({ stage, images: progress[stage], rollback: step, lrScale });

@@ -1,12 +1,13 @@
-import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { add, mean, mul, scalar, square, sub, type Tensor, UserError } from "onnxgrad";
+import { add, mean, mul, scalar, sqrt, square, sub, type Tensor, UserError } from "onnxgrad";
 import { node } from "onnxgrad/node";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { createDataset } from "../data/dataset.ts";
 import type { Stage, StepContext } from "../systems/stage.ts";
 import { loadCheckpoint, saveCheckpoint } from "./checkpoint.ts";
+import { bestMoments, chooseWeights } from "./weights.ts";
 import { train, type TrainEvent, type TrainOptions, type TrainSummary } from "./trainer.ts";
 
 let dir: string;
@@ -36,10 +37,15 @@ function meanStage({
   name = "mean",
   share = 1,
   poison = () => 0,
+  lr = 0.1,
+  score,
 }: {
   readonly name?: string;
   readonly share?: number;
   readonly poison?: Poison;
+  readonly lr?: number;
+  /** The score, of w and the mean of two held-out images. */
+  readonly score?: (w: Tensor, goal: Tensor) => Tensor;
 } = {}): Stage {
   return {
     name,
@@ -61,7 +67,28 @@ function meanStage({
       },
     },
     select: () => "step",
-    feeds: (context) => ({ lr: 0.1 * context.lrScale, poison: poison(context) }),
+    feeds: (context) => ({ lr: lr * context.lrScale, poison: poison(context) }),
+    ...(score && {
+      score: {
+        weights: ["w"],
+        batch: BATCH,
+        batches: 1,
+        program: {
+          inputs: { pixels: [BATCH, 1, 2, 2] },
+          build: ({
+            state,
+            pixels,
+          }: {
+            readonly state: { readonly w: Tensor };
+            readonly pixels: Tensor;
+          }) => ({
+            score: score(state.w, mean(pixels)),
+            w: state.w,
+          }),
+        },
+        feeds: () => ({}),
+      },
+    }),
   };
 }
 
@@ -252,5 +279,124 @@ describe("a checkpoint of something else", () => {
       saveCheckpoint(dir, { tensors, metadata: { progress } });
       expect((await run([meanStage()])).error, progress).toMatchObject({ code: "train/mismatch" });
     }
+  });
+});
+
+describe("scores and the best weights", () => {
+  /** Follows each batch closely, so that it comes nearer the goal and leaves it again. */
+  const restless = (): Stage => meanStage({ lr: 0.7, score: (value, goal) => square(sub(value, goal)) });
+  const scored = { heldOut: dataset, steps: 200 };
+  type Score = Extract<TrainEvent, { readonly kind: "score" }>;
+  const scoresIn = (events: readonly TrainEvent[]): Score[] =>
+    events.flatMap((event) => (event.kind === "score" ? [event] : []));
+  const least = (scores: readonly Score[]): Score =>
+    scores.reduce((a, b) => (b.metrics["score"]! < a.metrics["score"]! ? b : a));
+  const bestW = (): number =>
+    chooseWeights(loadCheckpoint(dir)!.tensors, "best", dir).get("mean.w")!.data[0]!;
+  const savedBest = () => bestMoments(loadCheckpoint(dir)!.metadata)["mean"];
+  const stateBytes = (): Buffer => readFileSync(join(dir, "state.safetensors"));
+  const stopAt = (step: number): Partial<TrainOptions> => {
+    const controller = new AbortController();
+    return {
+      signal: controller.signal,
+      onEvent: (event) => {
+        if (event.kind === "step" && event.step === step) controller.abort();
+      },
+    };
+  };
+
+  test("the best are those of the least score that was told, and the last are kept beside them", async () => {
+    const { events, summary } = await run([restless()], scored);
+    const scores = scoresIn(events);
+    const winner = least(scores);
+    expect(winner.imagesSeen, "a test in which the last are the best would show nothing").toBeLessThan(400);
+    expect(savedBest()).toEqual({ imagesSeen: winner.imagesSeen, score: winner.metrics["score"] });
+    expect(summary!.progress["mean"]!.best).toEqual(savedBest());
+    expect(bestW()).toBe(winner.metrics["w"]);
+    expect(w()).toBe(scores.at(-1)!.metrics["w"]);
+    let lowest = Infinity;
+    for (const { best, imagesSeen, metrics } of scores) {
+      expect(best, `at ${imagesSeen} images`).toBe(metrics["score"]! < lowest);
+      lowest = Math.min(lowest, metrics["score"]!);
+    }
+  });
+
+  test("come every 33 times the images they look at, at most 16 times, and at the end", async () => {
+    const moments = async (steps: number): Promise<number[]> => {
+      rmSync(dir, { recursive: true });
+      mkdirSync(dir);
+      return scoresIn((await run([restless()], { ...scored, steps })).events).map((each) => each.imagesSeen);
+    };
+    expect(await moments(200)).toEqual([66, 132, 198, 264, 330, 396, 400]);
+    expect(await moments(1600)).toEqual(Array.from({ length: 16 }, (_, i) => 200 * (i + 1)));
+    expect(await moments(5)).toEqual([10]);
+  });
+
+  test("interrupted before, at and after a score, a run ends in the bytes of a straight one", async () => {
+    await run([restless()], scored);
+    const straight = stateBytes();
+    for (const step of [32, 33, 34, 150, 199]) {
+      rmSync(dir, { recursive: true });
+      mkdirSync(dir);
+      await run([restless()], { ...scored, ...stopAt(step) });
+      await run([restless()], scored);
+      expect(stateBytes().equals(straight), `stopped at step ${step}`).toBe(true);
+    }
+  });
+
+  test("a larger budget goes on from the best so far", async () => {
+    const first = scoresIn((await run([restless()], { ...scored, steps: 100 })).events);
+    const more = scoresIn((await run([restless()], { ...scored, steps: 300 })).events);
+    expect(savedBest()!.score).toBe(least([...first, ...more]).metrics["score"]);
+  });
+
+  test("a checkpoint without best weights, as older versions wrote it, goes on and gets them", async () => {
+    await run([meanStage({ lr: 0.7 })], { steps: 100 });
+    expect(savedBest()).toBeUndefined();
+    const { events } = await run([restless()], scored);
+    expect(scoresIn(events).map(({ imagesSeen }) => imagesSeen)).toEqual([264, 330, 396, 400]);
+    expect(savedBest()!.score).toBe(least(scoresIn(events)).metrics["score"]);
+  });
+
+  test("a roll-back takes the best weights back too, to the checkpoint's or to none", async () => {
+    const poisoned = (): Stage => ({
+      ...restless(),
+      feeds: ({ step, lrScale }) => ({
+        lr: 0.7 * lrScale,
+        poison: step === 120 && lrScale === 1 ? Infinity : 0,
+      }),
+    });
+    for (const stop of [50, undefined]) {
+      rmSync(dir, { recursive: true });
+      mkdirSync(dir);
+      const before =
+        stop === undefined ? [] : (await run([poisoned()], { ...scored, ...stopAt(stop) })).events;
+      const { events } = await run([poisoned()], scored);
+      const after = events.slice(events.findIndex(({ kind }) => kind === "rollback"));
+      expect(after[0], `checkpoint at ${stop}`).toMatchObject({ progress: { mean: 2 * (stop ?? 0) } });
+      const winner = least([...scoresIn(before), ...scoresIn(after)]);
+      expect(savedBest(), `checkpoint at ${stop}`).toEqual({
+        imagesSeen: winner.imagesSeen,
+        score: winner.metrics["score"],
+      });
+    }
+  });
+
+  test("a score that is not a number is never the best", async () => {
+    // w sinks from 1 to below 0, where it has no root.
+    const { events } = await run([meanStage({ lr: 0.02, score: (value) => sqrt(value) })], scored);
+    const scores = scoresIn(events);
+    expect(scores.at(-1)).toMatchObject({ best: false, metrics: { score: Number.NaN } });
+    const numbers = scores.filter(({ metrics }) => Number.isFinite(metrics["score"]));
+    expect(savedBest()!.score).toBe(least(numbers).metrics["score"]);
+  });
+
+  test("without held-out images nothing is scored, and a checkpoint is what it was", async () => {
+    await run([restless()], { steps: 100 });
+    const unscored = stateBytes();
+    rmSync(dir, { recursive: true });
+    mkdirSync(dir);
+    await run([meanStage({ lr: 0.7 })], { steps: 100, heldOut: dataset });
+    expect(stateBytes().equals(unscored)).toBe(true);
   });
 });

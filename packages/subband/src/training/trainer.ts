@@ -5,13 +5,21 @@
 import { type NamedArray, UserError } from "onnxgrad";
 import type { Stage } from "../systems/stage.ts";
 import { loadCheckpoint, saveCheckpoint } from "./checkpoint.ts";
-import { type RunnerOptions, type StageProgress, StageRunner } from "./stage-runner.ts";
+import { type Judgement, type RunnerOptions, type StageProgress, StageRunner } from "./stage-runner.ts";
 
 /** What happens during training, in the order in which it happens. */
 export type TrainEvent =
   | { readonly kind: "resumed"; readonly progress: Readonly<Record<string, number>> }
   | { readonly kind: "warning"; readonly message: string }
   | ({ readonly kind: "step"; readonly stage: string } & StageProgress & StepReport)
+  | ({
+      readonly kind: "score";
+      readonly stage: string;
+      readonly step: number;
+      readonly imagesSeen: number;
+      /** Milliseconds that it took. */
+      readonly scoreMs: number;
+    } & Judgement)
   | { readonly kind: "saved"; readonly imagesSeen: number }
   | {
       readonly kind: "rollback";
@@ -60,6 +68,8 @@ export interface TrainSummary {
   /** Shares of the time in steps that went into reading data, and into drawing noise; 0..1. */
   readonly dataShare: number;
   readonly noiseShare: number;
+  /** Time spent on scores, as a share of the time in steps. */
+  readonly scoreShare: number;
 }
 
 /** Roll-backs before giving up. */
@@ -130,6 +140,7 @@ export async function train(options: TrainOptions): Promise<TrainSummary> {
   let dataMs = 0;
   let noiseMs = 0;
   let totalMs = 0;
+  let scoreMs = 0;
   let nextPreview = previews.filter(reached).length;
   for (
     let runner = next(runners, fraction);
@@ -161,7 +172,29 @@ export async function train(options: TrainOptions): Promise<TrainSummary> {
     dataMs += outcome.dataMs;
     noiseMs += outcome.noiseMs;
     totalMs += outcome.stepMs;
-    await report({ kind: "step", stage: stage.name, ...runner.progress, ...outcome, done: done() });
+    const { step, imagesSeen: seenHere } = runner.progress;
+    await report({
+      kind: "step",
+      stage: stage.name,
+      step,
+      imagesSeen: seenHere,
+      ...outcome,
+      done: done(),
+    });
+    if (runner.scoreIsDue(images[stage.name]!)) {
+      const began = performance.now();
+      const judgement = await runner.judge();
+      const took = performance.now() - began;
+      scoreMs += took;
+      await report({
+        kind: "score",
+        stage: stage.name,
+        step,
+        imagesSeen: seenHere,
+        ...judgement,
+        scoreMs: took,
+      });
+    }
     if (nextPreview < previews.length && reached(previews[nextPreview]!)) {
       nextPreview++;
       await options.onPreview?.(tensors(), done());
@@ -173,12 +206,13 @@ export async function train(options: TrainOptions): Promise<TrainSummary> {
   }
   // Stopped before the first step, or while the last event was handled.
   if (savedAt !== seen() && allFinite(tensors())) await save();
-  await Promise.all(runners.map((runner) => runner.disposeAllBut([])));
+  await Promise.all(runners.map((runner) => runner.dispose()));
   return {
     finished: runners.every((runner) => fraction(runner) >= 1),
     progress: Object.fromEntries(runners.map((runner) => [runner.stage.name, runner.progress])),
     dataShare: totalMs === 0 ? 0 : dataMs / totalMs,
     noiseShare: totalMs === 0 ? 0 : noiseMs / totalMs,
+    scoreShare: totalMs === 0 ? 0 : scoreMs / totalMs,
   };
 }
 
@@ -204,7 +238,12 @@ function parseCounters(text: string | undefined): Counters {
     const value = JSON.parse(text ?? "") as Counters;
     const whole = (n: unknown) => Number.isSafeInteger(n) && (n as number) >= 0;
     const good =
-      Object.values(value.stages).every(({ step, imagesSeen }) => whole(step) && whole(imagesSeen)) &&
+      Object.values(value.stages).every(
+        ({ step, imagesSeen, best }) =>
+          whole(step) &&
+          whole(imagesSeen) &&
+          (best === undefined || (whole(best.imagesSeen) && Number.isFinite(best.score))),
+      ) &&
       value.lrScale > 0 &&
       whole(value.rollbacks);
     if (good) return value;
