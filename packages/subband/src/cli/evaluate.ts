@@ -2,6 +2,7 @@
 import { dirname, join } from "node:path";
 import type { Command } from "commander";
 import type { Context } from "./context.ts";
+import { bestLine } from "./format.ts";
 import { addExamples, parseCount, parsePositive } from "./options.ts";
 import { emit, formatTable } from "./output.ts";
 
@@ -9,6 +10,7 @@ interface EvaluateFlags {
   readonly n: number;
   readonly steps?: number;
   readonly sampler?: string;
+  readonly weights?: string;
   readonly seed: number;
   readonly out?: string;
   readonly threads?: number;
@@ -23,6 +25,7 @@ export function register(program: Command, context: Context): void {
     .option("-n, --n <count>", "images to generate and to compare with", parsePositive, 2000)
     .option("--steps <k>", "steps of the sampler on the low band (default: the preset's)", parsePositive)
     .option("--sampler <name>", "sampler of the low band (default: the preset's)")
+    .option("--weights <name>", "last, or best: of the moment with the best score (default: last)")
     .option("--seed <n>", "seed of the images", parseCount, 0)
     .option("--out <file>", "CSV of the band statistics (default: bands.csv in the run)")
     .option("--threads <n>", "threads inside one operation (default: all cores)", parsePositive)
@@ -42,7 +45,8 @@ async function evaluate(context: Context, run: string, flags: EvaluateFlags): Pr
   const { samplingOf, systemOf } = await import("../training/run-config.ts");
   const { makeFolder } = await import("../training/run-directory.ts");
   const { createProgress } = await import("./progress.ts");
-  const { config, tensors } = loadRun(run);
+  const { weightsNamed } = await import("../training/weights.ts");
+  const { config, tensors, weights, best, warning } = loadRun(run, weightsNamed(flags.weights ?? "last"));
   const usual = samplingOf(config);
   const {
     n,
@@ -54,6 +58,7 @@ async function evaluate(context: Context, run: string, flags: EvaluateFlags): Pr
   } = flags;
   const progress = createProgress(context);
   try {
+    if (warning !== undefined) progress.note(`warning: ${warning}`);
     const system = systemOf(config);
     const dataset = await openDataset(config.data.source, {
       size: system.image,
@@ -98,6 +103,7 @@ async function evaluate(context: Context, run: string, flags: EvaluateFlags): Pr
             "images",
             `${n}, seed ${seed}, ${sampler} ${steps} steps, ${figures.nfeLow} + ${figures.nfeDetail} calls`,
           ],
+          ...(weights === "last" ? [] : [["best weights", bestLine(best)] as const]),
           [
             "radial error",
             `${figures.radialSpectrumError.toFixed(4)} (two halves of the data: ${figures.radialSpectrumFloor.toFixed(4)})`,
@@ -107,7 +113,7 @@ async function evaluate(context: Context, run: string, flags: EvaluateFlags): Pr
         ]),
         ...[header, ...rows].map((row) => row.map((cell) => cell.padStart(18)).join("")),
       ],
-      json: { run, seed, sampler, steps, ...figures, out },
+      json: { run, seed, sampler, steps, weights, best, ...figures, out },
     });
   } finally {
     progress.finish();

@@ -102,6 +102,8 @@ describe("subband export", () => {
       bytes: bytes.length,
       sampler: "ddpm",
       steps: 3,
+      weights: "last",
+      best: {},
       nfeLow: 3,
       nfeDetail: 1,
       inputs: [
@@ -127,6 +129,8 @@ describe("subband export", () => {
     mkdirSync(untrained);
     writeRun(untrained, { versions: { ...versions() }, seed: 1, imagesSeen: {}, config });
     for (const [argv, message] of [
+      [[run, "--weights", "bets"], /^error: unknown weights: "bets"\. Did you mean "best"\?.*\n$/],
+      [[run, "--weights", "best"], /^error: no best weights: .*\n$/],
       [[run, "--sampler", "huen"], /^error: unknown sampler: "huen"\. Did you mean "heun"\?.*\n$/],
       [[join(dir, "nowhere")], /^error: .*nowhere.*\n$/],
       [[untrained], /^error: nothing saved yet: .*\n$/],

@@ -2,9 +2,9 @@
 import { dirname } from "node:path";
 import type { Command } from "commander";
 import type { ExportedSampler } from "../systems/export-sampler.ts";
-import type { RunConfig } from "../training/run-config.ts";
+import type { LoadedRun } from "../training/load-run.ts";
 import type { Context } from "./context.ts";
-import { formatBytes } from "./format.ts";
+import { bestLine, formatBytes } from "./format.ts";
 import { addExamples, parsePositive } from "./options.ts";
 import { emit, formatTable, note } from "./output.ts";
 
@@ -13,6 +13,7 @@ interface ExportFlags {
   readonly out: string;
   readonly steps?: number;
   readonly sampler?: string;
+  readonly weights?: string;
 }
 
 /** Adds the command. */
@@ -31,6 +32,7 @@ export function register(program: Command, context: Context): void {
       "--sampler <name>",
       "ddpm, ddim, euler, heun, edm, dpmpp2m or reverse-sde (default: the preset's; wmgm: dpmpp2m)",
     )
+    .option("--weights <name>", "last, or best: of the moment with the best score (default: last)")
     .action(async (run: string, flags: ExportFlags) => exportRun(context, run, flags));
   addExamples(command, [
     "subband export runs/faces",
@@ -46,7 +48,9 @@ async function exportRun(context: Context, run: string, { out, ...flags }: Expor
   const { samplingOf, systemOf } = await import("../training/run-config.ts");
   const { makeFolder } = await import("../training/run-directory.ts");
   const { versions } = await import("../training/versions.ts");
-  const { config, tensors, warning } = loadRun(run);
+  const { weightsNamed } = await import("../training/weights.ts");
+  const loaded = loadRun(run, weightsNamed(flags.weights ?? "last"));
+  const { config, tensors, weights, best, warning } = loaded;
   const usual = samplingOf(config);
   const { sampler = usual.sampler, steps = usual.steps } = flags;
   samplerPlan(sampler, steps); // refuses before anything is built
@@ -54,7 +58,7 @@ async function exportRun(context: Context, run: string, { out, ...flags }: Expor
   const exported = exportSampler(systemOf(config), tensors, {
     sampler,
     steps,
-    metadata: { subband_version: versions().subband, ...provenance(config) },
+    metadata: { subband_version: versions().subband, ...provenance(loaded) },
   });
   makeFolder(dirname(out));
   writeFileAtomic(out, exported.bytes);
@@ -65,6 +69,7 @@ async function exportRun(context: Context, run: string, { out, ...flags }: Expor
       ...formatTable([
         ["file", `${out}, ${formatBytes(bytes.length)}`],
         ["sampler", `${sampler}, ${steps} steps`],
+        ...(weights === "last" ? [] : [["best weights", bestLine(best)] as const]),
         ["network calls", `${nfeLow} + ${nfeDetail} an image (low band + details)`],
         ...inputs.map(
           ({ name, shape }, i) => [i === 0 ? "inputs" : "", `${name} float32 ${extents(shape)}`] as const,
@@ -82,6 +87,8 @@ async function exportRun(context: Context, run: string, { out, ...flags }: Expor
       bytes: bytes.length,
       sampler,
       steps,
+      weights,
+      best,
       nfeLow,
       nfeDetail,
       inputs,
@@ -95,10 +102,11 @@ async function exportRun(context: Context, run: string, { out, ...flags }: Expor
 const extents = (shape: readonly number[]): string => `[batch, ${shape.join(", ")}]`;
 
 /** Where the model comes from, as the file keeps it. The path of the data stays at home. */
-function provenance(config: RunConfig): Record<string, string> {
+function provenance({ config, weights, best }: LoadedRun): Record<string, string> {
   const { source: _, ...data } = config.data;
   return {
     config: JSON.stringify({ ...config, data }),
+    weights: weights === "last" ? weights : JSON.stringify({ best }),
     data: data.name,
     licence: data.licence,
     credit: data.credit,

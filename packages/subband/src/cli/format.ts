@@ -1,4 +1,5 @@
 /** @module Numbers for people: counts, sizes, durations, losses. */
+import type { BestMoment } from "../training/weights.ts";
 
 /** `12,800`. */
 export function formatCount(n: number): string {
@@ -42,4 +43,14 @@ export function stagesLine(images: Readonly<Record<string, number>>): string {
 /** A word that a shell takes as it is. */
 export function quoted(word: string): string {
   return /^[\w@%+=:,./~-]+$/.test(word) ? word : `'${word.replaceAll("'", `'\\''`)}'`;
+}
+
+/** `low at 24,832 images (score 0.412), detail at 18,080 images (score 0.287)`: where the best weights stood. */
+export function bestLine(best: Readonly<Record<string, BestMoment>>): string {
+  return Object.entries(best)
+    .map(
+      ([stage, { imagesSeen, score }]) =>
+        `${stage} at ${formatCount(imagesSeen)} images (score ${formatValue(score)})`,
+    )
+    .join(", ");
 }

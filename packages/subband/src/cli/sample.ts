@@ -1,8 +1,10 @@
 /** @module `subband sample`: draws images from a trained run, and tells what they cost. */
 import { dirname, join } from "node:path";
 import type { Command } from "commander";
+import type { LoadedRun } from "../training/load-run.ts";
+import type { WeightsName } from "../training/weights.ts";
 import type { Context } from "./context.ts";
-import { formatCount } from "./format.ts";
+import { bestLine, formatCount } from "./format.ts";
 import { addExamples, parseCount, parsePositive } from "./options.ts";
 import { emit, formatTable } from "./output.ts";
 
@@ -11,6 +13,7 @@ interface SampleFlags {
   readonly n: number;
   readonly steps?: number;
   readonly sampler?: string;
+  readonly weights?: string;
   readonly seed: number;
   readonly out?: string;
   readonly each?: string;
@@ -34,6 +37,7 @@ export function register(program: Command, context: Context): void {
       "--sampler <name>",
       "ddpm, ddim, euler, heun, edm, dpmpp2m or reverse-sde (default: the preset's; wmgm: dpmpp2m)",
     )
+    .option("--weights <name>", "last, or best: of the moment with the best score (default: last)")
     .option("--seed <n>", "seed of the images", parseCount, 0)
     .option("--out <file>", "PNG of all images in a grid (default: grid.png in the run)")
     .option("--each <folder>", "also write every image to a PNG of its own")
@@ -57,6 +61,9 @@ export interface SampleOutcome {
   readonly seed: number;
   readonly sampler: string;
   readonly steps: number;
+  readonly weights: WeightsName;
+  /** Where the best weights of each stage stood. */
+  readonly best: LoadedRun["best"];
   /** Network calls an image: on the low band, and for the details. */
   readonly nfeLow: number;
   readonly nfeDetail: number;
@@ -69,7 +76,7 @@ export interface SampleOutcome {
   readonly each: string | null;
 }
 
-/** Draws images from the last checkpoint of a run and writes them. */
+/** Draws images from a run and writes them. */
 export async function sampleRun(
   context: Context,
   { run, n, seed, batch: most, each, threads, ...flags }: SampleFlags & { readonly run: string },
@@ -81,8 +88,9 @@ export async function sampleRun(
   const { makeFolder } = await import("../training/run-directory.ts");
   const { loadRun } = await import("../training/load-run.ts");
   const { saveEach, saveGrid } = await import("../training/sample-grid.ts");
+  const { weightsNamed } = await import("../training/weights.ts");
   const { createProgress } = await import("./progress.ts");
-  const { config, tensors, warning } = loadRun(run);
+  const { config, tensors, weights, best, warning } = loadRun(run, weightsNamed(flags.weights ?? "last"));
   const usual = samplingOf(config);
   const { sampler = usual.sampler, steps = usual.steps, out: grid = join(run, "grid.png") } = flags;
   samplerPlan(sampler, steps); // refuses before anything is compiled or made
@@ -120,6 +128,8 @@ export async function sampleRun(
       seed,
       sampler,
       steps,
+      weights,
+      best,
       nfeLow,
       nfeDetail,
       batch,
@@ -135,10 +145,12 @@ export async function sampleRun(
 
 /** The outcome for people. */
 export function outcomeLines(outcome: SampleOutcome): string[] {
-  const { n, seed, sampler, steps, nfeLow, nfeDetail, msPerImage, batch, grid, each } = outcome;
+  const { n, seed, sampler, steps, weights, best, nfeLow, nfeDetail, msPerImage, batch, grid, each } =
+    outcome;
   return formatTable([
     ["images", `${formatCount(n)}, seed ${seed}`],
     ["sampler", `${sampler}, ${steps} steps`],
+    ...(weights === "last" ? [] : [["best weights", bestLine(best)] as const]),
     ["network calls", `${nfeLow} + ${nfeDetail} an image (low band + details)`],
     ["time", `${msPerImage.toFixed(1)} ms an image at batch ${batch}`],
     ["grid", grid],

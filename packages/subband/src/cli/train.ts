@@ -2,8 +2,17 @@
 import type { Command } from "commander";
 import type { RunStart } from "../training/train-run.ts";
 import type { TrainEvent } from "../training/trainer.ts";
+import type { BestMoment } from "../training/weights.ts";
 import type { Context } from "./context.ts";
-import { formatBytes, formatCount, formatDuration, formatPercent, quoted, stagesLine } from "./format.ts";
+import {
+  bestLine,
+  formatBytes,
+  formatCount,
+  formatDuration,
+  formatPercent,
+  quoted,
+  stagesLine,
+} from "./format.ts";
 import { addExamples, parseSize } from "./options.ts";
 import { emit, formatTable } from "./output.ts";
 import type { ProgressUpdate } from "./progress.ts";
@@ -71,6 +80,10 @@ export interface TrainOutcome {
   /** Shares of the time in steps that went into reading data, and into drawing noise; 0..1. */
   readonly dataShare: number;
   readonly noiseShare: number;
+  /** Time spent on scores, as a share of the time in steps. */
+  readonly scoreShare: number;
+  /** Where the best weights of each stage stand, as far as there are any. */
+  readonly best: Readonly<Record<string, BestMoment>>;
   readonly peakBytes: number;
   /** Folder of the preview grids. */
   readonly samples: string;
@@ -127,6 +140,12 @@ export async function trainWithProgress(
       seconds: (performance.now() - began) / 1000,
       dataShare: summary.dataShare,
       noiseShare: summary.noiseShare,
+      scoreShare: summary.scoreShare,
+      best: Object.fromEntries(
+        Object.entries(summary.progress).flatMap(([stage, { best }]) =>
+          best ? [[stage, best] as const] : [],
+        ),
+      ),
       peakBytes: 1024 * process.resourceUsage().maxRSS,
       samples: runPaths(request.out).samples,
     };
@@ -183,8 +202,8 @@ function rollbackLine({
 
 /** The outcome for people, with what to type next. */
 export function outcomeLines(outcome: TrainOutcome, resume: string): string[] {
-  const { run, finished, nothingToDo, imagesSeen, seconds, dataShare, noiseShare, peakBytes, samples } =
-    outcome;
+  const { run, finished, nothingToDo, imagesSeen, seconds, best, peakBytes, samples } = outcome;
+  const { dataShare, noiseShare } = outcome;
   const next = `subband sample ${quoted(run)}`;
   if (nothingToDo)
     return [
@@ -200,6 +219,7 @@ export function outcomeLines(outcome: TrainOutcome, resume: string): string[] {
         "of the steps",
         `${formatPercent(dataShare)} reading data, ${formatPercent(noiseShare)} drawing noise`,
       ],
+      ...(Object.keys(best).length === 0 ? [] : [["best weights", bestLine(best)] as const]),
       ["peak memory", formatBytes(peakBytes)],
       ["samples", samples],
     ]),
