@@ -1,9 +1,9 @@
-/** @module `subband info`: what a run directory holds, without needing to understand its configuration. */
+/** @module `subband info`: what a run directory or a model holds, without needing to know its configuration. */
 import { readdirSync } from "node:fs";
 import type { Command } from "commander";
 import type { LoadedCheckpoint } from "../training/checkpoint.ts";
 import type { Context } from "./context.ts";
-import { bestLine, formatBytes, formatCount, formatValue } from "./format.ts";
+import { formatBytes, formatCount, formatValue } from "./format.ts";
 import { addExamples } from "./options.ts";
 import { emit, formatTable, note } from "./output.ts";
 
@@ -11,19 +11,24 @@ import { emit, formatTable, note } from "./output.ts";
 export function register(program: Command, context: Context): void {
   const command = program
     .command("info")
-    .description("tell what a run directory holds: configuration, progress, checkpoint, samples")
-    .argument("<run>", "directory made by subband train")
+    .description("tell what a run or a model holds: configuration, progress, checkpoint, samples, networks")
+    .argument("<run>", "directory made by subband train, or model made by subband import")
     .action(async (run: string) => inform(context, run));
-  addExamples(command, ["subband info runs/faces", "subband info runs/faces --json"]);
+  addExamples(command, [
+    "subband info runs/faces",
+    "subband info runs/faces --json",
+    "subband info models/celeba",
+  ]);
 }
 
 async function inform(context: Context, dir: string): Promise<void> {
+  const { isModel } = await import("../training/model-file.ts");
+  if (isModel(dir)) return (await import("./model-info.ts")).informModel(context, dir);
   const { z } = await import("zod");
   const { readRun, runPaths } = await import("../training/run-directory.ts");
   const { loadCheckpoint } = await import("../training/checkpoint.ts");
   const { readMetrics } = await import("../training/metrics-log.ts");
   const { lockHolder } = await import("../training/lock.ts");
-  const { bestMoments } = await import("../training/weights.ts");
   // Any configuration is shown, also one that this version could not train or sample.
   const { versions, seed, imagesSeen, config } = readRun(dir, z.unknown());
   const paths = runPaths(dir);
@@ -33,7 +38,6 @@ async function inform(context: Context, dir: string): Promise<void> {
   const samples = listFiles(paths.samples);
   const trainer = lockHolder(dir);
   const groups = checkpoint === undefined ? {} : groupElements(checkpoint);
-  const best = bestMoments(checkpoint?.metadata ?? {});
 
   if (checkpoint?.warning !== undefined) note(context, `warning: ${checkpoint.warning}`);
   emit(context, {
@@ -54,7 +58,6 @@ async function inform(context: Context, dir: string): Promise<void> {
           ? "none yet"
           : `${checkpoint.file}, ${formatBytes(checkpoint.bytes)}, checksum good`,
       ],
-      ...(Object.keys(best).length === 0 ? [] : [["best weights", bestLine(best)] as const]),
       ...Object.entries(groups).map(([group, n]) => [`numbers in ${group}`, formatCount(n)] as const),
       [
         "metrics",
@@ -78,7 +81,6 @@ async function inform(context: Context, dir: string): Promise<void> {
         tensors: checkpoint.tensors.size,
         elements: groups,
         metadata: checkpoint.metadata,
-        best,
         warning: checkpoint.warning,
       },
       metrics: { records: metrics.length, last },
@@ -88,7 +90,7 @@ async function inform(context: Context, dir: string): Promise<void> {
   });
 }
 
-/** Numbers held under the first two parts of the tensors' names, e.g. `low.params` or `best.low`. */
+/** Numbers held under the first two parts of the tensors' names, e.g. `low.params`. */
 function groupElements({ tensors }: LoadedCheckpoint): Record<string, number> {
   const groups: Record<string, number> = {};
   for (const [name, { data }] of tensors) {

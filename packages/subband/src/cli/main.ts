@@ -9,6 +9,7 @@ import * as data from "./data.ts";
 import * as demo from "./demo.ts";
 import * as evaluate from "./evaluate.ts";
 import * as exportFile from "./export.ts";
+import * as importFile from "./import.ts";
 import * as info from "./info.ts";
 import * as sample from "./sample.ts";
 import * as train from "./train.ts";
@@ -22,7 +23,17 @@ export interface CommandFile {
 }
 
 /** In the order of the help text. */
-const COMMANDS: readonly CommandFile[] = [demo, train, sample, evaluate, exportFile, data, info, wavelets];
+const COMMANDS: readonly CommandFile[] = [
+  demo,
+  train,
+  sample,
+  evaluate,
+  exportFile,
+  importFile,
+  data,
+  info,
+  wavelets,
+];
 
 const EXIT_CODES = `
 Exit codes: 0 done, 1 it cannot be done (one line on stderr says why), 2 wrong usage.`;

@@ -42,12 +42,12 @@ const BLANK = "0".repeat(CHECKSUM_LENGTH);
 /**
  * Saves a checkpoint in the folder `dir`; the one before stays as `state.previous.safetensors`. Equal checkpoints give
  * equal bytes, whatever the order of names. Only for the holder of the run's lock.
- * @throws UserError `file/disk-full`, ... of {@link writeFileAtomic}; what was saved before is intact then.
+ * @throws UserError `file/disk-full`, ... of `writeFileAtomic`; what was saved before is intact then.
  */
 export function saveCheckpoint(dir: string, checkpoint: Checkpoint, files: FileSystem = fs): void {
   const current = join(dir, CURRENT);
   const next = join(dir, NEXT);
-  writeFileAtomic(next, encode(checkpoint), files);
+  writeFileAtomic(next, encodeCheckpoint(checkpoint), files);
   try {
     // Between the two renames there is no current one, but `next` is whole, and loading looks there first.
     if (fs.existsSync(current)) files.renameSync(current, join(dir, PREVIOUS));
@@ -67,7 +67,7 @@ export function loadCheckpoint(dir: string): LoadedCheckpoint | undefined {
   for (const file of [NEXT, CURRENT, PREVIOUS]) {
     const bytes = readIfPresent(join(dir, file));
     if (bytes === undefined) continue;
-    const found = decode(bytes);
+    const found = decodeCheckpoint(bytes);
     if (typeof found === "string") damaged.push(`${file} (${found})`);
     else
       return {
@@ -92,7 +92,8 @@ export function hasCheckpoint(dir: string): boolean {
   return [NEXT, CURRENT, PREVIOUS].some((file) => fs.existsSync(join(dir, file)));
 }
 
-function encode({ tensors, metadata }: Checkpoint): Uint8Array {
+/** The bytes of a checkpoint: a safetensors file whose metadata hold its checksum, in one order whatever was given. */
+export function encodeCheckpoint({ tensors, metadata }: Checkpoint): Uint8Array {
   const bytes = encodeSafetensors({
     tensors: new Map(byName([...tensors])),
     metadata: { sha256: BLANK, ...Object.fromEntries(byName(Object.entries(metadata))) },
@@ -105,8 +106,8 @@ function encode({ tensors, metadata }: Checkpoint): Uint8Array {
   return bytes;
 }
 
-/** The contents, or what is wrong with the file. */
-function decode(bytes: Uint8Array): Checkpoint | string {
+/** The contents of what {@link encodeCheckpoint} wrote, or what is wrong with them. */
+export function decodeCheckpoint(bytes: Uint8Array): Checkpoint | string {
   if (bytes.length < CHECKSUM_AT + CHECKSUM_LENGTH) return `cut off after ${bytes.length} bytes`;
   if (!startsAsExpected(bytes)) return "not a checkpoint of subband";
   const stored = latin1(bytes, CHECKSUM_AT, CHECKSUM_LENGTH);

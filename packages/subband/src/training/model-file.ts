@@ -1,0 +1,100 @@
+/**
+ * @module Model files: one trained local model as `model.safetensors`, in a folder of its own or under any name, with a
+ * checksum over every byte. Written whole or not at all.
+ */
+import { existsSync, readdirSync, readFileSync, statSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { UserError } from "onnxgrad";
+import { type LocalModel, restoreModel, storeModel } from "../systems/local-model.ts";
+import { writeFileAtomic } from "./atomic-file.ts";
+import { decodeCheckpoint, encodeCheckpoint } from "./checkpoint.ts";
+import { isRun, makeFolder } from "./run-directory.ts";
+
+const MODEL_FILE = "model.safetensors";
+const EXTENSION = ".safetensors";
+
+/** A model read from a file. */
+export interface LoadedModel {
+  readonly model: LocalModel;
+  /** What was told when it was saved, e.g. where it came from. */
+  readonly metadata: Readonly<Record<string, string>>;
+  readonly file: string;
+  readonly bytes: number;
+}
+
+/** The file of the model `path`: itself when it is called `*.safetensors`, else `model.safetensors` in that folder. */
+export function modelFile(path: string): string {
+  return path.endsWith(EXTENSION) ? path : join(path, MODEL_FILE);
+}
+
+/** Whether there is a model at `path`, good or damaged. */
+export function isModel(path: string): boolean {
+  return existsSync(modelFile(path));
+}
+
+/**
+ * Refuses a folder that a model should not be put into: a run, or one that holds other things.
+ * @throws UserError `model/occupied`.
+ */
+export function requireModelPlace(path: string): void {
+  if (path.endsWith(EXTENSION)) return;
+  const status = statSync(path, { throwIfNoEntry: false });
+  const strange = status?.isDirectory() === true ? readdirSync(path).find(isStrange) : undefined;
+  const why = isRun(path)
+    ? "is a run of subband train"
+    : strange !== undefined
+      ? `holds other things (${JSON.stringify(strange)})`
+      : status !== undefined && !status.isDirectory()
+        ? "is a file"
+        : undefined;
+  if (why !== undefined)
+    throw new UserError(
+      "model/occupied",
+      `place in use: "${path}" ${why}. Give --out a new folder, or a file name that ends with ${EXTENSION}.`,
+    );
+}
+
+const isStrange = (name: string): boolean => name !== MODEL_FILE && !name.startsWith(".");
+
+/**
+ * Saves a model at `path`, in the place of the one that may be there; returns the file.
+ * @throws UserError `model/occupied`, `file/...`.
+ */
+export function saveModel(
+  path: string,
+  model: LocalModel,
+  metadata: Readonly<Record<string, string>> = {},
+): { readonly file: string; readonly bytes: number } {
+  requireModelPlace(path);
+  const file = modelFile(path);
+  const bytes = encodeCheckpoint(storeModel(model, metadata));
+  makeFolder(dirname(file));
+  writeFileAtomic(file, bytes);
+  return { file, bytes: bytes.length };
+}
+
+/**
+ * Opens the model at `path`.
+ * @throws UserError `model/missing`, `model/damaged`, `local/...`, `nn/...`: one line that names the file.
+ */
+export function loadModel(path: string): LoadedModel {
+  const file = modelFile(path);
+  if (!existsSync(file))
+    throw new UserError(
+      "model/missing",
+      `no such model: "${path}"${path === file ? "" : ` has no ${MODEL_FILE}`}. Make one with: subband import NET.pt --out ${path}`,
+    );
+  const { buffer, byteOffset, byteLength } = readFileSync(file);
+  const found = decodeCheckpoint(new Uint8Array(buffer, byteOffset, byteLength));
+  if (typeof found === "string")
+    throw new UserError(
+      "model/damaged",
+      `damaged model: "${file}": ${found}. Restore a copy, or import it again.`,
+    );
+  try {
+    return { model: restoreModel(found), metadata: found.metadata, file, bytes: byteLength };
+  } catch (error) {
+    if (!(error instanceof UserError)) throw error;
+    throw new UserError(error.code, `cannot load "${file}": ${error.message}`, { cause: error });
+  }
+}
