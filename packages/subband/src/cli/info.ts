@@ -3,7 +3,7 @@ import { readdirSync } from "node:fs";
 import type { Command } from "commander";
 import type { LoadedCheckpoint } from "../training/checkpoint.ts";
 import type { Context } from "./context.ts";
-import { formatBytes, formatCount, formatValue } from "./format.ts";
+import { bestLine, formatBytes, formatCount, formatValue } from "./format.ts";
 import { addExamples } from "./options.ts";
 import { emit, formatTable, note } from "./output.ts";
 
@@ -29,6 +29,7 @@ async function inform(context: Context, dir: string): Promise<void> {
   const { loadCheckpoint } = await import("../training/checkpoint.ts");
   const { readMetrics } = await import("../training/metrics-log.ts");
   const { lockHolder } = await import("../training/lock.ts");
+  const { bestMoments } = await import("../training/weights.ts");
   // Any configuration is shown, also one that this version could not train or sample.
   const { versions, seed, imagesSeen, config } = readRun(dir, z.unknown());
   const paths = runPaths(dir);
@@ -38,6 +39,7 @@ async function inform(context: Context, dir: string): Promise<void> {
   const samples = listFiles(paths.samples);
   const trainer = lockHolder(dir);
   const groups = checkpoint === undefined ? {} : groupElements(checkpoint);
+  const best = bestMoments(checkpoint?.metadata ?? {});
 
   if (checkpoint?.warning !== undefined) note(context, `warning: ${checkpoint.warning}`);
   emit(context, {
@@ -58,6 +60,7 @@ async function inform(context: Context, dir: string): Promise<void> {
           ? "none yet"
           : `${checkpoint.file}, ${formatBytes(checkpoint.bytes)}, checksum good`,
       ],
+      ...(Object.keys(best).length === 0 ? [] : [["best weights", bestLine(best)] as const]),
       ...Object.entries(groups).map(([group, n]) => [`numbers in ${group}`, formatCount(n)] as const),
       [
         "metrics",
@@ -81,6 +84,7 @@ async function inform(context: Context, dir: string): Promise<void> {
         tensors: checkpoint.tensors.size,
         elements: groups,
         metadata: checkpoint.metadata,
+        best,
         warning: checkpoint.warning,
       },
       metrics: { records: metrics.length, last },
@@ -90,7 +94,7 @@ async function inform(context: Context, dir: string): Promise<void> {
   });
 }
 
-/** Numbers held under the first two parts of the tensors' names, e.g. `low.params`. */
+/** Numbers held under the first two parts of the tensors' names, e.g. `low.params` or `best.low`. */
 function groupElements({ tensors }: LoadedCheckpoint): Record<string, number> {
   const groups: Record<string, number> = {};
   for (const [name, { data }] of tensors) {
