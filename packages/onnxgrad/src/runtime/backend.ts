@@ -37,6 +37,35 @@ export interface Device {
   readonly traffic: Traffic;
 }
 
+/** The model of one shard. */
+export interface ShardModel {
+  readonly model: Uint8Array;
+  /** `own`: every shard has other values; else all have the same. */
+  readonly inputs: readonly {
+    readonly name: string;
+    readonly shape: readonly number[];
+    readonly dtype: "float32" | "int64";
+    readonly own: boolean;
+  }[];
+  readonly outputs: readonly { readonly name: string; readonly shape: readonly number[] }[];
+}
+
+/** Loaded models of all shards. */
+export interface ShardSession {
+  /** Where an input of a shard must be written before a run. */
+  input(name: string, shard: number): Float32Array | BigInt64Array;
+  /** Runs all shards at the same time; gives each one's outputs, valid until the next run. */
+  run(): Promise<readonly ReadonlyMap<string, Float32Array>[]>;
+  release(): Promise<void>;
+}
+
+/** Threads that run models at the same time, each on a part of the batch. */
+export interface Shards {
+  readonly count: number;
+  /** Loads one model a shard. */
+  open(models: readonly ShardModel[]): Promise<ShardSession>;
+}
+
 /** An execution provider with its settings. */
 export interface Backend {
   /** e.g. `node-cpu`. */
@@ -45,6 +74,8 @@ export interface Backend {
   tensor(data: RuntimeData, shape: readonly number[]): RuntimeTensor;
   /** Where the state stays between runs; absent where that is the host's memory. */
   readonly device?: Device;
+  /** Threads over which `compile` may split the batch; absent where there are none. */
+  readonly shards?: Shards;
   /** Loads a model. */
   createSession(model: Uint8Array): Promise<Session>;
 }

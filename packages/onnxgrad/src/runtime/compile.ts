@@ -3,10 +3,11 @@
  * the pipeline: trace, differentiate, optimise, lower, run.
  */
 import { UserError } from "../errors.ts";
-import { toOnnx, type ModelOptions } from "../onnx/model.ts";
+import type { ModelOptions } from "../onnx/model.ts";
 import { type Shape, sizeOf, type Spec } from "../trace/tensor.ts";
 import type { Backend, RuntimeData, RuntimeTensor } from "./backend.ts";
 import type { State, StateTree } from "./state.ts";
+import { openSession } from "./open-session.ts";
 import { readable, writable, written } from "./state-buffers.ts";
 import { type InputSpec, type TraceArguments, type TraceOptions, traceProgram } from "./trace-program.ts";
 
@@ -41,8 +42,13 @@ export interface Program<S extends StateTree, I, R> {
    */
   run(feeds: { readonly [K in keyof I]: Feed }): Promise<{ readonly [K in OutputNames<R>]: Float32Array }>;
   readonly state: State<S>;
-  /** Size of the compiled model. */
-  readonly stats: { readonly nodes: number; readonly bytes: number; readonly compileMs: number };
+  /** Size of the compiled model; `shards`: how many parts of the batch run at the same time (1: it is not split). */
+  readonly stats: {
+    readonly nodes: number;
+    readonly bytes: number;
+    readonly shards: number;
+    readonly compileMs: number;
+  };
   /** Frees the session; the state stays. */
   dispose(): Promise<void>;
 }
@@ -78,8 +84,8 @@ export async function compile<
       `compile: readEvery is ${readEvery}. Give a whole number of runs, 1 or more.`,
     );
   const { state, updates, outputs } = traceProgram(options, build);
-  const model = toOnnx(Object.fromEntries(outputs), options.model);
-  const session = await backend.createSession(model.bytes);
+  const opened = await openSession(backend, Object.fromEntries(outputs), options.model);
+  const { session } = opened;
 
   const wrapped = new WeakMap<RuntimeData, RuntimeTensor>();
   const wrap = (data: RuntimeData, shape: Shape): RuntimeTensor => {
@@ -87,11 +93,11 @@ export async function compile<
     if (tensor === undefined) wrapped.set(data, (tensor = backend.tensor(data, shape)));
     return tensor;
   };
-  const stateInputs = model.inputs.flatMap(({ name }) => {
+  const stateInputs = opened.inputs.flatMap(({ name }) => {
     const entry = name.startsWith("state.") ? state.entries.get(name.slice(6)) : undefined;
     return entry === undefined ? [] : [[name, entry] as const];
   });
-  const fedInputs = model.inputs.flatMap(({ name, spec }) =>
+  const fedInputs = opened.inputs.flatMap(({ name, spec }) =>
     name.startsWith("in.") ? [[name, name.slice(3), spec] as const] : [],
   );
   const buffers = outputs.slice(updates.length).map(([name, tensor]) => {
@@ -104,7 +110,12 @@ export async function compile<
 
   return {
     state,
-    stats: { nodes: model.nodes, bytes: model.bytes.length, compileMs: performance.now() - started },
+    stats: {
+      nodes: opened.nodes,
+      bytes: opened.bytes,
+      shards: opened.shards,
+      compileMs: performance.now() - started,
+    },
     run: (feeds) =>
       state.exclusive(async () => {
         const fed: Record<string, RuntimeTensor> = {};

@@ -4,7 +4,7 @@
  * state is on a device: it stays there between runs and comes back when asked for.
  */
 import { once } from "node:events";
-import { Worker } from "node:worker_threads";
+import type { Worker } from "node:worker_threads";
 import { UserError } from "../errors.ts";
 import type { Backend, RuntimeData, RuntimeTensor, Session } from "./backend.ts";
 import type { NodeOptions } from "./node.ts";
@@ -16,6 +16,7 @@ import type {
   WireOutput,
   WireTensor,
 } from "./node-worker-thread.ts";
+import { startThread } from "./start-thread.ts";
 
 /** Values on this side, for the inputs and outputs of a run. */
 interface LocalTensor {
@@ -95,10 +96,9 @@ class Thread {
 
   constructor(options: NodeOptions, traffic: { toDevice: number; toHost: number }) {
     this.#traffic = traffic;
-    this.#worker = startThread({ options, flags: this.#flags });
+    this.#worker = startThread("node-worker-thread", { options, flags: this.#flags } satisfies ThreadData);
     if (living.size === 0) process.on("exit", finishWork);
     living.add(this.#flags);
-    this.#worker.unref();
     this.#worker.on("message", (answer: Answer) => {
       const { resolve } = this.#waiting.get(answer.id)!;
       this.#waiting.delete(answer.id);
@@ -266,14 +266,4 @@ function kindOf(data: RuntimeData): WireOutput["kind"] {
 
 function mapValues<A, B>(record: Readonly<Record<string, A>>, map: (value: A) => B): Record<string, B> {
   return Object.fromEntries(Object.entries(record).map(([name, value]) => [name, map(value)]));
-}
-
-function startThread(workerData: ThreadData): Worker {
-  if (!import.meta.url.endsWith(".ts"))
-    return new Worker(new URL("./node-worker-thread.js", import.meta.url), { workerData });
-  // Run from the TypeScript sources, as by tests: a thread inherits no loader that reads them.
-  const loader = import.meta.resolve("tsx/esm/api");
-  const file = new URL("./node-worker-thread.ts", import.meta.url).href;
-  const start = `import("${loader}").then(({ register }) => (register(), import("${file}")))`;
-  return new Worker(start, { eval: true, workerData });
 }

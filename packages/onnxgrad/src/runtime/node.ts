@@ -7,6 +7,7 @@ import { UserError } from "../errors.ts";
 import { toOnnx } from "../onnx/model.ts";
 import { input } from "../ops/source.ts";
 import type { Backend, Device, RuntimeData, RuntimeTensor, Session } from "./backend.ts";
+import { nodeShards } from "./shards.ts";
 
 /** Settings of the Node backend. */
 export interface NodeOptions {
@@ -16,6 +17,12 @@ export interface NodeOptions {
   readonly cpuFallback?: boolean;
   /** Threads inside one operation on the CPU; default: all cores. */
   readonly threads?: number;
+  /**
+   * Worker threads that each take a part of the batch, where a program can be split so; default 1, none. On a CPU k
+   * shards of one thread are faster than k threads that wait for each other at every operation. Sums over the batch are
+   * added in another order than without.
+   */
+  readonly shards?: number;
   /** Writes a profile (JSON trace, time per operation) with this file prefix; read it when the session is released. */
   readonly profile?: string;
   /** ONNX Runtime's graph optimisation; default `all`. */
@@ -40,10 +47,12 @@ export function node(options: NodeOptions = {}): Backend {
   const { provider = "cpu", profile } = options;
   const device = provider === "webgpu" ? sharedDevice() : undefined;
   const settings = sessionOptions(options);
+  const shards = requireShards(options);
   return {
     name: `node-${provider}`,
     tensor,
     ...(device && { device }),
+    ...(shards > 1 && { shards: nodeShards(shards, options) }),
     async createSession(model): Promise<Session> {
       const session = await createSession(model, settings);
       return {
@@ -58,6 +67,16 @@ export function node(options: NodeOptions = {}): Backend {
       };
     },
   };
+}
+
+/** @throws UserError `node/shards`. */
+function requireShards({ shards = 1, provider = "cpu" }: NodeOptions): number {
+  if (!Number.isInteger(shards) || shards < 1 || (shards > 1 && provider !== "cpu"))
+    throw new UserError(
+      "node/shards",
+      `node({ shards: ${shards} }): give a whole number from 1, and more than 1 only with provider "cpu".`,
+    );
+  return shards;
 }
 
 function sessionOptions({
