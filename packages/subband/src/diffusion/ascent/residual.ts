@@ -16,14 +16,15 @@ export type Residual<T extends State = State> = (y: T) => T | Promise<T>;
  * A blind residual as the `denoise(x, sigma)` that every sampler of `samplers/` takes; the told level is not used.
  *
  * A bias-free network is homogeneous, `f(a y) = a f(y)` for a > 0: where it was trained on images of rescaled
- * intensity with noise up to 1, it also knows levels above 1, and 10 levels from 10 down (19 calls of Heun's method)
- * replace the hundreds to thousands of steps of stochastic ascent.
+ * intensity with noise up to 1, it also knows levels above 1. From level 10, 20 calls of DPM-Solver++(2M) draw a
+ * Gaussian with its variances to 4 % (up to those of 4; the share v / (v + 100) of larger ones v is missing), for which stochastic
+ * ascent takes some 460 calls.
  *
  * @example
- * const sigmas = edmSchedule({ sigmaMax: 10, sigmaMin: 0.01 }).sigmas(10);
+ * const sigmas = edmSchedule({ sigmaMax: 10, sigmaMin: 0.01 }).sigmas(20);
  * const images = { seed: 1, count: 4 };
- * const x = startNoise(images, sigmas[0], new Float32Array(4 * 40 * 40));
- * const low = await sample("heun", blindDenoiser(residual), x, sigmas);
+ * const x = startNoise(images, 10, new Float32Array(4 * 40 * 40));
+ * const low = await sample("dpmpp2m", blindDenoiser(residual), x, sigmas);
  */
 export function blindDenoiser<T extends State>(residual: Residual<T>): Denoiser<T> {
   return async (x) => {

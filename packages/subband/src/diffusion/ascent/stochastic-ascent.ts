@@ -11,7 +11,8 @@
  * of its error: start from a larger sigma0 where the denoiser knows it, or from a good mean. And a step of size h at
  * level s leaves the share (2 - h) / (2 - h r) of the variance, r = s^2 / (v + s^2): about 1 - h / 2, so that steps that
  * rise to 1, as published, draw images of too little variety (0.75 of the variance at beta = 0.1, 0.57 at beta = 0.01).
- * Fixed steps of h0 = 0.1 keep 0.95 of it, in 459 steps at beta = 0.1.
+ * Fixed steps of h0 = 0.1 keep 0.95 of it, in 459 steps at beta = 0.1. The level of images of few values n walks, and
+ * falls on average as for beta + 2 / n.
  */
 import { unknownName, UserError } from "onnxgrad";
 import type { State } from "../denoiser.ts";
@@ -37,7 +38,10 @@ export interface AscentSettings extends AscentPace {
   readonly stop?: StopRule;
   /** Most steps; default ten times those of an exact denoiser. An image that reaches it is denoised as it is. */
   readonly maxSteps?: number;
-  /** An estimated noise level above this multiple of sigma0 ends the run with an error; default 1.5. */
+  /**
+   * A predicted noise level above this multiple of sigma0 ends the run with an error; default 1.5 + 40 / sqrt(n) for
+   * images of n values: the published 1.5, and room for the level of small images, whose few values let it walk.
+   */
   readonly divergence?: number;
 }
 
@@ -90,7 +94,10 @@ export async function stochasticAscent<T extends State>(
   options: AscentOptions<T> = {},
 ): Promise<Ascent<T>> {
   const { count = 1, noise, onStep } = options;
-  const { beta, sigma0, sigmaInf, stop, maxSteps, divergence } = checkedSettings(options);
+  const { beta, sigma0, sigmaInf, stop, maxSteps, divergence } = checkedSettings(
+    options,
+    start.length / count,
+  );
   if (!Number.isInteger(count) || count < 1 || start.length % count !== 0)
     throw outOfRange("count", count, `a positive divisor of the ${start.length} values of the start`);
   if (beta < 1 && noise === undefined)
@@ -135,9 +142,9 @@ export async function stochasticAscent<T extends State>(
 }
 
 /** The settings with their defaults, checked. */
-function checkedSettings(settings: AscentSettings): Required<AscentSettings> {
-  const { h0 = 0.01, beta = 0.1, rising = true, sigma0 = 1, sigmaInf = 0.01, divergence = 1.5 } = settings;
-  const { stop = "absolute" } = settings;
+function checkedSettings(settings: AscentSettings, size: number): Required<AscentSettings> {
+  const { h0 = 0.01, beta = 0.1, rising = true, sigma0 = 1, sigmaInf = 0.01 } = settings;
+  const { stop = "absolute", divergence = 1.5 + 40 / Math.sqrt(size) } = settings;
   if (!(h0 > 0 && h0 <= 1)) throw outOfRange("h0", h0, "a step size in (0, 1], such as 0.01");
   if (!(beta > 0 && beta <= 1)) throw outOfRange("beta", beta, "a number in (0, 1], such as 0.1");
   if (!(sigma0 > 0 && sigma0 < Infinity)) throw outOfRange("sigma0", sigma0, "a positive noise level");
