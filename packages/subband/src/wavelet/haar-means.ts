@@ -3,11 +3,11 @@
  * pixels in [0, 1] give a low-pass in [0, 1] and details in [-0.5, 0.5] at every level (Kadkhodaie et al. 2023). White
  * noise of deviation s becomes s / 2 in every band.
  */
-import { type Details } from "./dwt.ts";
+import { UserError } from "onnxgrad";
 import { splitDetails, stackDetails } from "./bands.ts";
+import type { Details } from "./dwt.ts";
 import { joinBlocks, splitBlocks } from "./haar.ts";
 import { allocate, type Planes, planes, type Samples, sameShape, splitShape } from "./planes.ts";
-import { UserError } from "onnxgrad";
 
 /** The bands of one level: means [..., c, h, w], and details [..., 3c, h, w] in the order of `stackDetails`. */
 export interface HaarMeans<T extends Samples = Samples> {
