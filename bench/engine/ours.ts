@@ -38,20 +38,32 @@ const sides = new Map<string, Side>();
 /** Milliseconds inside `session.run`, and of whole training steps. */
 const spent = { session: 0, step: 0 };
 
-/** A backend that adds up what its sessions take to run. */
-function timed(backend: Backend): Backend {
+/** Calls through, and adds what it took to the time of sessions. */
+const timedCall =
+  <A extends unknown[], R>(call: (...args: A) => Promise<R>) =>
+  async (...args: A): Promise<R> => {
+    const started = performance.now();
+    const result = await call(...args);
+    spent.session += performance.now() - started;
+    return result;
+  };
+
+/** A backend that adds up what its sessions, and the shards', take to run. */
+function timed({ shards, createSession, ...backend }: Backend): Backend {
   return {
     ...backend,
-    async createSession(model) {
-      const session = await backend.createSession(model);
-      return {
-        ...session,
-        async run(feeds, fetches) {
-          const started = performance.now();
-          await session.run(feeds, fetches);
-          spent.session += performance.now() - started;
+    ...(shards && {
+      shards: {
+        count: shards.count,
+        async open(models) {
+          const session = await shards.open(models);
+          return { ...session, run: timedCall(session.run) };
         },
-      };
+      },
+    }),
+    async createSession(model) {
+      const session = await createSession(model);
+      return { ...session, run: timedCall(session.run) };
     },
   };
 }

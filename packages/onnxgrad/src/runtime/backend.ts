@@ -61,8 +61,9 @@ export interface ShardSession {
 
 /** Threads that run models at the same time, each on a part of the batch. */
 export interface Shards {
+  /** How many there may be. */
   readonly count: number;
-  /** Loads one model a shard. */
+  /** Loads one model a shard, into as many threads. */
   open(models: readonly ShardModel[]): Promise<ShardSession>;
 }
 

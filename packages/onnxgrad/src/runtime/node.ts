@@ -2,6 +2,7 @@
  * @module The Node backend: ONNX Runtime's native library, on the CPU or, through WebGPU, on any GPU that has a Vulkan,
  * Metal or Direct3D driver. The only importer of `onnxruntime-node`.
  */
+import { availableParallelism } from "node:os";
 import * as ort from "onnxruntime-node";
 import { UserError } from "../errors.ts";
 import { toOnnx } from "../onnx/model.ts";
@@ -18,9 +19,9 @@ export interface NodeOptions {
   /** Threads inside one operation on the CPU; default: all cores. */
   readonly threads?: number;
   /**
-   * Worker threads that each take a part of the batch, where a program can be split so; default 1, none. On a CPU k
-   * shards of one thread are faster than k threads that wait for each other at every operation. Sums over the batch are
-   * added in another order than without.
+   * Worker threads that each take a part of the batch, where a program's work can be split so; default: as many as
+   * `threads`, 1 for none. On a CPU k shards of one thread are faster than k threads that wait for each other at every
+   * operation. Sums over the batch are added in another order than without.
    */
   readonly shards?: number;
   /** Writes a profile (JSON trace, time per operation) with this file prefix; read it when the session is released. */
@@ -47,7 +48,7 @@ export function node(options: NodeOptions = {}): Backend {
   const { provider = "cpu", profile } = options;
   const device = provider === "webgpu" ? sharedDevice() : undefined;
   const settings = sessionOptions(options);
-  const shards = requireShards(options);
+  const shards = shardsOf(options);
   return {
     name: `node-${provider}`,
     tensor,
@@ -70,13 +71,16 @@ export function node(options: NodeOptions = {}): Backend {
 }
 
 /** @throws UserError `node/shards`. */
-function requireShards({ shards = 1, provider = "cpu" }: NodeOptions): number {
-  if (!Number.isInteger(shards) || shards < 1 || (shards > 1 && provider !== "cpu"))
+function shardsOf({ provider = "cpu", profile, threads, shards }: NodeOptions): number {
+  // Shards would write a profile each: whoever asks for one wants the whole in one file.
+  const byDefault = provider === "cpu" && profile === undefined ? (threads ?? availableParallelism()) : 1;
+  const count = shards ?? byDefault;
+  if (!Number.isInteger(count) || count < 1 || (count > 1 && provider !== "cpu"))
     throw new UserError(
       "node/shards",
-      `node({ shards: ${shards} }): give a whole number from 1, and more than 1 only with provider "cpu".`,
+      `node({ shards: ${count} }): give a whole number from 1, and more than 1 only with provider "cpu".`,
     );
-  return shards;
+  return count;
 }
 
 function sessionOptions({

@@ -40,8 +40,11 @@ export async function openSession(
   options: ModelOptions = {},
 ): Promise<OpenedSession> {
   const { shards } = backend;
-  const found = shards && partition(Object.values(outputs), shards.count, (name) => name.startsWith("in."));
-  if (found !== undefined && isWorthwhile(found)) return openSharded(backend, shards!, outputs, found);
+  // The most shards that divide the batch.
+  for (let k = shards?.count ?? 1; k > 1; k--) {
+    const found = partition(Object.values(outputs), k, (name) => name.startsWith("in."));
+    if (found !== undefined && isWorthwhile(found)) return openSharded(backend, shards!, outputs, found);
+  }
   const model = toOnnx(outputs, options);
   const session = await backend.createSession(model.bytes);
   return { session, inputs: model.inputs, nodes: model.nodes, bytes: model.bytes.length, shards: 1 };
@@ -85,7 +88,7 @@ async function openSharded(
     inputs,
     nodes: [...lowered, rest].reduce((sum, { nodes }) => sum + nodes, 0),
     bytes: [...lowered, rest].reduce((sum, { bytes }) => sum + bytes.length, 0),
-    shards: shards.count,
+    shards: models.length,
   };
 }
 

@@ -2,13 +2,14 @@
 import { once } from "node:events";
 import type { Worker } from "node:worker_threads";
 import { UserError } from "../errors.ts";
+import { sizeOf } from "../trace/tensor.ts";
 import type { ShardModel, ShardSession, Shards } from "./backend.ts";
 import type { NodeOptions } from "./node.ts";
 import type { MovedOutput, ShardAnswer, ShardRequest, SharedInput } from "./shard-thread.ts";
 import { startThread } from "./start-thread.ts";
 
 /**
- * Threads for `count` shards. They start with the first session and end with the last; idle ones do not keep the
+ * Threads for up to `count` shards. They start with the first session and end with the last; idle ones do not keep the
  * process alive.
  */
 export function nodeShards(count: number, options: NodeOptions): Shards {
@@ -25,9 +26,14 @@ export function nodeShards(count: number, options: NodeOptions): Shards {
     count,
     async open(models): Promise<ShardSession> {
       sessions++;
-      if (threads.length === 0 || threads.some((thread) => thread.isOver))
-        threads = Array.from({ length: count }, (_, i) => new ShardThread(shardOptions(options, i)));
-      const own = threads;
+      if (threads.some((thread) => thread.isOver)) {
+        // Sessions of the others are of no use without the one that died.
+        await Promise.all(threads.map((thread) => thread.end()));
+        threads = [];
+      }
+      for (let i = threads.length; i < models.length; i++)
+        threads = [...threads, new ShardThread(shardOptions(options, i))];
+      const own = threads.slice(0, models.length);
       const session = next++;
       const shared = new Map<string, Float32Array | BigInt64Array>();
       try {
@@ -38,17 +44,20 @@ export function nodeShards(count: number, options: NodeOptions): Shards {
         await end();
         throw error;
       }
-      let outputs = models.map(({ outputs: ports }) =>
-        ports.map(({ name, shape }): MovedOutput => {
-          const data = new Float32Array(shape.reduce((a, b) => a * b, 1));
-          return { name, shape, data };
-        }),
-      ) as readonly (readonly MovedOutput[])[];
+      let outputs = models.map(outputsOf);
       let released: Promise<void> | undefined;
       return {
         input: (name, shard) => shared.get(`${shard}/${name}`) ?? shared.get(name)!,
         async run() {
-          outputs = await Promise.all(own.map((thread, i) => thread.run(session, outputs[i]!)));
+          const sent = outputs;
+          // They move to the threads: after a failure there are none.
+          outputs = models.map(() => []);
+          try {
+            outputs = await Promise.all(own.map((thread, i) => thread.run(session, sent[i]!)));
+          } catch (error) {
+            outputs = models.map(outputsOf);
+            throw error;
+          }
           return outputs.map((list) => new Map(list.map(({ name, data }) => [name, data])));
         },
         release: () => (released ??= Promise.all(own.map((thread) => thread.release(session))).then(end)),
@@ -56,6 +65,9 @@ export function nodeShards(count: number, options: NodeOptions): Shards {
     },
   };
 }
+
+const outputsOf = ({ outputs }: ShardModel): readonly MovedOutput[] =>
+  outputs.map(({ name, shape }) => ({ name, shape, data: new Float32Array(sizeOf(shape)) }));
 
 /** Settings of one shard: one thread, and a profile of its own where one is asked for. */
 const shardOptions = ({ profile, ...options }: NodeOptions, i: number): NodeOptions => ({
@@ -75,7 +87,7 @@ function inputsOf(
     const key = own ? `${i}/${name}` : name;
     let data = shared.get(key);
     if (data === undefined) {
-      const size = shape.reduce((a, b) => a * b, 1);
+      const size = sizeOf(shape);
       data =
         dtype === "int64"
           ? new BigInt64Array(new SharedArrayBuffer(size * BigInt64Array.BYTES_PER_ELEMENT))
