@@ -214,6 +214,11 @@ describe("readTorchCheckpoint()", () => {
       ],
       ["a program", [main, data, { name: "a/constants.pkl", bytes: pickle }], /TorchScript program/],
       [
+        "a program's text",
+        [{ name: "a/code/x.py", bytes: pickle, compressed: true }, main],
+        /TorchScript program/,
+      ],
+      [
         "big-endian numbers",
         [main, data, { name: "a/byteorder", bytes: Buffer.from("big") }],
         /not little-endian/,

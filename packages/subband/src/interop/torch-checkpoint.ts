@@ -13,6 +13,8 @@ import { isTorchTensor, type TorchTensor, torchHooks } from "./torch-tensor.ts";
 const MAX_FILE_BYTES = 2 ** 30;
 /** A state dict has as many entries as tensors, and a few more. */
 const MAX_ENTRIES = 100_000;
+/** What TorchScript puts beside the tensors. */
+const PROGRAM = /^[^/]+\/(?:code\/|constants\.pkl$)/;
 /** Where training scripts keep the state dict of the model, when it is not the whole file. */
 const STATE_DICT_KEYS = ["state_dict", "model_state_dict", "model"];
 /** How the files of torch before 1.6 begin: a pickle of protocol 2 holding a magic number of 10 bytes. */
@@ -82,6 +84,11 @@ async function zipEntries(file: Buffer): Promise<ReadonlyMap<string, Uint8Array>
     for await (const entry of zip.eachEntry()) {
       const name = entry.fileName;
       total += entry.compressedSize;
+      if (PROGRAM.test(name))
+        throw new UserError(
+          "torch/not-a-checkpoint",
+          "it is a TorchScript program, which holds code. Save model.state_dict() with torch.save.",
+        );
       if (entries.size >= MAX_ENTRIES) throw refused(`it has over ${MAX_ENTRIES} entries`);
       if (entries.has(name)) throw refused(`entry ${shown(name)} comes twice`);
       if (
@@ -129,11 +136,6 @@ function layout(entries: ReadonlyMap<string, Uint8Array>): {
   if (name === undefined || pickles.length > 1)
     throw new UserError("torch/not-a-checkpoint", "it is a zip, but not one that torch.save wrote.");
   const folder = name.slice(0, -"data.pkl".length);
-  if (entries.has(`${folder}constants.pkl`))
-    throw new UserError(
-      "torch/not-a-checkpoint",
-      "it is a TorchScript program, which holds code. Save model.state_dict() with torch.save.",
-    );
   const order = entries.get(`${folder}byteorder`);
   if (order !== undefined && Buffer.from(order).toString("latin1") !== "little")
     throw refused("its numbers are not little-endian");

@@ -110,8 +110,10 @@ function rebuildTensor(given: readonly unknown[]): TorchTensor {
   // Written so that NaN fails. A tensor larger than its storage repeats values: parameters do not.
   const fits = size === 0 || (size <= available && last < available);
   if (shape.length !== strides.length || shape.length > MAX_RANK || !fits)
-    throw damaged(
-      `a tensor of sizes [${shape.slice(0, MAX_RANK).join(",")}] does not fit its storage of ${available} values`,
+    throw new UserError(
+      "torch/damaged",
+      `a tensor of sizes [${shape.slice(0, MAX_RANK).join(",")}] does not fit its storage of ${available} values. ` +
+        `The file is damaged, or the tensor was expanded and must be saved as a clone().`,
     );
   const { type } = source;
   return { kind: "tensor", shape, type: type.name, read: () => readValues(source, offset, shape, strides) };
