@@ -66,7 +66,7 @@ export class State<S extends StateTree = StateTree> {
 
   /**
    * The tree with the present values; arrays are copies.
-   * @throws UserError `state/on-device`, as {@link held} does: pull first.
+   * @throws UserError `state/on-device`, as `held` does: pull first.
    */
   tree(): S {
     const visit = (value: StateTree, name: string): StateTree => {
@@ -123,7 +123,7 @@ export class State<S extends StateTree = StateTree> {
 
   /**
    * Every leaf by name, packed trees opened (`params.conv.weight`); the data are views, valid until the next run.
-   * @throws UserError `state/on-device`, as {@link held} does: pull first.
+   * @throws UserError `state/on-device`, as `held` does: pull first.
    */
   tensors(): Map<string, NamedArray> {
     return this.#leaves(held);

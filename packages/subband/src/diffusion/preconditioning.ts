@@ -21,7 +21,7 @@ export interface Coefficients {
 /**
  * A formulation. Training draws sigma, forms `x = x0 + sigma n` and minimises
  * `lossWeight(sigma) |D(x; sigma) - x0|^2`, which equals `lossWeight cOut^2 |F - target|^2` with the target of
- * {@link networkTarget}; for all formulations here `lossWeight cOut^2 = 1`.
+ * `networkTarget`; for all formulations here `lossWeight cOut^2 = 1`.
  */
 export interface Formulation {
   readonly name: string;

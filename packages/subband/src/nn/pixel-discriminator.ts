@@ -138,7 +138,7 @@ export function dropoutMask(rng: Rng, count: number, rate = 0.5): Float32Array {
 
 /**
  * Scores images x [n, channels, h, w]: logits [n, 1], high for real. Training takes a dropout mask of
- * {@link dropoutShape}; without one nothing is dropped, as at inference.
+ * `dropoutShape`; without one nothing is dropped, as at inference.
  */
 export function pixelDiscriminator(
   params: Params<PixelDiscriminatorParams>,

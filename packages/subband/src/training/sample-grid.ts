@@ -85,7 +85,7 @@ export async function encodePng({ data, channels, height, width }: Pixels): Prom
 
 /**
  * Writes a grid of all images to the PNG file `path`, whole or not at all.
- * @throws UserError `file/...` of {@link writeFileAtomic}.
+ * @throws UserError `file/...` of `writeFileAtomic`.
  */
 export async function saveGrid(path: string, images: PlanarImages, options: GridOptions = {}): Promise<void> {
   writeFileAtomic(path, await encodePng(gridPixels(images, options)));
@@ -93,7 +93,7 @@ export async function saveGrid(path: string, images: PlanarImages, options: Grid
 
 /**
  * Writes each image, at its own size, to `DIR/00000.png`, `DIR/00001.png`, ..., counted from `first`. The folder must exist.
- * @throws UserError `file/...` of {@link writeFileAtomic}.
+ * @throws UserError `file/...` of `writeFileAtomic`.
  */
 export async function saveEach(dir: string, images: PlanarImages, first = 0): Promise<void> {
   for (let i = 0; i < images.n; i++) {

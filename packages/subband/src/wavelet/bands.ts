@@ -16,7 +16,7 @@ export type BandKind = "cA" | "cH" | "cV" | "cD";
 /** The four kinds in the order of every list of bands. */
 export const BAND_KINDS: readonly BandKind[] = ["cA", "cH", "cV", "cD"];
 
-/** One band of a {@link BandLayout}. */
+/** One band of a `BandLayout`. */
 export interface Band {
   /** Kind and level, e.g. `cH1`. */
   readonly name: string;
