@@ -24,9 +24,9 @@ function detailsOf(low: Float32Array, count: number): Float32Array {
 /** The residual of details that are known exactly given the low-pass: all of the difference is noise. */
 const certain =
   (count: number): DetailScale["residual"] =>
-  (details, low) => {
+  (low) => {
     const known = detailsOf(low, count);
-    return details.map((value, i) => value - known[i]!);
+    return (details) => details.map((value, i) => value - known[i]!);
   };
 
 const scalesFor = (count: number): DetailScale[] => [
@@ -51,7 +51,7 @@ describe("synthesiseDetails()", () => {
     const scales = scalesFor(3).map((scale) => ({
       ...scale,
       // Uncertain details: half of what is seen is taken for noise.
-      residual: (details: Float32Array) => details.map((value) => 0.5 * value),
+      residual: () => (details: Float32Array) => details.map((value) => 0.5 * value),
     }));
     const { x } = await synthesiseDetails(lowImages, scales, { seed: 1, count: 3 });
     const once = splitMeans(planes(x, [3, 2, 12, 16])).low;
@@ -71,7 +71,7 @@ describe("synthesiseDetails()", () => {
       details.map((value, i) => value - 0.4 * condition[Math.floor(i / d) * 16]!);
     let drawn = new Float32Array(0);
     const scale: DetailScale = {
-      residual: (details, condition) => centred(shift(details, condition)),
+      residual: (condition) => (details) => centred(shift(details, condition)),
       inverse: (condition, details) => ((drawn = Float32Array.from(details)), condition),
     };
     const details = { beta: 0.3, h0: 0.1, rising: false, sigma0: 2 };
@@ -125,7 +125,7 @@ describe("synthesise()", () => {
     const noisy = (count: number): DetailScale[] =>
       scalesFor(count).map((scale) => ({
         ...scale,
-        residual: (details) => details.map((value) => 0.5 * value),
+        residual: () => (details: Float32Array) => details.map((value) => 0.5 * value),
       }));
     const draw = async (first: number, count: number): Promise<Float32Array> =>
       (await synthesise(low, noisy(count), { seed: 4, first, count })).x;
@@ -133,7 +133,7 @@ describe("synthesise()", () => {
     expectClose([...(await draw(0, 1)), ...(await draw(1, 2))], whole, { atol: 0, rtol: 0 });
     const starts: Float32Array[] = [];
     const watched: DetailScale = {
-      residual: (details) => (starts.push(details.slice()), details),
+      residual: () => (details) => (starts.push(details.slice()), details),
       inverse: (condition) => condition,
     };
     await synthesiseDetails(

@@ -13,11 +13,8 @@ import {
   stochasticAscent,
 } from "./stochastic-ascent.ts";
 
-/** The noise in flat `details` [n, 3c, h, w], given the clean low-pass [n, c, h, w]. Otherwise a {@link Residual}. */
-export type ConditionalResidual = (
-  details: Float32Array,
-  low: Float32Array,
-) => Float32Array | Promise<Float32Array>;
+/** Clean flat low-pass images [n, c, h, w] to the residual of their details [n, 3c, h, w]. */
+export type ConditionalResidual = (low: Float32Array) => Residual<Float32Array>;
 
 /** One scale of details. */
 export interface DetailScale {
@@ -58,7 +55,7 @@ export interface MultiScaleResult {
  * @example
  * const haar = (h: number, w: number) => (low: Float32Array, details: Float32Array) =>
  *   joinMeans({ low: planes(low, [1, 1, h, w]), details: planes(details, [1, 3, h, w]) }).data;
- * const scales = [{ residual: conditional, inverse: haar(40, 40) }];
+ * const scales = [{ residual: (low) => conditionalResidual(network, low, 1), inverse: haar(40, 40) }];
  * const { x } = await synthesiseDetails(low, scales, { seed: 1, count: 1 }, { details: { beta: 0.5 } });
  */
 export async function synthesiseDetails(
@@ -76,15 +73,14 @@ export async function synthesiseDetails(
   const iterations: (readonly number[])[] = [];
   let [x, converged] = [low, true];
   for (const [i, { residual, inverse, settings: own }] of scales.entries()) {
-    const condition = x;
     const band = `details-${scales.length - i}`;
     const ascent = await climb(
-      { band, size: (3 * x.length) / count, residual: (details) => residual(details, condition) },
+      { band, size: (3 * x.length) / count, residual: residual(x) },
       images,
       own ?? settings.details ?? {},
       settings,
     );
-    x = inverse(condition, ascent.x);
+    x = inverse(x, ascent.x);
     iterations.push(ascent.iterations);
     converged &&= ascent.converged.every(Boolean);
   }
