@@ -40,22 +40,23 @@ export interface Device {
 /** The model of one shard. */
 export interface ShardModel {
   readonly model: Uint8Array;
-  /** `own`: every shard has other values; else all have the same. */
   readonly inputs: readonly {
     readonly name: string;
     readonly shape: readonly number[];
     readonly dtype: "float32" | "int64";
-    readonly own: boolean;
   }[];
   readonly outputs: readonly { readonly name: string; readonly shape: readonly number[] }[];
 }
 
 /** Loaded models of all shards. */
 export interface ShardSession {
-  /** Where an input of a shard must be written before a run. */
-  input(name: string, shard: number): Float32Array | BigInt64Array;
-  /** Runs all shards at the same time; gives each one's outputs, valid until the next run. */
-  run(): Promise<readonly ReadonlyMap<string, Float32Array>[]>;
+  /**
+   * Runs all shards at the same time; `fill` writes each input of each shard before. Gives each shard's outputs, valid
+   * until the next run.
+   */
+  run(
+    fill: (shard: number, name: string, target: Float32Array | BigInt64Array) => void,
+  ): Promise<readonly ReadonlyMap<string, Float32Array>[]>;
   release(): Promise<void>;
 }
 

@@ -67,7 +67,6 @@ async function openSharded(
       name,
       shape: spec.shape,
       dtype: spec.dtype === "int64" ? "int64" : "float32",
-      own: found.inputs.has(name),
     })),
     outputs: model.outputs.map(({ name, spec }) => ({ name, shape: spec.shape })),
   }));
@@ -84,7 +83,14 @@ async function openSharded(
   }
   const shapes = new Map(inputs.map(({ name, spec }) => [name, spec.shape]));
   return {
-    session: shardedSession(backend, parts, models, { session, inputs: rest.inputs }, found.inputs, shapes),
+    session: shardedSession(
+      backend,
+      parts,
+      models.length,
+      { session, inputs: rest.inputs },
+      found.inputs,
+      shapes,
+    ),
     inputs,
     nodes: [...lowered, rest].reduce((sum, { nodes }) => sum + nodes, 0),
     bytes: [...lowered, rest].reduce((sum, { bytes }) => sum + bytes.length, 0),
@@ -96,23 +102,19 @@ async function openSharded(
 function shardedSession(
   backend: Backend,
   parts: ShardSession,
-  models: readonly ShardModel[],
+  k: number,
   rest: { readonly session: Session; readonly inputs: readonly ModelPort[] },
   cuts: ReadonlyMap<string, Sharded>,
   shapes: ReadonlyMap<string, Shape>,
 ): Session {
   return {
     async run(feeds, fetches) {
-      models.forEach(({ inputs }, i) => {
-        for (const { name, own } of inputs) {
-          if (!own && i > 0) continue;
-          const data = feeds[name]!.data as RuntimeData;
-          const target = parts.input(name, i);
-          if (own) copyShard(data, target, shapes.get(name)!, cuts.get(name)!, models.length, i);
-          else target.set(data as never);
-        }
+      const results = await parts.run((i, name, target) => {
+        const data = feeds[name]!.data as RuntimeData;
+        const cut = cuts.get(name);
+        if (cut === undefined) target.set(data as never);
+        else copyShard(data, target, shapes.get(name)!, cut, k, i);
       });
-      const results = await parts.run();
       const fed: Record<string, RuntimeTensor> = {};
       for (const { name, spec } of rest.inputs) {
         const [, shard, crossed] = /^shard(\d+)\.(.+)$/.exec(name) ?? [];

@@ -5,7 +5,13 @@ import { UserError } from "../errors.ts";
 import { sizeOf } from "../trace/tensor.ts";
 import type { ShardModel, ShardSession, Shards } from "./backend.ts";
 import type { NodeOptions } from "./node.ts";
-import type { MovedOutput, ShardAnswer, ShardRequest, SharedInput } from "./shard-thread.ts";
+import {
+  buffersOf,
+  type MovedArray,
+  type ShardAnswer,
+  type ShardArrays,
+  type ShardRequest,
+} from "./shard-messages.ts";
 import { startThread } from "./start-thread.ts";
 
 /**
@@ -35,30 +41,33 @@ export function nodeShards(count: number, options: NodeOptions): Shards {
         threads = [...threads, new ShardThread(shardOptions(options, i))];
       const own = threads.slice(0, models.length);
       const session = next++;
-      const shared = new Map<string, Float32Array | BigInt64Array>();
       try {
-        await Promise.all(
-          own.map((thread, i) => thread.load(session, models[i]!, inputsOf(models[i]!, i, shared))),
-        );
+        await Promise.all(own.map((thread, i) => thread.load(session, models[i]!)));
       } catch (error) {
         await end();
         throw error;
       }
-      let outputs = models.map(outputsOf);
+      let arrays = models.map(arraysOf);
       let released: Promise<void> | undefined;
       return {
-        input: (name, shard) => shared.get(`${shard}/${name}`) ?? shared.get(name)!,
-        async run() {
-          const sent = outputs;
+        async run(fill) {
+          const sent = arrays;
           // They move to the threads: after a failure there are none.
-          outputs = models.map(() => []);
+          arrays = [];
           try {
-            outputs = await Promise.all(own.map((thread, i) => thread.run(session, sent[i]!)));
+            arrays = await Promise.all(
+              own.map((thread, i) => {
+                for (const { name, data } of sent[i]!.inputs) fill(i, name, data);
+                return thread.run(session, sent[i]!);
+              }),
+            );
           } catch (error) {
-            outputs = models.map(outputsOf);
+            arrays = models.map(arraysOf);
             throw error;
           }
-          return outputs.map((list) => new Map(list.map(({ name, data }) => [name, data])));
+          return arrays.map(
+            ({ outputs }) => new Map(outputs.map(({ name, data }) => [name, data as Float32Array])),
+          );
         },
         release: () => (released ??= Promise.all(own.map((thread) => thread.release(session))).then(end)),
       };
@@ -66,8 +75,19 @@ export function nodeShards(count: number, options: NodeOptions): Shards {
   };
 }
 
-const outputsOf = ({ outputs }: ShardModel): readonly MovedOutput[] =>
-  outputs.map(({ name, shape }) => ({ name, shape, data: new Float32Array(sizeOf(shape)) }));
+/** Arrays for a shard's inputs and outputs, which move to its thread and back with every run. */
+const arraysOf = ({ inputs, outputs }: ShardModel): ShardArrays => ({
+  inputs: inputs.map(({ name, shape, dtype }): MovedArray => ({
+    name,
+    shape,
+    data: dtype === "int64" ? new BigInt64Array(sizeOf(shape)) : new Float32Array(sizeOf(shape)),
+  })),
+  outputs: outputs.map(({ name, shape }): MovedArray => ({
+    name,
+    shape,
+    data: new Float32Array(sizeOf(shape)),
+  })),
+});
 
 /** Settings of one shard: one thread, and a profile of its own where one is asked for. */
 const shardOptions = ({ profile, ...options }: NodeOptions, i: number): NodeOptions => ({
@@ -76,27 +96,6 @@ const shardOptions = ({ profile, ...options }: NodeOptions, i: number): NodeOpti
   shards: 1,
   ...(profile !== undefined && { profile: `${profile}-shard${i}` }),
 });
-
-/** Shared memory for the inputs of shard i; what is the same for all is there once. */
-function inputsOf(
-  { inputs }: ShardModel,
-  i: number,
-  shared: Map<string, Float32Array | BigInt64Array>,
-): SharedInput[] {
-  return inputs.map(({ name, shape, dtype, own }) => {
-    const key = own ? `${i}/${name}` : name;
-    let data = shared.get(key);
-    if (data === undefined) {
-      const size = sizeOf(shape);
-      data =
-        dtype === "int64"
-          ? new BigInt64Array(new SharedArrayBuffer(size * BigInt64Array.BYTES_PER_ELEMENT))
-          : new Float32Array(new SharedArrayBuffer(size * Float32Array.BYTES_PER_ELEMENT));
-      shared.set(key, data);
-    }
-    return { name, shape, data };
-  });
-}
 
 type Unnumbered<R = ShardRequest> = R extends ShardRequest ? Omit<R, "id"> : never;
 
@@ -126,13 +125,12 @@ class ShardThread {
     return this.#failure !== undefined;
   }
 
-  async load(session: number, { model }: ShardModel, inputs: readonly SharedInput[]): Promise<void> {
-    await this.#ask({ do: "load", session, model, inputs });
+  async load(session: number, { model }: ShardModel): Promise<void> {
+    await this.#ask({ do: "load", session, model });
   }
 
-  async run(session: number, outputs: readonly MovedOutput[]): Promise<readonly MovedOutput[]> {
-    const moved = outputs.map(({ data }) => data.buffer as ArrayBuffer);
-    return (await this.#ask({ do: "run", session, outputs }, moved)).outputs!;
+  async run(session: number, arrays: ShardArrays): Promise<ShardArrays> {
+    return (await this.#ask({ do: "run", session, arrays }, buffersOf(arrays))).arrays!;
   }
 
   async release(session: number): Promise<void> {
