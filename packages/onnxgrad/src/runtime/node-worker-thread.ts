@@ -2,11 +2,12 @@
  * @module The thread behind `node-worker.ts`: owns the sessions of one Node backend and the buffers of the state, and
  * does what it is told, one request at a time.
  */
-import { parentPort, workerData } from "node:worker_threads";
+import { parentPort } from "node:worker_threads";
 import { invariant, UserError } from "../errors.ts";
 import { sizeOf } from "../trace/tensor.ts";
 import type { RuntimeData, RuntimeTensor, Session } from "./backend.ts";
 import { node, type NodeOptions } from "./node.ts";
+import { threadData, work } from "./thread-work.ts";
 
 /** Values that come with a run. */
 export interface WireTensor {
@@ -56,19 +57,11 @@ export interface Answer {
   readonly code?: string;
 }
 
-/** What the thread starts with. */
-export interface ThreadData {
-  readonly options: NodeOptions;
-  /** Shared by both sides: whether the thread is at work (0), and whether it may not begin any (1). */
-  readonly flags: Int32Array;
-}
-
 const KINDS = { float32: Float32Array, int64: BigInt64Array, uint8: Uint8Array } as const;
 
 invariant(parentPort !== null, "node-worker-thread.ts is the file of a worker thread");
 const port = parentPort;
-const { options, flags } = workerData as ThreadData;
-const backend = node(options);
+const backend = node(threadData as NodeOptions);
 const sessions = new Map<number, Session>();
 /** Arrays of outputs by session, name and shape, written anew by each run. */
 const outputs = new Map<string, RuntimeTensor>();
@@ -78,25 +71,19 @@ const buffers = new Map<number, { readonly tensor: RuntimeTensor; readonly size:
 /** Requests take turns: nothing is released while it is used. */
 let last: Promise<void> = Promise.resolve();
 port.on("message", (request: Request) => {
-  last = last.then(async () => {
-    Atomics.store(flags, 0, 1);
-    if (Atomics.load(flags, 1) === 1) return idle();
-    const answer = await handle(request).catch((error: unknown) =>
-      error instanceof UserError ? { error, code: error.code } : { error },
-    );
-    const moved = request.do === "empty" && "values" in answer ? [...answer.values!.values()] : [];
-    port.postMessage(
-      { id: request.id, ...answer } satisfies Answer,
-      moved.map(({ buffer }) => buffer as ArrayBuffer),
-    );
-    idle();
-  });
+  last = last.then(() =>
+    work(async () => {
+      const answer = await handle(request).catch((error: unknown) =>
+        error instanceof UserError ? { error, code: error.code } : { error },
+      );
+      const moved = request.do === "empty" && "values" in answer ? [...answer.values!.values()] : [];
+      port.postMessage(
+        { id: request.id, ...answer } satisfies Answer,
+        moved.map(({ buffer }) => buffer as ArrayBuffer),
+      );
+    }),
+  );
 });
-
-function idle(): void {
-  Atomics.store(flags, 0, 0);
-  Atomics.notify(flags, 0);
-}
 
 async function handle(request: Request): Promise<Omit<Answer, "id">> {
   switch (request.do) {

@@ -8,14 +8,7 @@ import type { Worker } from "node:worker_threads";
 import { UserError } from "../errors.ts";
 import type { Backend, RuntimeData, RuntimeTensor, Session } from "./backend.ts";
 import type { NodeOptions } from "./node.ts";
-import type {
-  Answer,
-  Request,
-  ThreadData,
-  WireBuffer,
-  WireOutput,
-  WireTensor,
-} from "./node-worker-thread.ts";
+import type { Answer, Request, WireBuffer, WireOutput, WireTensor } from "./node-worker-thread.ts";
 import { startThread } from "./start-thread.ts";
 
 /** Values on this side, for the inputs and outputs of a run. */
@@ -67,20 +60,6 @@ export function nodeWorker(options: NodeOptions = {}): Backend {
   };
 }
 
-/** Flags of the threads that live. */
-const living = new Set<Int32Array>();
-
-/** A thread that died at work never finishes it. */
-const LONGEST_WORK_MS = 60_000;
-
-/** ONNX Runtime aborts the process if it is stopped at work, as an exiting process stops its threads: wait for it. */
-function finishWork(): void {
-  for (const flags of living) {
-    Atomics.store(flags, 1, 1);
-    Atomics.wait(flags, 0, 1, LONGEST_WORK_MS);
-  }
-}
-
 /** A worker thread and what it has been asked. Over means: it has ended, or is about to since no session is left. */
 class Thread {
   readonly #worker: Worker;
@@ -88,7 +67,6 @@ class Thread {
   readonly #waiting = new Map<number, { resolve(answer: Answer): void; reject(error: UserError): void }>();
   readonly #buffers = new Map<number, StateBuffer>();
   readonly #ended: Promise<unknown>;
-  readonly #flags: Int32Array = new Int32Array(new SharedArrayBuffer(8));
   #nextId = 0;
   #sessions = 0;
   #failure: UserError | undefined;
@@ -96,9 +74,7 @@ class Thread {
 
   constructor(options: NodeOptions, traffic: { toDevice: number; toHost: number }) {
     this.#traffic = traffic;
-    this.#worker = startThread("node-worker-thread", { options, flags: this.#flags } satisfies ThreadData);
-    if (living.size === 0) process.on("exit", finishWork);
-    living.add(this.#flags);
+    this.#worker = startThread("node-worker-thread", options);
     this.#worker.on("message", (answer: Answer) => {
       const { resolve } = this.#waiting.get(answer.id)!;
       this.#waiting.delete(answer.id);
@@ -240,8 +216,6 @@ class Thread {
 
   #fail(reason: string, cause?: unknown): void {
     this.#over = true;
-    living.delete(this.#flags);
-    if (living.size === 0) process.off("exit", finishWork);
     this.#failure ??= new UserError(
       "worker/exit",
       `the worker thread of ONNX Runtime has ended: ${reason}. Compile again and load the state.`,

@@ -1,5 +1,5 @@
 /** @module The thread of one shard: an ONNX Runtime of its own, which does what it is told, one request at a time. */
-import { parentPort, workerData } from "node:worker_threads";
+import { parentPort } from "node:worker_threads";
 import { invariant } from "../errors.ts";
 import type { RuntimeTensor, Session } from "./backend.ts";
 import { node, type NodeOptions } from "./node.ts";
@@ -10,23 +10,26 @@ import {
   type ShardArrays,
   type ShardRequest,
 } from "./shard-messages.ts";
+import { threadData, work } from "./thread-work.ts";
 
 invariant(parentPort !== null, "shard-thread.ts is the file of a worker thread");
 const port = parentPort;
-const backend = node(workerData as NodeOptions);
+const backend = node(threadData as NodeOptions);
 const sessions = new Map<number, Session>();
 
 let last: Promise<void> = Promise.resolve();
 port.on("message", (request: ShardRequest) => {
-  last = last.then(async () => {
-    try {
-      const arrays = await handle(request);
-      const answer: ShardAnswer = { id: request.id, ...(arrays && { arrays }) };
-      port.postMessage(answer, arrays ? buffersOf(arrays) : []);
-    } catch (error) {
-      port.postMessage({ id: request.id, error } satisfies ShardAnswer);
-    }
-  });
+  last = last.then(() =>
+    work(async () => {
+      try {
+        const arrays = await handle(request);
+        const answer: ShardAnswer = { id: request.id, ...(arrays && { arrays }) };
+        port.postMessage(answer, arrays ? buffersOf(arrays) : []);
+      } catch (error) {
+        port.postMessage({ id: request.id, error } satisfies ShardAnswer);
+      }
+    }),
+  );
 });
 
 async function handle(request: ShardRequest): Promise<ShardArrays | undefined> {
