@@ -1,4 +1,5 @@
-import { describe, expect, test } from "vitest";
+import { afterEach, describe, expect, test, vi } from "vitest";
+import { UserError } from "../errors.ts";
 import { valueAndGrad } from "../grad/gradients.ts";
 import { mean } from "../ops/reduce.ts";
 import { conv2d } from "../ops/conv.ts";
@@ -61,5 +62,33 @@ describe("web()", () => {
     expectClose(here.losses, there.losses, { rtol: 1e-4, atol: 1e-6, what: "losses" });
     expectClose(here.params, there.params, { rtol: 1e-3, atol: 1e-4, what: "parameters" });
     expect(here.losses.at(-1)!).toBeLessThan(here.losses[0]!);
+  });
+
+  describe("in a browser that lacks something", () => {
+    afterEach(() => vi.unstubAllGlobals());
+    const scaled = (backend: Backend) =>
+      compile(backend, { inputs: { x: [2] } }, ({ x }) => ({ y: square(x) }));
+
+    test("refuses threads on a page that is not cross-origin isolated, and takes one", async () => {
+      vi.stubGlobal("crossOriginIsolated", false);
+      await expect(scaled(web({ threads: 4 }))).rejects.toThrow(UserError);
+      await expect(scaled(web({ threads: 4 }))).rejects.toThrow(
+        "web: 4 threads need a cross-origin isolated page.",
+      );
+      const program = await scaled(web({ threads: 1 }));
+      expect([...(await program.run({ x: [2, 3] })).y]).toEqual([4, 9]);
+      await program.dispose();
+    });
+
+    test.each([
+      ["no WebGPU", {}],
+      ["no GPU", { gpu: { requestAdapter: () => Promise.resolve(null) } }],
+    ])("says that there is %s", async (_, navigator) => {
+      vi.stubGlobal("navigator", navigator);
+      await expect(scaled(web({ provider: "webgpu" }))).rejects.toThrow(UserError);
+      await expect(scaled(web({ provider: "webgpu" }))).rejects.toThrow(
+        'web({ provider: "webgpu" }): no GPU found.',
+      );
+    });
   });
 });
