@@ -1,0 +1,76 @@
+/** @module What the tests call in the page, as `suite`: a training run with all that crosses to and from the GPU counted. */
+import type { Backend } from "onnxgrad";
+import { web } from "onnxgrad/web";
+import { createPainter } from "../../../examples/web-training/network.ts";
+
+/** What {@link suite.train} gives back. */
+export interface TrainingReport {
+  readonly losses: number[];
+  /** Bytes that a step moved between host and GPU, by the browser's own calls, for each step. */
+  readonly toHost: number[];
+  readonly toDevice: number[];
+  /** All values of the state: when read first, and when read once more, one step later. */
+  readonly states: readonly [first: number[], second: number[]];
+  /** Threads that the page has started. */
+  readonly workers: number;
+}
+
+/** `GPUBufferUsage.MAP_READ`. */
+const MAP_READ = 1;
+
+const counted = { workers: 0, toHost: 0, toDevice: 0 };
+
+/** Counts at the browser's own interfaces: whatever copies, it must pass here. */
+function spy(): void {
+  globalThis.Worker = class extends Worker {
+    constructor(url: string | URL, options?: WorkerOptions) {
+      super(url, options);
+      counted.workers++;
+    }
+  };
+  const { writeBuffer } = GPUQueue.prototype;
+  GPUQueue.prototype.writeBuffer = function (...args) {
+    counted.toDevice += (args[2] as ArrayBufferView).byteLength;
+    return writeBuffer.apply(this, args);
+  };
+  const { getMappedRange } = GPUBuffer.prototype;
+  GPUBuffer.prototype.getMappedRange = function (...args) {
+    const range = getMappedRange.apply(this, args);
+    counted[this.usage & MAP_READ ? "toHost" : "toDevice"] += range.byteLength;
+    return range;
+  };
+}
+spy();
+
+let backend: Backend | undefined;
+
+const suite = {
+  /** Chooses where everything after it runs. */
+  use(provider: "wasm" | "webgpu", threads: number): string {
+    backend = web({ provider, threads });
+    return backend.name;
+  },
+
+  /** Trains the network of the example, `size` pixels a step. */
+  async train(steps: number, size: number): Promise<TrainingReport> {
+    const painter = await createPainter(backend!, { size, side: 8 });
+    const [losses, toHost, toDevice]: [number[], number[], number[]] = [[], [], []];
+    for (let k = 0; k < steps; k++) {
+      const before = { ...counted };
+      losses.push(await painter.train());
+      toHost.push(counted.toHost - before.toHost);
+      toDevice.push(counted.toDevice - before.toDevice);
+    }
+    const read = async () => {
+      await painter.state.pull();
+      return [...painter.state.entries.values()].flatMap(({ current }) => [...current]);
+    };
+    const first = await read();
+    losses.push(await painter.train());
+    const states = [first, await read()] as const;
+    await painter.dispose();
+    return { losses, toHost, toDevice, states, workers: counted.workers };
+  },
+};
+export type Suite = typeof suite;
+(globalThis as unknown as { suite: Suite }).suite = suite;
