@@ -1,0 +1,22 @@
+import { expectClose } from "onnxgrad/testing";
+import { describe, expect, test } from "vitest";
+import { psnr } from "./psnr.ts";
+import { pictures } from "./skimage-pictures.ts";
+
+describe("psnr()", () => {
+  test("equals scikit-image", () => {
+    for (const { shape, a, b, psnr: want } of pictures())
+      expectClose([psnr(a, b)], [want], { rtol: 1e-12, what: `[${shape.join(", ")}]` });
+  });
+
+  test("follows its formula for a constant difference, at any peak", () => {
+    expectClose([psnr([0.5, 0.5], [0.4, 0.6])], [20], { rtol: 1e-12 });
+    expectClose([psnr([25.5, 0, 0], [0, 25.5, 25.5], 255)], [20], { rtol: 1e-12 });
+    expect(psnr([1, 2], [1, 2])).toBe(Infinity);
+  });
+
+  test("refuses images of other sizes", () => {
+    expect(() => psnr([1, 2], [1])).toThrow("psnr: 2 and 1 values; expected two images of one size.");
+    expect(() => psnr([], [])).toThrow("psnr: 0 and 0 values");
+  });
+});

@@ -1,0 +1,113 @@
+/**
+ * @module Structural similarity of Wang et al. (2004) as they define it: a Gaussian window of deviation 1.5 cut at 11 x
+ * 11, population covariance, and the mean over windows that lie inside the image. It goes through the image row by row,
+ * so that pictures of any size take little memory. (The differentiable one, for losses, is `systems/ssim.ts`.)
+ */
+import { UserError } from "onnxgrad";
+
+/** `[channels, height, width]` of a planar image. */
+export type PlanarShape = readonly [channels: number, height: number, width: number];
+
+/** Pixels a side of the window. */
+const WINDOW = 11;
+const SIGMA = 1.5;
+const BELL = Float64Array.from({ length: WINDOW }, (_, i) =>
+  Math.exp(-((i - (WINDOW - 1) / 2) ** 2) / (2 * SIGMA ** 2)),
+);
+const TOTAL = BELL.reduce((a, b) => a + b);
+const LINE = BELL.map((v) => v / TOTAL);
+
+/** What is averaged in each window: x, y, x^2, y^2, xy. */
+const MOMENTS = 5;
+
+/**
+ * Mean structural similarity of two planar images of values 0..peak, at most 1: the mean over channels, as scikit-image
+ * has it with `gaussian_weights=True, sigma=1.5, use_sample_covariance=False`.
+ * @throws UserError `metric/size` when the arrays are not of that shape or a side is below 11.
+ */
+export function ssim(
+  image: ArrayLike<number>,
+  reference: ArrayLike<number>,
+  shape: PlanarShape,
+  peak = 1,
+): number {
+  const [channels, height, width] = shape;
+  const plane = height * width;
+  if (image.length !== channels * plane || reference.length !== channels * plane)
+    throw new UserError(
+      "metric/size",
+      `ssim: ${image.length} and ${reference.length} values; expected two images [${shape.join(", ")}].`,
+    );
+  if (height < WINDOW || width < WINDOW)
+    throw new UserError(
+      "metric/size",
+      `ssim: image of ${width} x ${height} pixels; expected at least ${WINDOW} a side, the size of its window.`,
+    );
+  let total = 0;
+  for (let c = 0; c < channels; c++)
+    total += planeTotal(image, reference, c * plane, height, width, (0.01 * peak) ** 2, (0.03 * peak) ** 2);
+  return total / (channels * (height - WINDOW + 1) * (width - WINDOW + 1));
+}
+
+/** The sum over all windows of one channel, which begins at `from`. */
+function planeTotal(
+  image: ArrayLike<number>,
+  reference: ArrayLike<number>,
+  from: number,
+  height: number,
+  width: number,
+  c1: number,
+  c2: number,
+): number {
+  const columns = width - WINDOW + 1;
+  /** The last rows, averaged along the row; row y is at y modulo the window. */
+  const rows = Array.from({ length: WINDOW }, () => new Float64Array(MOMENTS * columns));
+  const moments = new Float64Array(MOMENTS * columns);
+  let total = 0;
+  for (let y = 0; y < height; y++) {
+    averageRow(image, reference, from + y * width, columns, rows[y % WINDOW]!);
+    if (y < WINDOW - 1) continue;
+    moments.fill(0);
+    for (let k = 0; k < WINDOW; k++) {
+      const [row, weight] = [rows[(y + 1 + k) % WINDOW]!, LINE[k]!];
+      for (let i = 0; i < moments.length; i++) moments[i] = moments[i]! + weight * row[i]!;
+    }
+    for (let i = 0; i < moments.length; i += MOMENTS) {
+      const [meanX, meanY] = [moments[i]!, moments[i + 1]!];
+      const [product, squares] = [meanX * meanY, meanX * meanX + meanY * meanY];
+      const covariance = moments[i + 4]! - product;
+      const variances = moments[i + 2]! + moments[i + 3]! - squares;
+      total += ((2 * product + c1) * (2 * covariance + c2)) / ((squares + c1) * (variances + c2));
+    }
+  }
+  return total;
+}
+
+/** The moments of the row at `from` under the window's line, interleaved, into `row`. */
+function averageRow(
+  image: ArrayLike<number>,
+  reference: ArrayLike<number>,
+  from: number,
+  columns: number,
+  row: Float64Array,
+): void {
+  for (let i = 0; i < columns; i++) {
+    let [sumX, sumY, sumXX, sumYY, sumXY] = [0, 0, 0, 0, 0];
+    for (let k = 0; k < WINDOW; k++) {
+      const x = image[from + i + k]!;
+      const y = reference[from + i + k]!;
+      const weight = LINE[k]!;
+      sumX += weight * x;
+      sumY += weight * y;
+      sumXX += weight * x * x;
+      sumYY += weight * y * y;
+      sumXY += weight * x * y;
+    }
+    const to = MOMENTS * i;
+    row[to] = sumX;
+    row[to + 1] = sumY;
+    row[to + 2] = sumXX;
+    row[to + 3] = sumYY;
+    row[to + 4] = sumXY;
+  }
+}
