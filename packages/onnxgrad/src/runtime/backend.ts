@@ -1,5 +1,8 @@
 /** @module What onnxgrad asks of ONNX Runtime: the seam between compiled programs and the Node or web package. */
 
+import type { Sharded } from "../parallel/placement.ts";
+import type { Shape } from "../trace/tensor.ts";
+
 /** Element buffers that cross the seam. */
 export type RuntimeData = Float32Array | BigInt64Array | Uint8Array;
 
@@ -68,6 +71,20 @@ export interface Shards {
   open(models: readonly ShardModel[]): Promise<ShardSession>;
 }
 
+/** A program split over the batch. Plain data, which another thread may be sent. */
+export interface ShardPlan {
+  readonly models: readonly ShardModel[];
+  /** What runs once, after the shards; it takes a shard's output as `shard<i>.<name>`. */
+  readonly rest: {
+    readonly model: Uint8Array;
+    readonly inputs: readonly { readonly name: string; readonly shape: Shape }[];
+  };
+  /** Inputs of which every shard gets its own part; the others it gets whole. */
+  readonly cuts: ReadonlyMap<string, Sharded>;
+  /** Shapes of all inputs, uncut. */
+  readonly shapes: ReadonlyMap<string, Shape>;
+}
+
 /** An execution provider with its settings. */
 export interface Backend {
   /** e.g. `node-cpu`. */
@@ -78,6 +95,8 @@ export interface Backend {
   readonly device?: Device;
   /** Threads over which `compile` may split the batch; absent where there are none. */
   readonly shards?: Shards;
+  /** In the place of {@link Backend.shards} where the backend runs a split program, its rest included, on its own. */
+  readonly planned?: { readonly count: number; open(plan: ShardPlan): Promise<Session> };
   /** Loads a model. */
   createSession(model: Uint8Array): Promise<Session>;
 }

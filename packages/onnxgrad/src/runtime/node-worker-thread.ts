@@ -5,8 +5,9 @@
 import { parentPort } from "node:worker_threads";
 import { invariant, UserError } from "../errors.ts";
 import { sizeOf } from "../trace/tensor.ts";
-import type { RuntimeData, RuntimeTensor, Session } from "./backend.ts";
+import type { RuntimeData, RuntimeTensor, Session, ShardPlan } from "./backend.ts";
 import { node, type NodeOptions } from "./node.ts";
+import { openPlan } from "./sharded-session.ts";
 import { threadData, work } from "./thread-work.ts";
 
 /** Values that come with a run. */
@@ -30,7 +31,7 @@ export interface WireOutput {
 
 /** What the thread is asked; every request has one answer of the same `id`. */
 export type Request = { readonly id: number } & (
-  | { readonly do: "load"; readonly session: number; readonly model: Uint8Array }
+  | { readonly do: "load"; readonly session: number; readonly model: Uint8Array | ShardPlan }
   | {
       readonly do: "run";
       readonly session: number;
@@ -88,7 +89,7 @@ port.on("message", (request: Request) => {
 async function handle(request: Request): Promise<Omit<Answer, "id">> {
   switch (request.do) {
     case "load":
-      sessions.set(request.session, await backend.createSession(request.model));
+      sessions.set(request.session, await open(request.model));
       return {};
     case "run":
       return run(request);
@@ -108,6 +109,10 @@ async function handle(request: Request): Promise<Omit<Answer, "id">> {
       return { values };
     }
   }
+}
+
+function open(model: Uint8Array | ShardPlan): Promise<Session> {
+  return model instanceof Uint8Array ? backend.createSession(model) : openPlan(backend, model);
 }
 
 async function run({ session, feeds, fetches }: Request & { do: "run" }): Promise<Omit<Answer, "id">> {

@@ -84,15 +84,22 @@ async function values<S extends StateTree>({
 }
 
 describe("nodeWorker()", () => {
-  test("trains as node() does, bit for bit", async () => {
-    const [there, here] = [await trainer(nodeWorker({ threads: 1 })), await trainer(node({ threads: 1 }))];
+  test.each([
+    { threads: 1, shards: 1 },
+    { threads: 2, shards: 2 },
+  ])("trains as node() does, bit for bit: $threads threads", async ({ threads: count, shards }) => {
+    const size = { width: 24, depth: 3, batch: 8 };
+    const there = await trainer(nodeWorker({ threads: count }), size);
+    const here = await trainer(node({ threads: count }), size);
+    expect([there.program.stats.shards, here.program.stats.shards]).toEqual([shards, shards]);
     const losses: number[][] = [];
-    for (let k = 0; k < 5; k++) losses.push([await there.step(), await here.step()]);
+    for (let k = 0; k < 3; k++) losses.push([await there.step(), await here.step()]);
     for (const [k, [a, b]] of losses.entries()) expect(a, `loss of step ${k}`).toBe(b);
     expect(losses.at(-1)![0]).toBeLessThan(losses[0]![0]!);
     expect(await values(there.program)).toEqual(await values(here.program));
     await there.program.dispose();
     await here.program.dispose();
+    expect(threads.size).toBe(0);
   });
 
   test("leaves the event loop free while it trains", async () => {

@@ -6,9 +6,10 @@
 import { once } from "node:events";
 import type { Worker } from "node:worker_threads";
 import { UserError } from "../errors.ts";
-import type { Backend, RuntimeData, RuntimeTensor, Session } from "./backend.ts";
+import type { Backend, RuntimeData, RuntimeTensor, Session, ShardPlan } from "./backend.ts";
 import type { NodeOptions } from "./node.ts";
 import type { Answer, Request, WireBuffer, WireOutput, WireTensor } from "./node-worker-thread.ts";
+import { shardCount } from "./shards.ts";
 import { startThread } from "./start-thread.ts";
 
 /** Values on this side, for the inputs and outputs of a run. */
@@ -37,13 +38,16 @@ interface StateBuffer {
 export function nodeWorker(options: NodeOptions = {}): Backend {
   let thread: Thread | undefined;
   const traffic = { toDevice: 0, toHost: 0 };
+  const shards = shardCount(options);
+  const open = (model: Uint8Array | ShardPlan): Promise<Session> => {
+    if (thread === undefined || thread.isOver) thread = new Thread(options, traffic);
+    return thread.open(model);
+  };
   return {
     name: `node-${options.provider ?? "cpu"}-worker`,
     tensor: (data, shape): LocalTensor => ({ data, shape }),
-    createSession(model) {
-      if (thread === undefined || thread.isOver) thread = new Thread(options, traffic);
-      return thread.open(model);
-    },
+    createSession: open,
+    ...(shards > 1 && { planned: { count: shards, open } }),
     device: {
       traffic,
       // It moves with the first run that needs it.
@@ -89,13 +93,12 @@ class Thread {
     return this.#over;
   }
 
-  /** Loads a model. */
-  async open(model: Uint8Array): Promise<Session> {
+  /** Loads a model, or those of a program that is split. */
+  async open(model: Uint8Array | ShardPlan): Promise<Session> {
     const session = this.#nextId++;
-    const copy = model.slice();
     this.#sessions++;
     try {
-      await this.#ask({ do: "load", session, model: copy }, [copy.buffer]);
+      await this.#ask({ do: "load", session, model });
     } catch (error) {
       await this.#close();
       throw error;

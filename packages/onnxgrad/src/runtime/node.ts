@@ -2,13 +2,12 @@
  * @module The Node backend: ONNX Runtime's native library, on the CPU or, through WebGPU, on any GPU that has a Vulkan,
  * Metal or Direct3D driver. The only importer of `onnxruntime-node`.
  */
-import { availableParallelism } from "node:os";
 import * as ort from "onnxruntime-node";
 import { UserError } from "../errors.ts";
 import { toOnnx } from "../onnx/model.ts";
 import { input } from "../ops/source.ts";
 import type { Backend, Device, RuntimeData, RuntimeTensor, Session } from "./backend.ts";
-import { nodeShards } from "./shards.ts";
+import { nodeShards, shardCount } from "./shards.ts";
 
 /** Settings of the Node backend. */
 export interface NodeOptions {
@@ -48,7 +47,7 @@ export function node(options: NodeOptions = {}): Backend {
   const { provider = "cpu", profile } = options;
   const device = provider === "webgpu" ? sharedDevice() : undefined;
   const settings = sessionOptions(options);
-  const shards = shardsOf(options);
+  const shards = shardCount(options);
   return {
     name: `node-${provider}`,
     tensor,
@@ -68,19 +67,6 @@ export function node(options: NodeOptions = {}): Backend {
       };
     },
   };
-}
-
-/** @throws UserError `node/shards`. */
-function shardsOf({ provider = "cpu", profile, threads, shards }: NodeOptions): number {
-  // Shards would write a profile each: whoever asks for one wants the whole in one file.
-  const byDefault = provider === "cpu" && profile === undefined ? (threads ?? availableParallelism()) : 1;
-  const count = shards ?? byDefault;
-  if (!Number.isInteger(count) || count < 1 || (count > 1 && provider !== "cpu"))
-    throw new UserError(
-      "node/shards",
-      `node({ shards: ${count} }): give a whole number from 1, and more than 1 only with provider "cpu".`,
-    );
-  return count;
 }
 
 function sessionOptions({

@@ -4,18 +4,10 @@
  */
 import { toOnnx, type ModelOptions, type ModelPort } from "../onnx/model.ts";
 import { partition, type Partition } from "../parallel/partition.ts";
-import { localShape, type Sharded } from "../parallel/placement.ts";
 import { optimize } from "../passes/optimize.ts";
-import { reachable, type Shape, sizeOf, type Tensor } from "../trace/tensor.ts";
-import type {
-  Backend,
-  RuntimeData,
-  RuntimeTensor,
-  Session,
-  ShardModel,
-  Shards,
-  ShardSession,
-} from "./backend.ts";
+import { reachable, type Tensor } from "../trace/tensor.ts";
+import type { Backend, Session, ShardModel, ShardPlan } from "./backend.ts";
+import { openPlan } from "./sharded-session.ts";
 
 /** Below this many multiply-accumulates (some two milliseconds of a core) a step is not worth the messages. */
 const WORTHWHILE = 5e7;
@@ -39,11 +31,11 @@ export async function openSession(
   outputs: Readonly<Record<string, Tensor>>,
   options: ModelOptions = {},
 ): Promise<OpenedSession> {
-  const { shards } = backend;
+  const count = backend.planned?.count ?? backend.shards?.count ?? 1;
   // The most shards that divide the batch.
-  for (let k = shards?.count ?? 1; k > 1; k--) {
+  for (let k = count; k > 1; k--) {
     const found = partition(Object.values(outputs), k, (name) => name.startsWith("in."));
-    if (found !== undefined && isWorthwhile(found)) return openSharded(backend, shards!, outputs, found);
+    if (found !== undefined && isWorthwhile(found)) return openSharded(backend, outputs, found);
   }
   const model = toOnnx(outputs, options);
   const session = await backend.createSession(model.bytes);
@@ -55,7 +47,6 @@ const isWorthwhile = ({ cost: { shards, rest } }: Partition) =>
 
 async function openSharded(
   backend: Backend,
-  shards: Shards,
   outputs: Readonly<Record<string, Tensor>>,
   found: Partition,
 ): Promise<OpenedSession> {
@@ -73,78 +64,19 @@ async function openSharded(
   const rest = toOnnx(
     optimized(Object.fromEntries(Object.keys(outputs).map((name, i) => [name, found.rest[i]!]))),
   );
-  const parts = await shards.open(models);
-  let session: Session;
-  try {
-    session = await backend.createSession(rest.bytes);
-  } catch (error) {
-    await parts.release();
-    throw error;
-  }
-  const shapes = new Map(inputs.map(({ name, spec }) => [name, spec.shape]));
+  const plan: ShardPlan = {
+    models,
+    rest: { model: rest.bytes, inputs: rest.inputs.map(({ name, spec }) => ({ name, shape: spec.shape })) },
+    cuts: found.inputs,
+    shapes: new Map(inputs.map(({ name, spec }) => [name, spec.shape])),
+  };
   return {
-    session: shardedSession(
-      backend,
-      parts,
-      models.length,
-      { session, inputs: rest.inputs },
-      found.inputs,
-      shapes,
-    ),
+    session: await (backend.planned ?? { open: (each: ShardPlan) => openPlan(backend, each) }).open(plan),
     inputs,
     nodes: [...lowered, rest].reduce((sum, { nodes }) => sum + nodes, 0),
     bytes: [...lowered, rest].reduce((sum, { bytes }) => sum + bytes.length, 0),
     shards: models.length,
   };
-}
-
-/** Runs the shards, then the rest on what they found. */
-function shardedSession(
-  backend: Backend,
-  parts: ShardSession,
-  k: number,
-  rest: { readonly session: Session; readonly inputs: readonly ModelPort[] },
-  cuts: ReadonlyMap<string, Sharded>,
-  shapes: ReadonlyMap<string, Shape>,
-): Session {
-  return {
-    async run(feeds, fetches) {
-      const results = await parts.run((i, name, target) => {
-        const data = feeds[name]!.data as RuntimeData;
-        const cut = cuts.get(name);
-        if (cut === undefined) target.set(data as never);
-        else copyShard(data, target, shapes.get(name)!, cut, k, i);
-      });
-      const fed: Record<string, RuntimeTensor> = {};
-      for (const { name, spec } of rest.inputs) {
-        const [, shard, crossed] = /^shard(\d+)\.(.+)$/.exec(name) ?? [];
-        fed[name] =
-          crossed === undefined
-            ? feeds[name]!
-            : backend.tensor(results[Number(shard)]!.get(crossed)!, spec.shape);
-      }
-      await rest.session.run(fed, fetches);
-    },
-    async release() {
-      await Promise.all([parts.release(), rest.session.release()]);
-    },
-  };
-}
-
-/** Copies shard i's rows: the i-th k-th of every stretch. */
-function copyShard(
-  data: RuntimeData,
-  target: Float32Array | BigInt64Array,
-  shape: Shape,
-  cut: Sharded,
-  k: number,
-  i: number,
-): void {
-  const length = sizeOf(localShape(shape, cut, k)) / cut.blocks;
-  for (let block = 0; block < cut.blocks; block++) {
-    const start = (block * k + i) * length;
-    target.set(data.subarray(start, start + length) as never, block * length);
-  }
 }
 
 function optimized(outputs: Readonly<Record<string, Tensor>>): Readonly<Record<string, Tensor>> {

@@ -1,5 +1,6 @@
 /** @module Worker threads that run the shards of a model at the same time, one thread a shard. */
 import { once } from "node:events";
+import { availableParallelism } from "node:os";
 import type { Worker } from "node:worker_threads";
 import { UserError } from "../errors.ts";
 import { sizeOf } from "../trace/tensor.ts";
@@ -13,6 +14,19 @@ import {
   type ShardRequest,
 } from "./shard-messages.ts";
 import { startThread } from "./start-thread.ts";
+
+/** How many shards a backend of these settings has. @throws UserError `node/shards`. */
+export function shardCount({ provider = "cpu", profile, threads, shards }: NodeOptions): number {
+  // Shards would write a profile each: whoever asks for one wants the whole in one file.
+  const byDefault = provider === "cpu" && profile === undefined ? (threads ?? availableParallelism()) : 1;
+  const count = shards ?? byDefault;
+  if (!Number.isInteger(count) || count < 1 || (count > 1 && provider !== "cpu"))
+    throw new UserError(
+      "node/shards",
+      `node({ shards: ${count} }): give a whole number from 1, and more than 1 only with provider "cpu".`,
+    );
+  return count;
+}
 
 /**
  * Threads for up to `count` shards. They start with the first session and end with the last; idle ones do not keep the

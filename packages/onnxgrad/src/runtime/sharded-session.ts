@@ -1,0 +1,53 @@
+/** @module A program over the shards of the batch, run as one: the shards at the same time, then the rest. */
+import { localShape, type Sharded } from "../parallel/placement.ts";
+import { type Shape, sizeOf } from "../trace/tensor.ts";
+import type { Backend, RuntimeData, RuntimeTensor, Session, ShardPlan } from "./backend.ts";
+
+/** Loads the models of `plan` into the shards of `backend` and into itself. */
+export async function openPlan(backend: Backend, plan: ShardPlan): Promise<Session> {
+  const { models, rest, cuts, shapes } = plan;
+  const parts = await backend.shards!.open(models);
+  let last: Session;
+  try {
+    last = await backend.createSession(rest.model);
+  } catch (error) {
+    await parts.release();
+    throw error;
+  }
+  return {
+    async run(feeds, fetches) {
+      const results = await parts.run((i, name, target) => {
+        const data = feeds[name]!.data as RuntimeData;
+        const cut = cuts.get(name);
+        if (cut === undefined) target.set(data as never);
+        else copyShard(data, target, shapes.get(name)!, cut, models.length, i);
+      });
+      const fed: Record<string, RuntimeTensor> = {};
+      for (const { name, shape } of rest.inputs) {
+        const [, shard, crossed] = /^shard(\d+)\.(.+)$/.exec(name) ?? [];
+        fed[name] =
+          crossed === undefined ? feeds[name]! : backend.tensor(results[Number(shard)]!.get(crossed)!, shape);
+      }
+      await last.run(fed, fetches);
+    },
+    async release() {
+      await Promise.all([parts.release(), last.release()]);
+    },
+  };
+}
+
+/** Copies shard i's rows: the i-th k-th of every stretch. */
+function copyShard(
+  data: RuntimeData,
+  target: Float32Array | BigInt64Array,
+  shape: Shape,
+  cut: Sharded,
+  k: number,
+  i: number,
+): void {
+  const length = sizeOf(localShape(shape, cut, k)) / cut.blocks;
+  for (let block = 0; block < cut.blocks; block++) {
+    const start = (block * k + i) * length;
+    target.set(data.subarray(start, start + length) as never, block * length);
+  }
+}
