@@ -1,5 +1,5 @@
 /** @module A workload compiled on one backend: its training step or its inference as a function to call. */
-import { type Backend, compile, type State, Tensor, treeLeaves } from "onnxgrad";
+import { type Backend, compile, inlineState, type State, Tensor, treeLeaves } from "onnxgrad";
 import { countMacs } from "../../packages/subband/src/nn/gmac.ts";
 import type { Arguments, Workload } from "./workload.ts";
 
@@ -22,7 +22,10 @@ export interface CompiledProgram {
 
 const isTensor = (value: unknown): value is Tensor => value instanceof Tensor;
 
-/** Compiles one program of `workload` on a state that others may share. `forward` gives `params`, the network's output. */
+/**
+ * Compiles one program of `workload`. `train` updates `state`; `forward` holds its present values as constants, as exported
+ * models do, and gives the network's output as `params`.
+ */
 export async function compileProgram(
   backend: Backend,
   workload: Workload,
@@ -30,10 +33,14 @@ export async function compileProgram(
   name: ProgramName,
 ): Promise<CompiledProgram> {
   let traced: Readonly<Record<string, unknown>> = {};
-  const program = await compile(backend, { state, inputs: workload.inputs }, (args) => {
-    const given = args as unknown as Arguments;
-    return (traced = name === "train" ? workload.train(given) : { params: workload.forward(given) });
-  });
+  const { inputs } = workload;
+  const program =
+    name === "train"
+      ? await compile(backend, { state, inputs }, (args) => (traced = workload.train(args as never)))
+      : await compile(backend, { inputs }, (args) => {
+          const given = { ...args, state: inlineState(state) } as unknown as Arguments;
+          return (traced = { params: workload.forward(given) });
+        });
   const outputs = treeLeaves<Tensor>(traced as never, isTensor).map(({ leaf }) => leaf);
   const { network, fixed } = countMacs(outputs);
   const feeds = workload.feeds();

@@ -16,9 +16,10 @@ class Conv(nn.Module):
     def __init__(self, inputs, outputs, kernel):
         super().__init__()
         self.weight, self.bias = weights(outputs, inputs, kernel, kernel), weights(outputs)
+        self.padding = kernel // 2
 
     def forward(self, x):
-        return F.conv2d(x, self.weight, self.bias, padding=self.weight.shape[2] // 2)
+        return F.conv2d(x, self.weight, self.bias, padding=self.padding)
 
 
 class Linear(nn.Module):
