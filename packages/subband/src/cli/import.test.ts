@@ -11,6 +11,7 @@ import {
   initBfCnnStatistics,
   lowPassConfig,
 } from "../nn/bf-cnn.ts";
+import { requirePyramid } from "../systems/local-model.ts";
 import { loadModel } from "../training/model-file.ts";
 import { rng } from "onnxgrad";
 import { captureIo } from "./capture-io.ts";
@@ -65,7 +66,8 @@ describe("subband import", () => {
       /^details, level 2 +12 -> 9 channels, 21 convolutions, sees 5 x 5, .*rf5-scale1\.pt$/m,
     );
     expect(readdirSync(out)).toEqual(["model.safetensors"]);
-    expect(loadModel(out).model.details.map(({ params }) => params.weights[8]!.shape[2])).toEqual([3, 1]);
+    const { details } = requirePyramid(loadModel(out).model, "this test");
+    expect(details.map(({ params }) => params.weights[8]!.shape[2])).toEqual([3, 1]);
 
     const told = await run("info", out);
     expect(told.out).toMatch(/^model +.*model\.safetensors, .* kB, checksum good\nmade by +subband \d/);

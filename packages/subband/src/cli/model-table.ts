@@ -1,10 +1,19 @@
 /** @module What commands tell about a local model: its networks, one a line, from the low-pass band to the finest. */
-import { type LocalModel, type LocalNetworkSummary, summarise } from "../systems/local-model.ts";
+import { bandUnetConfigOf } from "../nn/band-unet.ts";
+import { countParameters } from "../nn/layers.ts";
+import {
+  levelsOf,
+  type LocalModel,
+  type LocalNetworkSummary,
+  summarise,
+  type UnetModel,
+} from "../systems/local-model.ts";
 import { formatCount } from "./format.ts";
 
 /** Rows for people; `names` are the files that the networks came from, in the order of {@link summarise}. */
 export function modelRows(model: LocalModel, names: readonly string[] = []): [string, string][] {
-  const levels = model.details.length;
+  const levels = levelsOf(model);
+  if (model.kind === "unet") return unetRows(model, levels);
   const networks = summarise(model);
   const parameters = networks.reduce((total, network) => total + network.parameters, 0);
   return [
@@ -12,17 +21,35 @@ export function modelRows(model: LocalModel, names: readonly string[] = []): [st
       "kind",
       levels === 0 ? "flat denoiser" : `multi-scale denoiser, ${levels} ${levels === 1 ? "level" : "levels"}`,
     ],
-    [
-      "images",
-      `${model.channels === 1 ? "gray" : "colour"}${levels === 0 ? "" : `, extents in multiples of ${2 ** levels}`}`,
-    ],
+    imagesRow(model, levels),
     ["parameters", formatCount(parameters)],
     ...networks.map((network, i): [string, string] => [label(network, levels), line(network, names[i])]),
   ];
 }
 
+function unetRows(model: UnetModel, levels: number): [string, string][] {
+  const { widths, encoder, decoder } = bandUnetConfigOf(model.network);
+  const blocks = `${encoder.join(", ")} down and ${decoder.join(", ")} up`;
+  return [
+    ["kind", `wavelet U-Net denoiser, ${levels} ${levels === 1 ? "level" : "levels"}`],
+    imagesRow(model, levels),
+    ["parameters", formatCount(countParameters(model.network))],
+    ["network", `widths ${widths.join(", ")} from the finest level; residual blocks ${blocks}`],
+  ];
+}
+
+function imagesRow({ channels }: LocalModel, levels: number): [string, string] {
+  const extents = levels === 0 ? "" : `, extents in multiples of ${2 ** levels}`;
+  return ["images", `${channels === 1 ? "gray" : "colour"}${extents}`];
+}
+
 /** The same for programs. */
 export function modelJson(model: LocalModel): Readonly<Record<string, unknown>> {
+  if (model.kind === "unet") {
+    const { channels, ...network } = bandUnetConfigOf(model.network);
+    const parameters = countParameters(model.network);
+    return { kind: "wavelet-unet", channels, levels: levelsOf(model), parameters, network };
+  }
   const networks = summarise(model);
   return {
     kind: model.details.length === 0 ? "flat" : "multi-scale",

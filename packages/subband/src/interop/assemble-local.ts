@@ -5,7 +5,7 @@
 import { basename } from "node:path";
 import { UserError } from "onnxgrad";
 import { type BfCnnNetwork, checkedConfigOf } from "../nn/bf-cnn-network.ts";
-import { type LocalModel, localModel, roleOf } from "../systems/local-model.ts";
+import { localModel, type PyramidModel, roleOf } from "../systems/local-model.ts";
 
 /** A network and the path of the file it came from. */
 export interface NamedNetwork {
@@ -15,7 +15,7 @@ export interface NamedNetwork {
 
 /** A model and where its networks came from. */
 export interface AssembledModel {
-  readonly model: LocalModel;
+  readonly model: PyramidModel;
   /** Names from the low-pass network to that of the finest details. */
   readonly names: readonly string[];
 }

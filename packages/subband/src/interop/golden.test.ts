@@ -6,7 +6,7 @@ import { describe, expect, test } from "vitest";
 import { sharedData } from "../../../../tests/support/npz.ts";
 import type { BfCnnNetwork } from "../nn/bf-cnn-network.ts";
 import { compileDenoiser, compileResidual, conditionalResidual } from "../systems/local-denoiser.ts";
-import { type LocalModel, localModel, summarise } from "../systems/local-model.ts";
+import { localModel, type PyramidModel, summarise } from "../systems/local-model.ts";
 import { importBfCnn } from "./bf-cnn-checkpoint.ts";
 
 const folder = sharedData("local-probability-models");
@@ -20,8 +20,8 @@ function values(name: string): Float32Array {
   return new Float32Array(bytes.buffer);
 }
 const load = (name: string): Promise<BfCnnNetwork> => importBfCnn(`${folder}/${name}.pt`);
-const flat = async (): Promise<LocalModel> => localModel(await load("flat-rf43"), []);
-const multiScale = async (): Promise<LocalModel> =>
+const flat = async (): Promise<PyramidModel> => localModel(await load("flat-rf43"), []);
+const multiScale = async (): Promise<PyramidModel> =>
   localModel(await load("low"), [await load("rf13-scale0"), await load("rf13-scale1")]);
 
 /** Decibels below a peak of 1. */

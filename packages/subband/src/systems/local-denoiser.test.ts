@@ -26,7 +26,16 @@ import {
   denoiseBands,
   synthesiseLevel,
 } from "./local-denoiser.ts";
-import { localModel, restoreModel, storeModel, summarise } from "./local-model.ts";
+import { initBandUnet } from "../nn/band-unet.ts";
+import {
+  levelsOf,
+  localModel,
+  requirePyramid,
+  restoreModel,
+  storeModel,
+  summarise,
+  unetModel,
+} from "./local-model.ts";
 
 const normal = (name: string, size: number) => rng(6, name).fillNormal(new Float64Array(size));
 const values = (tensor: Tensor, x: ArrayLike<number>): Float64Array => interpret([tensor], { x })[0]!.data;
@@ -273,5 +282,49 @@ describe("restoreModel()", () => {
       ],
     ];
     for (const [name, act, message] of cases) expect(act, name).toThrow(message);
+  });
+});
+
+describe("a U-Net model", () => {
+  const unet = (channels: 1 | 3) =>
+    unetModel(
+      initBandUnet(rng(9, "unet-model"), { channels, widths: [4, 6], encoder: [1, 1], decoder: [1, 2] }),
+    );
+
+  test("denoises images of gray and of colour by f(a x) = a f(x), and gives the bands of what it made", async () => {
+    for (const channels of [1, 3] as const) {
+      const shape = [2, channels, 8, 12] as const;
+      const denoiser = await compileDenoiser(node({ threads: 1 }), unet(channels), shape);
+      const noisy = Float32Array.from(normal("unet", 2 * channels * 96));
+      const once = await denoiser.run(noisy);
+      const image = once.image.slice();
+      const [low, detail2] = [once.low.slice(), once.details[1]!.slice()];
+      const first = analyseLevel(input("x", shape));
+      const second = analyseLevel(first.low);
+      expectClose(low, values(second.low, image), { atol: 1e-5, what: `low, ${channels} channels` });
+      expectClose(detail2, values(second.detail, image), {
+        atol: 1e-5,
+        what: `details, ${channels} channels`,
+      });
+      const twice = await denoiser.run(noisy.map((v) => 2 * v));
+      expectClose(
+        twice.image,
+        image.map((v) => 2 * v),
+        { rtol: 1e-4, atol: 1e-5, what: `${channels} channels` },
+      );
+      await denoiser.dispose();
+    }
+  });
+
+  test("is stored and restored, has levels, and is no pyramid", async () => {
+    const model = unet(3);
+    const { tensors, metadata } = storeModel(model, { note: "x" });
+    expect(restoreModel({ tensors, metadata })).toEqual(model);
+    expect(levelsOf(model)).toBe(2);
+    expect(() => requirePyramid(model, "upscaling")).toThrow(/upscaling takes a multi-scale model/);
+    await expect(compileDenoiser(node(), model, [1, 3, 8, 6])).rejects.toThrow(/multiples of 4/);
+    const lost = new Map(tensors);
+    lost.delete("unet.levels.1.encoder.0.second");
+    expect(() => restoreModel({ tensors: lost, metadata })).toThrow(/encoder.0.second" is missing/);
   });
 });

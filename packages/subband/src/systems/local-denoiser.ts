@@ -1,14 +1,30 @@
 /**
- * @module Multi-scale local denoising (Kadkhodaie et al. 2023) as graph: the coarsest low-pass band of a noisy image is
- * denoised first, then the details of each level beside the low-pass band that is already denoised, up to the image.
- * Bands are normalised so that a low-pass band is a local mean and keeps the range of the image.
+ * @module Multi-scale local denoising as graph. A pyramid (Kadkhodaie et al. 2023) denoises the coarsest low-pass band of
+ * a noisy image first, then the details of each level beside the low-pass band that is already denoised, up to the image;
+ * a U-Net takes the noisy bands of all levels at once. Bands are normalised so that a low-pass band is a local mean and
+ * keeps the range of the image.
  */
-import { type Backend, compile, concat, constant, mul, sub, type Tensor, UserError } from "onnxgrad";
+import {
+  type Backend,
+  compile,
+  concat,
+  constant,
+  isNdArray,
+  mul,
+  type NdArray,
+  split,
+  sub,
+  type Tensor,
+  treeMap,
+  UserError,
+} from "onnxgrad";
 import type { Residual } from "../diffusion/ascent/residual.ts";
+import { bandUnet, type BandUnetParams, type NoisyBands } from "../nn/band-unet.ts";
 import { foldBfCnn, foldedBfCnn } from "../nn/bf-cnn.ts";
 import type { BfCnnNetwork } from "../nn/bf-cnn-network.ts";
+import type { Params } from "../nn/layers.ts";
 import { haarAnalysis, haarSynthesis } from "../wavelet/graph.ts";
-import type { LocalModel } from "./local-model.ts";
+import { levelsOf, type LocalModel } from "./local-model.ts";
 
 /** The noise that a network sees in its input, as graph. */
 export type GraphResidual = (x: Tensor) => Tensor;
@@ -69,6 +85,41 @@ export function denoiseBands(
   return { image, low: coarsest, details: clean };
 }
 
+/** The bands of x [n, c, h, w] of level 1 (finest) to `levels`. @throws GraphError when an extent is no multiple of 2^J. */
+export function analyseLevels(x: Tensor, levels: number): NoisyBands[] {
+  const bands: NoisyBands[] = [];
+  for (let low = x; bands.length < levels; { low } = bands.at(-1)!) bands.push(analyseLevel(low));
+  return bands;
+}
+
+/**
+ * The noise in x [n, c, h, w] by a U-Net over its bands.
+ * @throws GraphError when an extent is no multiple of 2^J.
+ */
+export function unetResidual(network: Params<BandUnetParams>, x: Tensor): Tensor {
+  const c = x.shape[1]!;
+  const noise = bandUnet(network, analyseLevels(x, network.levels.length)); // [n, 4c, h / 2, w / 2]
+  const [low, detail] = split(noise, [c, 3 * c], 1) as [Tensor, Tensor];
+  return synthesiseLevel(low, detail);
+}
+
+/** A trained model as graph, its numbers constants: noisy images [n, c, h, w] to denoised ones and their bands. */
+export function traceDenoiser(model: LocalModel): (x: Tensor) => DenoisedBands {
+  if (model.kind === "pyramid") {
+    const low = graphResidual(model.low);
+    const details = model.details.map(graphResidual);
+    return (x) => denoiseBands(low, details, x);
+  }
+  const network = treeMap(model.network as never, isNdArray, ({ shape, data }: NdArray) =>
+    constant(data, shape),
+  ) as unknown as Params<BandUnetParams>;
+  return (x) => {
+    const image = sub(x, unetResidual(network, x));
+    const bands = analyseLevels(image, levelsOf(model));
+    return { image, low: bands.at(-1)!.low, details: bands.map(({ detail }) => detail) };
+  };
+}
+
 /** A trained network as graph, its folded weights constants. */
 export function graphResidual({ params, statistics }: BfCnnNetwork): GraphResidual {
   const weights = foldBfCnn(params, statistics).map(({ shape, data }) => constant(data, shape));
@@ -104,19 +155,17 @@ export async function compileDenoiser(
   shape: readonly [n: number, c: number, h: number, w: number],
 ): Promise<CompiledDenoiser> {
   const [, channels, height, width] = shape;
-  const multiple = 2 ** model.details.length;
+  const levels = levelsOf(model);
+  const multiple = 2 ** levels;
   if (channels !== model.channels || height % multiple !== 0 || width % multiple !== 0)
     throw new UserError(
       "local/shape",
       `images of ${channels} channels and ${width} x ${height} pixels: this model takes ${model.channels} channels and ` +
         `extents that are multiples of ${multiple}. Convert or pad them.`,
     );
+  const denoise = traceDenoiser(model);
   const program = await compile(backend, { inputs: { x: shape } }, ({ x }) => {
-    const { image, low, details } = denoiseBands(
-      graphResidual(model.low),
-      model.details.map(graphResidual),
-      x,
-    );
+    const { image, low, details } = denoise(x);
     return { image, low, ...Object.fromEntries(details.map((detail, j) => [`detail${j}`, detail])) } as {
       readonly [name: string]: Tensor;
     };
@@ -127,7 +176,7 @@ export async function compileDenoiser(
       return {
         image: found["image"]!,
         low: found["low"]!,
-        details: model.details.map((_, j) => found[`detail${j}`]!),
+        details: Array.from({ length: levels }, (_, j) => found[`detail${j}`]!),
       };
     },
     dispose: () => program.dispose(),

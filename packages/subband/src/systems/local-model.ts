@@ -1,9 +1,11 @@
 /**
- * @module A trained multi-scale local model: a denoiser of the coarsest low-pass band and, level by level, conditional
- * denoisers of the details (Kadkhodaie et al. 2023). With no levels the low-pass band is the image, and the model a flat
- * denoiser. Here too is its form as named tensors and metadata, for files of any kind.
+ * @module A trained local model, of one of two kinds. A pyramid is a denoiser of the coarsest low-pass band and, level by
+ * level, conditional denoisers of the details (Kadkhodaie et al. 2023); with no levels the low-pass band is the image, and
+ * the model a flat denoiser. A U-Net denoises the bands of all levels together. Here too is the form of both as named
+ * tensors and metadata, for files of any kind.
  */
 import { isNdArray, type NamedArray, type NdArray, treeLeaves, UserError } from "onnxgrad";
+import { type BandUnetParams, bandUnetConfigOf } from "../nn/band-unet.ts";
 import { type BfCnnConfig, receptiveFieldOf } from "../nn/bf-cnn.ts";
 import { type BfCnnNetwork, checkedConfigOf } from "../nn/bf-cnn-network.ts";
 import { countParameters } from "../nn/layers.ts";
@@ -12,12 +14,23 @@ import { countParameters } from "../nn/layers.ts";
 export type LocalRole = "low" | "details";
 
 /** A trained model, as arrays. */
-export interface LocalModel {
+export type LocalModel = PyramidModel | UnetModel;
+
+/** One network a band: the low-pass band first, then the details of each level beside the band that is denoised already. */
+export interface PyramidModel {
+  readonly kind: "pyramid";
   readonly channels: 1 | 3;
   /** Of the low-pass band of the coarsest level, normalised to the range of the image. */
   readonly low: BfCnnNetwork;
   /** Of the details of each level, the finest first; none in a flat model. */
   readonly details: readonly BfCnnNetwork[];
+}
+
+/** One network for the bands of all levels. */
+export interface UnetModel {
+  readonly kind: "unet";
+  readonly channels: 1 | 3;
+  readonly network: BandUnetParams;
 }
 
 /** Tensors by name, and metadata, as a file holds them. */
@@ -55,10 +68,10 @@ export function roleOf({ inputs, outputs }: BfCnnConfig): { role: LocalRole; cha
 }
 
 /**
- * Puts networks together.
+ * Puts the networks of a pyramid together.
  * @throws UserError `local/channels` when one has another role or other channels; `nn/bf-cnn`, `nn/not-finite`.
  */
-export function localModel(low: BfCnnNetwork, details: readonly BfCnnNetwork[]): LocalModel {
+export function localModel(low: BfCnnNetwork, details: readonly BfCnnNetwork[]): PyramidModel {
   const { role, channels } = roleOf(checkedConfigOf(low));
   if (role !== "low")
     throw new UserError(
@@ -74,16 +87,45 @@ export function localModel(low: BfCnnNetwork, details: readonly BfCnnNetwork[]):
           `band has ${channels}.`,
       );
   }
-  return { channels, low, details };
+  return { kind: "pyramid", channels, low, details };
+}
+
+/**
+ * The model of a U-Net.
+ * @throws UserError `nn/band-unet`, `nn/not-finite`; `local/channels` when its images are neither gray nor colour.
+ */
+export function unetModel(network: BandUnetParams): UnetModel {
+  const { channels } = bandUnetConfigOf(network);
+  if (channels !== 1 && channels !== 3)
+    throw new UserError("local/channels", `a network for images of ${channels} channels. Known: 1, 3.`);
+  const arrays = treeLeaves<NdArray>(network as never, isNdArray);
+  if (!arrays.every(({ leaf }) => leaf.data.every(Number.isFinite)))
+    throw new UserError(
+      "nn/not-finite",
+      "weights that are no finite numbers: the training of this network diverged.",
+    );
+  return { kind: "unet", channels, network };
+}
+
+/**
+ * The model as a pyramid, for what needs its conditional networks.
+ * @throws UserError `local/kind` for a U-Net; `what` names the use.
+ */
+export function requirePyramid(model: LocalModel, what: string): PyramidModel {
+  if (model.kind === "pyramid") return model;
+  throw new UserError(
+    "local/kind",
+    `${what} takes a multi-scale model with one network a band; this one is a U-Net. Train one with --preset local.`,
+  );
 }
 
 /** Levels of the wavelet transform, 0 for a flat model: extents of images are multiples of 2 to this power. */
-export function levelsOf({ details }: LocalModel): number {
-  return details.length;
+export function levelsOf(model: LocalModel): number {
+  return model.kind === "unet" ? model.network.levels.length : model.details.length;
 }
 
-/** The networks of a model, from the low-pass band to the finest details. */
-export function summarise({ low, details }: LocalModel): LocalNetworkSummary[] {
+/** The networks of a pyramid, from the low-pass band to the finest details. */
+export function summarise({ low, details }: PyramidModel): LocalNetworkSummary[] {
   const of = (network: BfCnnNetwork, role: LocalRole, level: number): LocalNetworkSummary => {
     const config = checkedConfigOf(network);
     const parameters = countParameters(network.params);
@@ -93,10 +135,13 @@ export function summarise({ low, details }: LocalModel): LocalNetworkSummary[] {
   return [of(low, "low", details.length), ...levels.reverse()];
 }
 
-/** The model as tensors (`low.params.weights.0`, `details.0.statistics.deviations.3`, ...) and metadata. */
+/**
+ * The model as tensors and metadata. Tensors of a pyramid are called `low.params.weights.0`,
+ * `details.0.statistics.deviations.3`, ...; of a U-Net `unet.levels.0.encoder.1.first`, `unet.exit`, ...
+ */
 export function storeModel(model: LocalModel, metadata: Readonly<Record<string, string>> = {}): StoredModel {
-  const { low, details } = model;
-  const leaves = treeLeaves<NdArray>({ low, details } as never, isNdArray);
+  const tree = model.kind === "unet" ? { unet: model.network } : { low: model.low, details: model.details };
+  const leaves = treeLeaves<NdArray>(tree as never, isNdArray);
   return {
     tensors: new Map(leaves.map(({ name, leaf }) => [name, leaf])),
     metadata: { ...metadata, format: FORMAT, architecture: architectureOf(model) },
@@ -116,21 +161,7 @@ export function restoreModel({ tensors, metadata }: StoredModel): LocalModel {
         : "not a local model. Make one with subband import.",
     );
   const left = new Map(tensors);
-  const series = (prefix: string): NdArray[] => {
-    const found: NdArray[] = [];
-    for (let array; (array = left.get(`${prefix}.${found.length}`)) !== undefined; found.push(array))
-      left.delete(`${prefix}.${found.length}`);
-    return found;
-  };
-  const network = (prefix: string): BfCnnNetwork => ({
-    params: { weights: series(`${prefix}.params.weights`), gains: series(`${prefix}.params.gains`) },
-    statistics: { deviations: series(`${prefix}.statistics.deviations`) },
-  });
-  const low = network("low");
-  const details: BfCnnNetwork[] = [];
-  while (left.has(`details.${details.length}.params.weights.0`))
-    details.push(network(`details.${details.length}`));
-  const model = localModel(low, details);
+  const model = left.has("unet.exit") ? unetModel(takeUnet(left, "unet")) : takePyramid(left);
   const [stranger] = left.keys();
   if (stranger !== undefined || metadata["architecture"] !== architectureOf(model))
     throw new UserError(
@@ -140,8 +171,67 @@ export function restoreModel({ tensors, metadata }: StoredModel): LocalModel {
   return model;
 }
 
+type Arrays = Map<string, NdArray>;
+
+/** Takes the pyramid's tensors out of `left`. */
+function takePyramid(left: Arrays): PyramidModel {
+  const low = takeBfCnn(left, "low");
+  const details: BfCnnNetwork[] = [];
+  while (left.has(`details.${details.length}.params.weights.0`))
+    details.push(takeBfCnn(left, `details.${details.length}`));
+  return localModel(low, details);
+}
+
+/** Takes the tensors under `prefix` out of `left`, as a bias-free CNN; its shapes are not looked at. */
+export function takeBfCnn(left: Arrays, prefix: string): BfCnnNetwork {
+  const series = (name: string) => takeSeries(left, `${prefix}.${name}`);
+  return {
+    params: { weights: series("params.weights"), gains: series("params.gains") },
+    statistics: { deviations: series("statistics.deviations") },
+  };
+}
+
+/** Takes the tensors under `prefix` out of `left`, as a band U-Net; shapes are not looked at. */
+export function takeUnet(left: Arrays, prefix: string): BandUnetParams {
+  const levels: BandUnetParams["levels"][number][] = [];
+  for (let at; (at = `${prefix}.levels.${levels.length}`), left.has(`${at}.entry`);) {
+    const blocks = (name: string) => {
+      const found: { first: NdArray; second: NdArray }[] = [];
+      for (let block; (block = `${at}.${name}.${found.length}`), left.has(`${block}.first`);)
+        found.push({ first: take(left, `${block}.first`), second: take(left, `${block}.second`) });
+      return found;
+    };
+    levels.push({
+      entry: take(left, `${at}.entry`),
+      ...(left.has(`${at}.down`) ? { down: take(left, `${at}.down`) } : {}),
+      encoder: blocks("encoder"),
+      ...(left.has(`${at}.up`) ? { up: take(left, `${at}.up`) } : {}),
+      decoder: blocks("decoder"),
+    });
+  }
+  return { levels, exit: take(left, `${prefix}.exit`) };
+}
+
+function takeSeries(left: Arrays, prefix: string): NdArray[] {
+  const found: NdArray[] = [];
+  while (left.has(`${prefix}.${found.length}`)) found.push(take(left, `${prefix}.${found.length}`));
+  return found;
+}
+
+function take(left: Arrays, name: string): NdArray {
+  const found = left.get(name);
+  if (found === undefined)
+    throw new UserError("local/format", `the tensor "${name}" is missing: the model is damaged.`);
+  left.delete(name);
+  return found;
+}
+
 /** Complete and canonical: equal models of equal size have equal text. */
 function architectureOf(model: LocalModel): string {
+  if (model.kind === "unet") {
+    const { channels, ...network } = bandUnetConfigOf(model.network);
+    return JSON.stringify({ system: "local-unet", wavelet: "haar", channels, ...network });
+  }
   const networks = summarise(model).map(({ role, level, inputs, outputs, width, kernels }) => ({
     role,
     level,
