@@ -62,7 +62,7 @@ def timed(once, repeats):
     return ms
 
 
-def faster(variants, repeats=3):
+def faster(variants, repeats=2):
     """The name of the fastest function, and milliseconds of each; one run of each does not count."""
     for once in variants.values():
         once()
