@@ -2,11 +2,14 @@
 import { writeFile } from "node:fs/promises";
 import { node } from "onnxgrad/node";
 import { expectClose } from "onnxgrad/testing";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import { createPainter } from "../../examples/web-training/network.ts";
 import { type Browser, launchChromium, missingChromium, type Page } from "./chromium.ts";
 import type { Suite, TrainingReport } from "./page/suite.ts";
 import { serve, type Site } from "./site.ts";
+
+// Shaders are compiled and run by the processor here, which other tests want too.
+vi.setConfig({ testTimeout: 240_000, hookTimeout: 240_000 });
 
 const STEPS = 12;
 const SIZE = 64;
@@ -81,6 +84,15 @@ describe.skipIf(missingChromium !== undefined)(
           expect(batch).toBeLessThan(state / 2);
         },
       );
+
+      test("reads outputs back on every k-th run only, and the state in the end", async () => {
+        const { toHost, means, count } = await call("count", 8, 3);
+        expect(means).toEqual([1, 1, 1, 4, 4, 4, 7, 7]);
+        expect(count).toBe(8);
+        expect(toHost.map((bytes) => bytes > 0)).toEqual(
+          means.map((_, k) => provider === "webgpu" && k % 3 === 0),
+        );
+      });
 
       test("takes nothing from elsewhere, and has nothing to complain of", async () => {
         expect(await page.evaluate("crossOriginIsolated")).toBe(true);

@@ -1,5 +1,5 @@
 /** @module What the tests call in the page, as `suite`: a training run with all that crosses to and from the GPU counted. */
-import type { Backend } from "onnxgrad";
+import { add, type Backend, compile, full, mean } from "onnxgrad";
 import { web } from "onnxgrad/web";
 import { createPainter } from "../../../examples/web-training/network.ts";
 
@@ -15,7 +15,7 @@ export interface TrainingReport {
   readonly workers: number;
 }
 
-/** `GPUBufferUsage.MAP_READ`. */
+/** `MAP_READ`. */
 const MAP_READ = 1;
 
 const counted = { workers: 0, toHost: 0, toDevice: 0 };
@@ -70,6 +70,26 @@ const suite = {
     const states = [first, await read()] as const;
     await painter.dispose();
     return { losses, toHost, toDevice, states, workers: counted.workers };
+  },
+
+  /** Counts up a state of 1000 floats, its mean read every `readEvery` runs: bytes to the host for each run, the count. */
+  async count(
+    runs: number,
+    readEvery: number,
+  ): Promise<{ toHost: number[]; means: number[]; count: number }> {
+    const program = await compile(backend!, { state: { x: full([1000], 0) }, readEvery }, ({ state }) => {
+      const x = add(state.x, 1);
+      return { state: { x }, mean: mean(x) };
+    });
+    const [toHost, means]: [number[], number[]] = [[], []];
+    for (let k = 0; k < runs; k++) {
+      const before = counted.toHost;
+      means.push((await program.run({})).mean[0]!);
+      toHost.push(counted.toHost - before);
+    }
+    await program.state.dispose();
+    await program.dispose();
+    return { toHost, means, count: program.state.tree().x.data[999]! };
   },
 };
 export type Suite = typeof suite;
