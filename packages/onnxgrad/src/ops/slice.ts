@@ -81,18 +81,28 @@ export const sliceOp: OpDefinition<SliceAttrs> = defineOp<SliceAttrs>({
     const cut = ranges.flatMap((range, axis) =>
       isWhole(range, spec!.shape[axis]!) ? [] : [{ ...range, axis }],
     );
-    // An end before the first element is written as the most negative index, since -1 would mean the last element.
-    const ends = cut.map(({ start, count, step }) => {
-      const end = start + (count - 1) * step + Math.sign(step);
-      return end < 0 ? -(2 ** 31) : end;
-    });
-    return context.emit("Slice", [
+    const emit = (value: string, boxes: readonly (SliceRange & { readonly axis: number })[]) =>
+      context.emit("Slice", [
+        value,
+        context.ints(boxes.map((box) => box.start)),
+        // An end before the first element is written as the most negative index, since -1 would mean the last element.
+        context.ints(
+          boxes.map(({ start, count, step }) => {
+            const end = start + (count - 1) * step + Math.sign(step);
+            return end < 0 ? -(2 ** 31) : end;
+          }),
+        ),
+        context.ints(boxes.map((box) => box.axis)),
+        context.ints(boxes.map((box) => box.step)),
+      ]);
+    // ONNX Runtime 1.30 on WebGPU starts every backward slice at the last element, whatever it is told: make that right.
+    const late = cut.filter(({ start, step, axis }) => step < 0 && start < spec!.shape[axis]! - 1);
+    if (late.length === 0) return emit(x!, cut);
+    const [upToStart] = emit(
       x!,
-      context.ints(cut.map((range) => range.start)),
-      context.ints(ends),
-      context.ints(cut.map((range) => range.axis)),
-      context.ints(cut.map((range) => range.step)),
-    ]);
+      late.map(({ start, axis }) => ({ start: 0, count: start + 1, step: 1, axis })),
+    );
+    return emit(upToStart!, cut);
   },
   evaluate([x], { ranges }, [out]) {
     const data = new Float64Array(sizeOf(out!.shape));
