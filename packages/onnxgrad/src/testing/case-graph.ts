@@ -30,8 +30,6 @@ export interface OpCase {
   readonly secondOrder?: boolean;
   /** Compare gradients with finite differences; default true, false where the case is too large for that. */
   readonly differences?: boolean;
-  /** Why a provider is known to fail this case, by the provider's name: an expected failure, not a skip. */
-  readonly gap?: Readonly<Record<string, string>>;
 }
 
 /** A value to feed. */

@@ -1,6 +1,7 @@
 /**
  * @module The op table as data: every operation, and every function composed of operations, at the shapes, ranges and
- * attributes where it is tested. An operation without a case does not compile. Tests of each provider run the table.
+ * attributes where it is tested. An operation without a case does not compile. `tests/conformance` runs the table
+ * on every provider.
  */
 import { add, clamp, div, maximum, minimum, mul, pow, square, sub } from "../ops/arithmetic.ts";
 import { broadcastTo } from "../ops/broadcast.ts";

@@ -1,0 +1,14 @@
+/** @module The conformance table on the provider `node-webgpu`: the machine's GPU, or SwiftShader. */
+import { describe, expect, test } from "vitest";
+import { webgpu, whyNoWebgpu } from "../support/webgpu.ts";
+import { CHECKS, runCheck } from "./checks.ts";
+import { disagreements } from "./gaps.ts";
+
+const missing = await whyNoWebgpu();
+
+describe.skipIf(missing !== undefined)(`node-webgpu${missing === undefined ? "" : `: ${missing}`}`, () => {
+  const [backend, strict] = [webgpu(), webgpu({ cpuFallback: false })];
+  test.each(CHECKS.map((check) => [check.id, check] as const))("%s", async (_, check) => {
+    expect(disagreements("node-webgpu", await runCheck(check, backend, strict))).toEqual([]);
+  });
+});
