@@ -12,6 +12,7 @@ import * as exportFile from "./export.ts";
 import * as importFile from "./import.ts";
 import * as info from "./info.ts";
 import * as sample from "./sample.ts";
+import * as study from "./study.ts";
 import * as train from "./train.ts";
 import * as wavelets from "./wavelets.ts";
 
@@ -30,6 +31,7 @@ const COMMANDS: readonly CommandFile[] = [
   evaluate,
   exportFile,
   importFile,
+  study,
   data,
   info,
   wavelets,

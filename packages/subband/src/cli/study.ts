@@ -1,0 +1,116 @@
+/** @module `subband study`: comparisons and figures, each one command. */
+import { type Command, InvalidArgumentError } from "commander";
+import type { Context } from "./context.ts";
+import { formatCount } from "./format.ts";
+import { addExamples, parseCount, parsePositive } from "./options.ts";
+import { emit, formatTable } from "./output.ts";
+
+/** Options of `study local`. */
+interface LocalFlags {
+  readonly model: readonly string[];
+  readonly pictures: string;
+  readonly sigmas: readonly number[];
+  readonly size: number;
+  readonly seed: number;
+  readonly peers?: string;
+  readonly dump?: string;
+  readonly gain: readonly string[];
+  readonly reference?: string;
+  readonly stripSigma: number;
+  readonly out: string;
+  readonly threads?: number;
+}
+
+/** Noise levels from hardly visible to more noise than picture, of 255. */
+const SIGMAS: readonly number[] = [5, 10, 25, 50, 100, 150, 200, 255];
+
+/** Adds the commands. */
+export function register(program: Command, context: Context): void {
+  const study = program.command("study").description("compare methods: tables and figures, each one command");
+  const local = study
+    .command("local")
+    .description("denoisers on pictures with seeded noise: PSNR, SSIM and cost as CSV, Markdown, SVG and PNG")
+    .option("--model <name=dir>", "a model or a run, under a name; may be repeated", collect, [])
+    .requiredOption("--pictures <folder>", "test pictures")
+    .option("--sigmas <list>", "deviations of the noise, of 255", parseNumbers, SIGMAS)
+    .option("--size <pixels>", "pixels a side at most, cropped at the centre", parsePositive, 512)
+    .option("--seed <n>", "seed of the noise", parseCount, 0)
+    .option("--dump <folder>", "write the noisy pictures, for other programs")
+    .option("--peers <csv>", "what other programs made of these very noisy pictures")
+    .option("--gain <a,b>", "tell by how many dB method a is above method b; may be repeated", collect, [])
+    .option("--reference <name>", "method that the figure shows differences from (default: the first)")
+    .option(
+      "--strip-sigma <s>",
+      "noise of the strip of pictures: the nearest level studied",
+      parsePositive,
+      50,
+    )
+    .option("--out <folder>", "where results.csv, tables.md, psnr.svg and strip.png go", "study-local")
+    .option("--threads <n>", "threads inside one operation (default: all cores)", parsePositive)
+    .action(async (flags: LocalFlags) => studyLocal(context, flags));
+  addExamples(local, [
+    "subband study local --model ours=runs/unet --model flat=models/flat-rf43 --pictures photos --gain ours,flat",
+    "subband study local --pictures photos --dump noisy",
+    "/usr/bin/python3 bench/peers/skimage_denoise.py noisy",
+    "subband study local --model ours=runs/unet --pictures photos --peers noisy/results.csv",
+  ]);
+}
+
+async function studyLocal(context: Context, flags: LocalFlags): Promise<void> {
+  const { UserError } = await import("onnxgrad");
+  const { node } = await import("onnxgrad/node");
+  const { reportLocalStudy } = await import("../studies/local-report.ts");
+  const { commonChannels, modelMethod, openNamedModel } = await import("../studies/method.ts");
+  const { checkedSigmas, readPictures } = await import("../studies/noisy-pictures.ts");
+  const { dumpNoisy, readPeers } = await import("../studies/peers.ts");
+  const { parseGain } = await import("../studies/study-tables.ts");
+  const { createProgress } = await import("./progress.ts");
+  const { pictures: folder, seed, size, dump, peers, reference, stripSigma, out, threads } = flags;
+  if (flags.model.length === 0 && peers === undefined && dump === undefined)
+    throw new UserError(
+      "study/nothing",
+      "nothing to study: give models (--model name=dir), results of other programs (--peers) or both, or --dump.",
+    );
+  const gains = flags.gain.map(parseGain);
+  const sigmas = checkedSigmas(flags.sigmas);
+  const models = flags.model.map(openNamedModel);
+  const channels = commonChannels(models);
+  const outside = peers === undefined ? [] : readPeers(peers);
+  const pictures = await readPictures(folder, { channels, size });
+  const dumped = dump === undefined ? undefined : dumpNoisy(dump, pictures, sigmas, seed);
+  const backend = node(threads === undefined ? {} : { threads });
+  const methods = [...models.map(({ name, model }) => modelMethod(name, model, backend)), ...outside];
+  const about: [string, string][] = [
+    ["pictures", `${formatCount(pictures.length)} in ${folder}, noise of seed ${seed}`],
+    ...(dumped === undefined ? [] : [["noisy pictures", dumped] as [string, string]]),
+  ];
+  const told = { pictures: pictures.map(({ name }) => name), sigmas, seed, ...(dumped && { dumped }) };
+  if (methods.length === 0) {
+    emit(context, { lines: formatTable(about), json: told });
+    return;
+  }
+  const total = methods.length * pictures.length * sigmas.length;
+  const progress = createProgress(context);
+  try {
+    let done = 0;
+    const { rows, markdown, files } = await reportLocalStudy({
+      ...{ methods, pictures, sigmas, seed, gains, reference, stripSigma, out },
+      onResult: ({ method }) => progress.update({ label: method, done: ++done, total, unit: "images" }),
+    });
+    emit(context, {
+      lines: [markdown, ...formatTable([...about, ["written", files.join(", ")]])],
+      json: { ...told, rows, files },
+    });
+  } finally {
+    progress.finish();
+  }
+}
+
+const collect = (value: string, before: readonly string[]): string[] => [...before, value];
+
+/** `5,10,25` as numbers. */
+function parseNumbers(text: string): number[] {
+  const values = text.split(",").map((part) => (part.trim() === "" ? Number.NaN : Number(part)));
+  if (values.some(Number.isNaN)) throw new InvalidArgumentError("Give numbers with commas: 25,50,100.");
+  return values;
+}
