@@ -198,7 +198,7 @@ class Thread {
     });
     const { error, code } = answer;
     if (code !== undefined) throw new UserError(code, (error as Error).message, { cause: error });
-    if (error !== undefined) throw error;
+    if (error !== undefined) throw error as Error;
     return answer;
   }
 

@@ -167,7 +167,7 @@ class ShardThread {
       this.#worker.ref();
       this.#waiting.set(id, { resolve, reject });
     });
-    if (answer.error !== undefined) throw answer.error;
+    if (answer.error !== undefined) throw answer.error as Error;
     return answer;
   }
 
