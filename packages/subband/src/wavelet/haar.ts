@@ -43,14 +43,30 @@ export function splitBlocks<T extends Samples>(x: T, width: number, cA: T, cH: T
     let i = row;
     let top = 4 * row;
     let bottom = top + 2 * width;
-    // Four blocks a turn: measured 20 % faster than one.
-    for (; i + 3 < end; i += 4, top += 8, bottom += 8) {
-      splitBlock(x, top, bottom, cA, cH, cV, cD, i);
-      splitBlock(x, top + 2, bottom + 2, cA, cH, cV, cD, i + 1);
-      splitBlock(x, top + 4, bottom + 4, cA, cH, cV, cD, i + 2);
-      splitBlock(x, top + 6, bottom + 6, cA, cH, cV, cD, i + 3);
+    // Two blocks a turn, band by band, with indices that wrap: V8 then checks each array once a turn and no sum for
+    // overflow.
+    for (; i < end - 1; i = (i + 2) | 0) {
+      const a = 0.5 * x[top]!;
+      const b = 0.5 * x[(top + 1) | 0]!;
+      const a2 = 0.5 * x[(top + 2) | 0]!;
+      const b2 = 0.5 * x[(top + 3) | 0]!;
+      const c = 0.5 * x[bottom]!;
+      const d = 0.5 * x[(bottom + 1) | 0]!;
+      const c2 = 0.5 * x[(bottom + 2) | 0]!;
+      const d2 = 0.5 * x[(bottom + 3) | 0]!;
+      const next = (i + 1) | 0;
+      cA[i] = a + b + (c + d);
+      cA[next] = a2 + b2 + (c2 + d2);
+      cH[i] = a + b - (c + d);
+      cH[next] = a2 + b2 - (c2 + d2);
+      cV[i] = a - b + (c - d);
+      cV[next] = a2 - b2 + (c2 - d2);
+      cD[i] = a - b - (c - d);
+      cD[next] = a2 - b2 - (c2 - d2);
+      top = (top + 4) | 0;
+      bottom = (bottom + 4) | 0;
     }
-    for (; i < end; i++, top += 2, bottom += 2) splitBlock(x, top, bottom, cA, cH, cV, cD, i);
+    if (i < end) splitBlock(x, top, bottom, cA, cH, cV, cD, i);
   }
 }
 
