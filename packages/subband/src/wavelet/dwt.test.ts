@@ -4,7 +4,7 @@ import { expectClose } from "onnxgrad/testing";
 import { describe, expect, test } from "vitest";
 import { boundaryMode, BOUNDARY_MODES } from "./boundary-modes.ts";
 import { dwt, dwt2, idwt, idwt2 } from "./dwt.ts";
-import { coefficientLength } from "./filter-bank.ts";
+import { analyseAxis, coefficientLength } from "./filter-bank.ts";
 import { type Planes, planes } from "./planes.ts";
 import { listWavelets, wavelet } from "./wavelets.ts";
 
@@ -25,6 +25,27 @@ function inner(a: readonly Planes[], b: readonly Planes[]): number {
     for (let k = 0; k < data.length; k++) sum += data[k]! * b[i]!.data[k]!;
   return sum;
 }
+
+describe("dwt()", () => {
+  test("of long lines, which are copied whole, equals the same lines as columns, which are not", () => {
+    for (const n of [63, 64, 65, 130]) {
+      const x = noise([n]);
+      const [cA, cD] = dwt(x, "db4", "symmetric");
+      const count = cA.data.length;
+      const twice = Float64Array.from({ length: 2 * n }, (_, i) => x.data[i >> 1]!); // two equal columns
+      const [low, high] = [new Float64Array(2 * count), new Float64Array(2 * count)];
+      analyseAxis(twice, { outer: 1, inner: 2 }, n, wavelet("db4"), "symmetric", low, high);
+      const column = (band: Float64Array): Float64Array => band.filter((_, i) => i % 2 === 1);
+      expect(cA.data, `low, length ${n}`).toEqual(column(low));
+      expect(cD.data, `high, length ${n}`).toEqual(column(high));
+      expectClose(idwt(cA, cD, "db4", "symmetric", n).data, x.data, {
+        rtol: 0,
+        atol: 1e-10,
+        what: `length ${n}`,
+      });
+    }
+  });
+});
 
 describe("idwt()", () => {
   test("inverts dwt() for every wavelet, mode and length, odd ones too", () => {
