@@ -9,7 +9,13 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { createDataset } from "../packages/subband/src/data/dataset.ts";
 import { estimateMemory } from "../packages/subband/src/training/memory.ts";
-import { type Preset, type PresetName, presets } from "../packages/subband/src/training/run-config.ts";
+import {
+  type PresetName,
+  presets,
+  resolveModel,
+  type RunConfig,
+  trainedSystemOf,
+} from "../packages/subband/src/training/run-config.ts";
 import { type Bench } from "./harness.ts";
 
 const SIZE = 64;
@@ -78,7 +84,8 @@ async function estimatedBytes(preset: PresetName): Promise<number> {
     skipped: {},
     fingerprint: "",
   });
-  const { resolve, system } = presets[preset] as Preset<unknown>;
-  const { state, programs } = await estimateMemory(system(resolve({}, dataset)).stages);
+  const model = resolveModel(preset, {}, dataset);
+  const system = trainedSystemOf({ preset, model } as Pick<RunConfig, "preset" | "model">);
+  const { state, programs } = await estimateMemory(system.stages);
   return state + programs;
 }

@@ -1,8 +1,9 @@
 /** @module `subband train --dry-run`: what would be trained, what it costs to sample, and how much memory it takes. */
 import { samplerPlan } from "../diffusion/samplers/samplers.ts";
-import { type NetworkCost, systemCost } from "../systems/cost.ts";
+import { type NetworkCost, type SystemCost, systemCost } from "../systems/cost.ts";
+import { isDenoising } from "../systems/system.ts";
 import { estimateMemory } from "../training/memory.ts";
-import { samplingOf, systemOf } from "../training/run-config.ts";
+import { type RunConfig, samplingOf, trainedSystemOf } from "../training/run-config.ts";
 import { planRun, type RunPlan, type TrainRequest } from "../training/train-run.ts";
 import type { Context } from "./context.ts";
 import { formatBytes, formatCount, stagesLine } from "./format.ts";
@@ -17,10 +18,9 @@ export async function dryRun(context: Context, request: TrainRequest): Promise<v
     onWarning: (message) => progress.note(`warning: ${message}`),
   }).finally(() => progress.finish());
   const { config, seed, dataBytes, exists } = plan;
-  const system = systemOf(config);
+  const system = trainedSystemOf(config);
   const cost = systemCost(system);
-  const { sampler, steps } = samplingOf(config);
-  const gmac = cost.gmacPerImage(samplerPlan(sampler, steps).nfe);
+  const use = isDenoising(system) ? denoisingUse(config, cost) : samplingUse(config, cost);
   const estimate = await estimateMemory(system.stages);
   const memory = { ...estimate, images: dataBytes, process: process.memoryUsage.rss() };
   const total = Object.values(memory).reduce((a, b) => a + b, 0);
@@ -33,7 +33,7 @@ export async function dryRun(context: Context, request: TrainRequest): Promise<v
       ...formatTable([
         ["budget", budgetLine(request, plan)],
         ...cost.networks.map((network) => [network.name, networkLine(network)] as const),
-        ["sampling", `${gmac.toPrecision(4)} GMAC an image, ${sampler} in ${steps} steps`],
+        use.row,
         [
           "memory, estimated",
           `${formatBytes(total)}: ${Object.entries(memory)
@@ -49,10 +49,33 @@ export async function dryRun(context: Context, request: TrainRequest): Promise<v
       seed,
       config,
       networks: cost.networks,
-      sampling: { sampler, steps, gmacPerImage: gmac },
+      ...use.json,
       memoryEstimate: { ...memory, total },
     },
   });
+}
+
+/** What using the trained model costs, as a row and for programs. */
+interface UseCost {
+  readonly row: readonly [what: string, cost: string];
+  readonly json: Readonly<Record<string, unknown>>;
+}
+
+function samplingUse(config: RunConfig, cost: SystemCost): UseCost {
+  const { sampler, steps } = samplingOf(config);
+  const gmac = cost.gmacPerImage(samplerPlan(sampler, steps).nfe);
+  return {
+    row: ["sampling", `${gmac.toPrecision(4)} GMAC an image, ${sampler} in ${steps} steps`],
+    json: { sampling: { sampler, steps, gmacPerImage: gmac } },
+  };
+}
+
+function denoisingUse({ model: { height, width } }: RunConfig, cost: SystemCost): UseCost {
+  const macs = (1e9 * cost.gmacPerImage(1)) / (height * width);
+  return {
+    row: ["denoising", `${(macs / 1000).toPrecision(4)} k multiply-accumulates a pixel`],
+    json: { denoising: { macsPerPixel: macs } },
+  };
 }
 
 function budgetLine(request: TrainRequest, { config: { images, minutes } }: RunPlan): string {

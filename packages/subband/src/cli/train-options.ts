@@ -50,6 +50,7 @@ const Schema = z
     width: whole(8, "a multiple of 8")
       .refine((n) => n % 8 === 0, "a multiple of 8")
       .optional(),
+    rf: whole(1).optional(),
     seed: whole(0).optional(),
     limit: whole(2).optional(),
     channels: z
@@ -76,9 +77,16 @@ export function parseTrainFlags(flags: TrainFlags, refuse: (message: string) => 
     const key = String(path[0]);
     return refuse(`${flagOf(key)}: "${String(flags[key])}"; give ${message}.`);
   }
-  const { threads, saveSeconds, ...asked } = parsed.data;
+  const { threads, saveSeconds, rf: receptiveField, ...asked } = parsed.data;
   return {
-    request: { ...asked, preset, size: flags.size, flip: flags.flip === false ? false : undefined },
+    request: {
+      ...asked,
+      preset,
+      size: flags.size,
+      flip: flags.flip === false ? false : undefined,
+      receptiveField,
+      augmentConditions: flags["augmentConditions"] === true ? true : undefined,
+    },
     settings: { saveSeconds },
     threads,
     dryRun: flags["dryRun"] === true,

@@ -22,25 +22,35 @@ import type { TrainCommand, TrainFlags } from "./train-options.ts";
 export function register(program: Command, context: Context): void {
   const command = program
     .command("train")
-    .description("train a generative model; the same command again resumes, a larger budget extends")
+    .description(
+      "train a generative model or a denoiser; the same command again resumes, a larger budget extends",
+    )
     .requiredOption("--out <run>", "run directory: new or empty, or a run to go on with")
     .option(
       "--data <source>",
       "folder of images, .zip or .tar of them, cifar10 or faces (a run knows its own)",
     )
-    .option("--preset <name>", "which system (default: wmgm)")
+    .option(
+      "--preset <name>",
+      "which system: wmgm, wmgm-faithful, or the denoisers local and local-unet (default: wmgm)",
+    )
     .option(
       "--size <pixels>",
       "size to bring images to: 64, or WIDTHxHEIGHT (default: 64; cifar10: 32)",
       parseSize,
     )
     .option("--channels <n>", "3 for colour, 1 for grey (default: 3)")
-    .option("--levels <n>", "wavelet levels; 0 is plain pixel diffusion (default: by size)")
+    .option(
+      "--levels <n>",
+      "wavelet levels; 0 is plain pixel diffusion, or one flat denoiser (default: by size)",
+    )
     .option("--minutes <m>", "budget: wall-clock minutes, measured once when the run begins (default: 15)")
     .option("--images <n>", "budget: images that every stage sees, instead of minutes")
     .option("--batch <n>", "images a step (default: 64)")
     .option("--lr <rate>", "peak learning rate (default: 1e-3)")
     .option("--width <n>", "feature channels of the networks at full resolution (default: 64)")
+    .option("--rf <n>", "preset local: receptive field, 5, 9, 13, 23 or 43 (default: 13)")
+    .option("--augment-conditions", "preset local: noise on the low-pass band beside details, too")
     .option("--seed <n>", "seed of every random number (default: 0)")
     .option(
       "--limit <n>",
@@ -63,6 +73,7 @@ export function register(program: Command, context: Context): void {
     "subband train --data ~/Pictures --size 64x48 --out runs/mine",
     "subband train --data cifar10 --out runs/cifar --dry-run",
     "subband train --out runs/faces --minutes 8",
+    "subband train --preset local-unet --data ~/Pictures --channels 1 --out runs/denoiser",
   ]);
 }
 

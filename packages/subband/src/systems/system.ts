@@ -1,7 +1,11 @@
-/** @module What every generative system offers: stages to train, and a sampler made from what they learned. */
+/**
+ * @module What every system offers: stages to train, and what is made from what they learned: of a generative system a
+ * sampler, of a denoising one a local model.
+ */
 import type { Backend, NamedArray, Tensor } from "onnxgrad";
 import type { NoiseSource } from "../diffusion/noise.ts";
 import type { Schedule } from "../diffusion/schedules/schedule.ts";
+import type { LocalModel } from "./local-model.ts";
 import type { Stage } from "./stage.ts";
 
 /** Extents of images or bands. */
@@ -21,18 +25,38 @@ export interface NetworkUse {
   readonly outputs: readonly Tensor[];
 }
 
-/** A generative system, resolved from its configuration. */
-export interface System {
+/** A system that can be trained, resolved from its configuration. */
+export interface TrainedSystem {
   readonly image: ImageShape;
+  readonly stages: readonly Stage[];
+  /** Traces the networks, to count what they cost. */
+  networks(): readonly NetworkUse[];
+}
+
+/** A system that learns to denoise images of noise of any level. */
+export interface DenoisingSystem extends TrainedSystem {
+  /** Haar levels that its model takes images apart by; 0: none. */
+  readonly levels: number;
+  /**
+   * The model in the arrays of a checkpoint; it shares them.
+   * @throws UserError when they are not those of such a model.
+   */
+  model(checkpoint: ReadonlyMap<string, NamedArray>): LocalModel;
+}
+
+/** Tells the two kinds of systems apart. */
+export function isDenoising(system: TrainedSystem): system is DenoisingSystem {
+  return "model" in system;
+}
+
+/** A generative system, resolved from its configuration. */
+export interface System extends TrainedSystem {
   /** Extents of the band that diffusion runs on. */
   readonly low: ImageShape;
   /** Haar levels between the two. */
   readonly levels: number;
-  readonly stages: readonly Stage[];
   /** Noise levels that sampling walks down. */
   readonly schedule: Schedule;
-  /** Traces the networks, to count what they cost. */
-  networks(): readonly NetworkUse[];
   /**
    * Compiles the trained networks for one batch size, from the arrays of a checkpoint.
    * @throws UserError `state/mismatch` when the arrays do not belong to the system.

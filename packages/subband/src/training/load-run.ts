@@ -14,6 +14,9 @@ export interface LoadedRun {
   readonly weights: WeightsName;
   /** Where the best weights of each stage stood, as far as there are any. */
   readonly best: Readonly<Record<string, BestMoment>>;
+  /** The checkpoint's name, and its size. */
+  readonly file: string;
+  readonly bytes: number;
   /** One line for the user when a damaged checkpoint was passed over. */
   readonly warning: string | undefined;
 }
@@ -31,13 +34,15 @@ export function loadRun(dir: string, weights: WeightsName = "last"): LoadedRun {
       "run/untrained",
       `nothing saved yet: run "${dir}" has no checkpoint. Train it first: subband train --out ${dir}`,
     );
-  const { tensors, metadata, warning } = checkpoint;
+  const { tensors, metadata, file, bytes, warning } = checkpoint;
   return {
     config,
     seed,
     tensors: chooseWeights(tensors, weights, dir),
     weights,
     best: bestMoments(metadata),
+    file,
+    bytes,
     warning,
   };
 }

@@ -1,14 +1,18 @@
 /**
  * @module Model files: one trained local model as `model.safetensors`, in a folder of its own or under any name, with a
- * checksum over every byte. Written whole or not at all.
+ * checksum over every byte. Written whole or not at all. A run of a denoiser opens as its model, too.
  */
 import { existsSync, readdirSync, readFileSync, statSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { UserError } from "onnxgrad";
 import { type LocalModel, restoreModel, storeModel } from "../systems/local-model.ts";
 import { writeFileAtomic } from "./atomic-file.ts";
+import { isDenoising } from "../systems/system.ts";
 import { decodeCheckpoint, encodeCheckpoint } from "./checkpoint.ts";
+import { loadRun } from "./load-run.ts";
+import { trainedSystemOf } from "./run-config.ts";
 import { isRun, makeFolder } from "./run-directory.ts";
+import type { WeightsName } from "./weights.ts";
 
 const MODEL_FILE = "model.safetensors";
 const EXTENSION = ".safetensors";
@@ -74,10 +78,13 @@ export function saveModel(
 }
 
 /**
- * Opens the model at `path`.
- * @throws UserError `model/missing`, `model/damaged`, `local/...`, `nn/...`: one line that names the file.
+ * Opens the model at `path`: a model file or its folder, or the run of a denoiser, of which `weights` tells the last from
+ * the best.
+ * @throws UserError `model/missing`, `model/damaged`, `local/...`, `nn/...`: one line that names the file; `run/...`, and
+ * `run/generator` for a run that is no denoiser.
  */
-export function loadModel(path: string): LoadedModel {
+export function loadModel(path: string, weights: WeightsName = "last"): LoadedModel {
+  if (isRun(path)) return modelOfRun(path, weights);
   const file = modelFile(path);
   if (!existsSync(file))
     throw new UserError(
@@ -97,4 +104,22 @@ export function loadModel(path: string): LoadedModel {
     if (!(error instanceof UserError)) throw error;
     throw new UserError(error.code, `cannot load "${file}": ${error.message}`, { cause: error });
   }
+}
+
+function modelOfRun(dir: string, weights: WeightsName): LoadedModel {
+  const { config, tensors, file, bytes } = loadRun(dir, weights);
+  const system = trainedSystemOf(config);
+  if (!isDenoising(system))
+    throw new UserError(
+      "run/generator",
+      `run "${dir}" is of preset ${config.preset}, which draws images and denoises none. Train a denoiser: subband train ` +
+        `--preset local-unet`,
+    );
+  const { name, licence, credit } = config.data;
+  return {
+    model: system.model(tensors),
+    metadata: { trained_on: name, licence, credit, preset: config.preset },
+    file: join(dir, file),
+    bytes,
+  };
 }

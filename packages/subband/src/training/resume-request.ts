@@ -16,7 +16,7 @@ export function resumedConfig(
   { config, seed }: Pick<RunRecord<RunConfig>, "config" | "seed">,
 ): RunConfig {
   const { model, data } = config;
-  const { batch, lr, baseWidth } = chosenOptions(config);
+  const { batch, lr, baseWidth, receptiveField, augmentConditions } = chosenOptions(config);
   const size = (of: { readonly height: number; readonly width: number } | undefined) =>
     of && `${of.width}x${of.height}`;
   const compared: readonly (readonly [option: string, asked: unknown, has: unknown])[] = [
@@ -27,6 +27,8 @@ export function resumedConfig(
     ["--batch", request.batch, batch],
     ["--lr", request.lr, lr],
     ["--width", request.width, baseWidth],
+    ["--rf", request.receptiveField, receptiveField ?? "none"],
+    ["--augment-conditions", request.augmentConditions, augmentConditions ?? "none"],
     ["--seed", request.seed, seed],
     ["--limit", request.limit, data.limit ?? "all images"],
     ["--no-flip", request.flip, data.flip],

@@ -1,9 +1,18 @@
 /** @module The configuration kept in `run.json`: which system, on which data, for how long; validated when read back. */
-import { unknownName } from "onnxgrad";
+import { unknownName, UserError } from "onnxgrad";
 import { z } from "zod";
 import type { ImageSource } from "../data/held-out.ts";
 import { measureBandScaling } from "../systems/band-scaling.ts";
-import type { System } from "../systems/system.ts";
+import { local } from "../systems/local.ts";
+import {
+  defaultLocalLevels,
+  greatestDetails,
+  type LocalConfig,
+  resolveLocalConfig,
+} from "../systems/local-config.ts";
+import { localUnet } from "../systems/local-unet.ts";
+import { type LocalUnetConfig, resolveLocalUnetConfig, UNET_LEVELS } from "../systems/local-unet-config.ts";
+import type { DenoisingSystem, System } from "../systems/system.ts";
 import { wmgm } from "../systems/wmgm.ts";
 import {
   defaultLevels,
@@ -44,7 +53,12 @@ export interface RunData {
 interface Models {
   readonly wmgm: WmgmConfig;
   readonly "wmgm-faithful": WmgmFaithfulConfig;
+  readonly local: LocalConfig;
+  readonly "local-unet": LocalUnetConfig;
 }
+
+/** Name of a preset whose system draws images. */
+type GenerativeName = "wmgm" | "wmgm-faithful";
 
 /** Name of a system that can be trained. */
 export type PresetName = keyof Models;
@@ -155,6 +169,37 @@ const WmgmFaithful = z.strictObject({
   }),
 });
 
+const Image = {
+  channels: z.union([z.literal(1), z.literal(3)]),
+  height: Count,
+  width: Count,
+};
+
+const Local = z.strictObject({
+  ...Image,
+  levels: z.int().min(0).max(8),
+  receptiveField: Count,
+  features: Count,
+  batch: Count,
+  lr: Positive,
+  noiseSteps: z.strictObject({ low: Count, details: z.array(Count) }),
+  augmentConditions: z.boolean(),
+});
+
+const LocalUnet = z.strictObject({
+  ...Image,
+  levels: z.int().min(1).max(8),
+  widths: z.array(Count).min(1),
+  encoder: z.array(z.int().nonnegative()),
+  decoder: z.array(z.int().nonnegative()),
+  batch: Count,
+  lr: Positive,
+  emaDecay: z.number().min(0).max(1),
+  sigmaMin: Positive,
+  sigmaMax: Positive,
+  knee: Positive,
+});
+
 const Common = {
   data: z.strictObject({
     source: z.string(),
@@ -175,6 +220,8 @@ const Common = {
 export const RunConfig: z.ZodType<RunConfig> = z.discriminatedUnion("preset", [
   z.strictObject({ preset: z.literal("wmgm"), ...Common, model: Wmgm }),
   z.strictObject({ preset: z.literal("wmgm-faithful"), ...Common, model: WmgmFaithful }),
+  z.strictObject({ preset: z.literal("local"), ...Common, model: Local }),
+  z.strictObject({ preset: z.literal("local-unet"), ...Common, model: LocalUnet }),
 ]);
 
 /** What the options of every preset come to; the rest is the preset's. */
@@ -185,20 +232,52 @@ export interface ModelOptions {
   readonly lr?: number | undefined;
   /** Feature channels of the networks at full resolution. */
   readonly baseWidth?: number | undefined;
+  /** Of preset `local`: side of the square that the networks of details see. */
+  readonly receptiveField?: number | undefined;
+  /** Of preset `local`: noise on the low-pass band beside details; see `LocalConfig`. */
+  readonly augmentConditions?: boolean | undefined;
 }
 
+/** Options that only some presets have. */
+type OwnOption = "receptiveField" | "augmentConditions";
+
 /** A system that can be trained by name. */
-export interface Preset<Model> {
+interface Preset<Model> {
   /** One phrase for help texts. */
   readonly summary: string;
-  /** How samples are drawn unless asked otherwise. */
-  readonly sampling: { readonly sampler: string; readonly steps: number };
+  /** Options that other presets lack. */
+  readonly own: readonly OwnOption[];
   /** Fills in all defaults for the images to train on, and measures what it needs of them. @throws UserError `config/size`. */
   resolve(options: ModelOptions, dataset: ImageSource): Model;
   /** The options that `model` was resolved from, or would be. */
-  chosen(model: Model): Required<Pick<ModelOptions, "batch" | "lr" | "baseWidth">>;
+  chosen(model: Model): ChosenOptions;
+}
+
+/** The options that a model was resolved from; those that its preset lacks are absent. */
+export type ChosenOptions = Required<Pick<ModelOptions, "batch" | "lr" | "baseWidth">> &
+  Pick<ModelOptions, OwnOption>;
+
+/** How samples are drawn. */
+interface SamplingChoice {
+  readonly sampler: string;
+  readonly steps: number;
+}
+
+/** A preset whose system draws images. */
+export interface GenerativePreset<Model> extends Preset<Model> {
+  /** How samples are drawn unless asked otherwise. */
+  readonly sampling: SamplingChoice;
   system(model: Model): System;
 }
+
+/** A preset whose system denoises. */
+export interface DenoisingPreset<Model> extends Preset<Model> {
+  denoiser(model: Model): DenoisingSystem;
+}
+
+type PresetOf<Name extends PresetName> = Name extends GenerativeName
+  ? GenerativePreset<Models[Name]>
+  : DenoisingPreset<Models[Name]>;
 
 /** Images whose bands are measured. */
 const SCALING_IMAGES = 10_000;
@@ -218,9 +297,10 @@ function given<T extends object>(options: T): { [K in keyof T]?: Exclude<T[K], u
 }
 
 /** Every preset, the default first. */
-export const presets: { readonly [Name in PresetName]: Preset<Models[Name]> } = {
+export const presets: { readonly [Name in PresetName]: PresetOf<Name> } = {
   wmgm: {
     summary: "diffusion on the coarsest low band, one generator for all details",
+    own: [],
     sampling: { sampler: "dpmpp2m", steps: 8 },
     resolve(options, dataset) {
       const { channels, height, width } = dataset;
@@ -236,6 +316,7 @@ export const presets: { readonly [Name in PresetName]: Preset<Models[Name]> } = 
   },
   "wmgm-faithful": {
     summary: "WMGM as released by its authors, defects included: a baseline",
+    own: [],
     sampling: FAITHFUL_SAMPLING,
     resolve(options, dataset) {
       const { channels, height, width, count } = dataset;
@@ -253,7 +334,70 @@ export const presets: { readonly [Name in PresetName]: Preset<Models[Name]> } = 
     }),
     system: wmgmFaithful,
   },
+  local: {
+    summary: "local denoisers of the wavelet bands as published, or of images (--levels 0)",
+    own: ["receptiveField", "augmentConditions"],
+    resolve({ baseWidth: features, ...options }, dataset) {
+      const { channels, height, width, count } = dataset;
+      const levels = options.levels ?? defaultLocalLevels(dataset);
+      requireMultiple(height, width, levels);
+      const shape = { channels, height, width, levels };
+      const measured = { ...shape, count: Math.min(count, SCALING_IMAGES) };
+      return resolveLocalConfig(
+        { ...options, features, ...shape },
+        greatestDetails(measured, reader(dataset)),
+      );
+    },
+    chosen: ({ batch, lr, features, receptiveField, augmentConditions }) => ({
+      batch,
+      lr,
+      baseWidth: features,
+      receptiveField,
+      augmentConditions,
+    }),
+    denoiser: local,
+  },
+  "local-unet": {
+    summary: "one denoiser of all wavelet bands, fine to coarse and back",
+    own: [],
+    resolve(options, { channels, height, width }) {
+      const levels = options.levels ?? UNET_LEVELS;
+      if (levels === 0)
+        throw new UserError(
+          "config/levels",
+          "levels: 0; a U-Net over wavelet bands has at least 1. For a flat denoiser take --preset local.",
+        );
+      requireMultiple(height, width, levels);
+      return resolveLocalUnetConfig({ ...options, channels, height, width, levels });
+    },
+    chosen: ({ batch, lr, widths }) => ({ batch, lr, baseWidth: widths[0]! }),
+    denoiser: localUnet,
+  },
 };
+
+/** What a configuration is of. */
+type Configured = Pick<RunConfig, "preset" | "model">;
+
+/** Names of options as they are typed. */
+const FLAGS: Readonly<Record<OwnOption, string>> = {
+  receptiveField: "--rf",
+  augmentConditions: "--augment-conditions",
+};
+
+/**
+ * The model of `preset` for the images to train on, with all defaults.
+ * @throws UserError `config/option` for an option of another preset; `config/...`, `nn/...`.
+ */
+export function resolveModel(name: PresetName, options: ModelOptions, dataset: ImageSource): unknown {
+  const preset = presets[name];
+  for (const option of Object.keys(FLAGS) as OwnOption[])
+    if (options[option] !== undefined && !preset.own.includes(option))
+      throw new UserError(
+        "config/option",
+        `${FLAGS[option]}: preset ${name} has no such option. It belongs to --preset local.`,
+      );
+  return preset.resolve(options, dataset);
+}
 
 /** The preset called `name`. @throws UserError `unknown/preset` with a suggestion. */
 export function presetNamed(name: string): PresetName {
@@ -262,19 +406,34 @@ export function presetNamed(name: string): PresetName {
 }
 
 /** The options that the model of a configuration was resolved from. */
-export function chosenOptions({
-  preset,
-  model,
-}: Pick<RunConfig, "preset" | "model">): ReturnType<Preset<never>["chosen"]> {
+export function chosenOptions({ preset, model }: Configured): ChosenOptions {
   return (presets[preset] as Preset<unknown>).chosen(model);
 }
 
-/** How samples of a run are drawn unless asked otherwise. */
-export function samplingOf({ preset }: Pick<RunConfig, "preset">): Preset<never>["sampling"] {
-  return presets[preset].sampling;
+/** How samples of a run are drawn unless asked otherwise. @throws UserError `run/denoiser`. */
+export function samplingOf({ preset }: Pick<RunConfig, "preset">): SamplingChoice {
+  return generative(preset).sampling;
 }
 
-/** The system that a configuration describes. */
-export function systemOf({ preset, model }: Pick<RunConfig, "preset" | "model">): System {
-  return (presets[preset] as Preset<unknown>).system(model);
+/** The generative system that a configuration describes. @throws UserError `run/denoiser` when it is none. */
+export function systemOf({ preset, model }: Configured): System {
+  return generative(preset).system(model);
+}
+
+/** The system that a configuration describes, whatever it learns. */
+export function trainedSystemOf({ preset, model }: Configured): System | DenoisingSystem {
+  const found = presets[preset] as GenerativePreset<unknown> | DenoisingPreset<unknown>;
+  return "denoiser" in found ? found.denoiser(model) : found.system(model);
+}
+
+function generative(name: PresetName): GenerativePreset<unknown> {
+  const found = presets[name] as GenerativePreset<unknown> | DenoisingPreset<unknown>;
+  if ("system" in found) return found;
+  throw new UserError(
+    "run/denoiser",
+    `a run of preset ${name} is a denoiser and draws no images. Use subband denoise; presets that draw images: ` +
+      `${Object.keys(presets)
+        .filter((each) => "system" in presets[each as PresetName])
+        .join(", ")}.`,
+  );
 }

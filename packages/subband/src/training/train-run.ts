@@ -3,20 +3,19 @@
  * keeps metrics and preview grids. The command line adds only words and a progress bar.
  */
 import { join } from "node:path";
-import { type Backend, type NamedArray, UserError } from "onnxgrad";
+import { type Backend, UserError } from "onnxgrad";
 import { type Dataset, requireImages } from "../data/dataset.ts";
 import type { DatasetOptions } from "../data/dataset-recipes.ts";
 import { heldOutCount, splitDataset } from "../data/held-out.ts";
 import { openDataset } from "../data/open-dataset.ts";
-import { sampleImages } from "../systems/sampling.ts";
-import type { System } from "../systems/system.ts";
+import type { TrainedSystem } from "../systems/system.ts";
 import { requireMultiple } from "../systems/wmgm-config.ts";
 import { imagesForSeconds } from "./budget.ts";
 import { type MetricsLog, openMetricsLog } from "./metrics-log.ts";
 import { resumedConfig } from "./resume-request.ts";
 import { isRun, openRunForTraining, readRun, runPaths, writeRun } from "./run-directory.ts";
-import { type PresetName, presets, RunConfig, samplingOf, systemOf } from "./run-config.ts";
-import { saveGrid } from "./sample-grid.ts";
+import { drawPreview } from "./preview.ts";
+import { type PresetName, resolveModel, RunConfig, trainedSystemOf } from "./run-config.ts";
 import { train, type TrainEvent, type TrainSummary } from "./trainer.ts";
 import { versions } from "./versions.ts";
 
@@ -37,6 +36,9 @@ export interface TrainRequest {
   readonly lr?: number | undefined;
   /** Base width of the networks. */
   readonly width?: number | undefined;
+  /** Of preset `local`: see `ModelOptions`. */
+  readonly receptiveField?: number | undefined;
+  readonly augmentConditions?: boolean | undefined;
   readonly seed?: number | undefined;
   readonly flip?: boolean | undefined;
   /** Use the first so many images only. */
@@ -66,12 +68,11 @@ export interface RunListener {
 export interface RunStart {
   readonly config: RunConfig;
   readonly seed: number;
-  readonly system: System;
+  readonly system: TrainedSystem;
   readonly resumed: boolean;
 }
 
-/** Samples on a preview grid, and the fractions of the training at which it is drawn. */
-const PREVIEW_IMAGES = 36;
+/** Fractions of the training at which a preview is drawn. */
 const PREVIEWS = [0.1, 0.2, 0.35, 0.5, 0.65, 0.8, 0.9, 1];
 
 /** Minutes of training when neither minutes nor images are asked for. */
@@ -99,10 +100,11 @@ export async function openTrainingData(request: TrainRequest, listener: RunListe
 
 /** The configuration of a request, all defaults filled in, save for the images of a budget in minutes (see `images`). */
 export function resolveRunConfig(request: TrainRequest, dataset: Dataset): RunConfig {
-  const { levels, batch, lr, width: baseWidth, preset = "wmgm" } = request;
+  const { levels, batch, lr, width: baseWidth, receptiveField, augmentConditions, preset = "wmgm" } = request;
   const heldOut = heldOutCount(dataset.count);
   const { training } = splitDataset(dataset, heldOut);
-  const model = presets[preset].resolve({ levels, batch, lr, baseWidth }, training);
+  const options = { levels, batch, lr, baseWidth, receptiveField, augmentConditions };
+  const model = resolveModel(preset, options, training);
   return RunConfig.parse({
     preset,
     data: {
@@ -177,7 +179,7 @@ export async function trainRun(
         "run/other-data",
         `run "${request.out}" was trained on other images (${config.data.name}, ${config.data.count} images). Restore them, or choose another --out.`,
       );
-    const system = systemOf(config);
+    const system = trainedSystemOf(config);
     // A run that was begun before images were held out goes on with all of them, in the same order.
     const { training, heldOut } = splitDataset(dataset, config.data.heldOut ?? 0);
     const options = { backend, dataset: training, heldOut, seed, flip: config.data.flip };
@@ -216,8 +218,11 @@ export async function trainRun(
       ...(signal === undefined ? {} : { signal }),
       ...(saveSeconds === undefined ? {} : { saveSeconds }),
       previews,
-      onPreview: (tensors, done) =>
-        drawPreview(tensors, `${String(Math.round(100 * done)).padStart(3, "0")}.png`),
+      onPreview: async (tensors, done) => {
+        const path = join(paths.samples, `${String(Math.round(100 * done)).padStart(3, "0")}.png`);
+        await drawPreview(path, tensors, { backend, config, system, heldOut, seed });
+        listener.onPreview?.(path);
+      },
       onEvent(event) {
         if (event.kind === "resumed") logAt(event.progress);
         else if (event.kind === "step") {
@@ -238,19 +243,6 @@ export async function trainRun(
       },
     });
     return { ...summary, config };
-
-    async function drawPreview(tensors: ReadonlyMap<string, NamedArray>, name: string): Promise<void> {
-      const sampler = await system.createSampler(backend, tensors, PREVIEW_IMAGES);
-      const { data } = await sampleImages(system, sampler, {
-        seed,
-        count: PREVIEW_IMAGES,
-        ...samplingOf(config),
-      });
-      await sampler.dispose();
-      const path = join(paths.samples, name);
-      await saveGrid(path, { data, n: PREVIEW_IMAGES, ...system.image });
-      listener.onPreview?.(path);
-    }
   } finally {
     log?.close();
     lock.release();

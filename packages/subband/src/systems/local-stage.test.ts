@@ -1,0 +1,181 @@
+import { compile, type NamedArray, rng, State, type StateTree } from "onnxgrad";
+import { node } from "onnxgrad/node";
+import { expectClose } from "onnxgrad/testing";
+import { describe, expect, test } from "vitest";
+import { drawEach, logUniformLevels, quadraticLevels } from "./blind-noise.ts";
+import { halvingFactor, localStage, type LocalStageOptions } from "./local-stage.ts";
+import { localUnet, errorWeight } from "./local-unet.ts";
+import { resolveLocalUnetConfig } from "./local-unet-config.ts";
+import type { Stage } from "./stage.ts";
+
+const image = { channels: 1, height: 16, width: 16 } as const;
+const BATCH = 8;
+const flat: LocalStageOptions = {
+  name: "low",
+  share: 1,
+  network: { inputs: 1, outputs: 1, kernels: [3, 3, 3], width: 8 },
+  image,
+  role: "low",
+  level: 0,
+  batch: BATCH,
+  lr: 3e-3,
+  noiseSteps: 255,
+  rescale: true,
+  augmentConditions: false,
+};
+const details: LocalStageOptions = {
+  ...flat,
+  name: "details-1",
+  network: { inputs: 4, outputs: 3, kernels: [3, 3, 3], width: 8 },
+  role: "details",
+  level: 1,
+  noiseSteps: 100,
+  rescale: false,
+};
+/** Vertical edges at places of their own, in [-1, 1]. */
+const pixels = Float32Array.from({ length: BATCH * 256 }, (_, i) =>
+  i % 16 < 3 + Math.floor(i / 256) ? -0.6 : 0.5,
+);
+const context = (step: number, steps: number) => ({
+  seed: 1,
+  step,
+  imagesSeen: BATCH * step,
+  progress: step / steps,
+  lrScale: 1,
+});
+
+/** Losses of `steps` steps of a stage, and its state after them. */
+async function run(
+  stage: Stage,
+  steps: number,
+  change: (state: State<StateTree>) => void = () => undefined,
+): Promise<{ losses: number[]; tensors: Map<string, NamedArray> }> {
+  const state = new State(stage.initialState(1));
+  change(state);
+  const program = await compile(
+    node({ threads: 1 }),
+    { state, inputs: stage.programs["step"]!.inputs },
+    stage.programs["step"]!.build as never,
+  );
+  const losses: number[] = [];
+  for (let step = 0; step < steps; step++) {
+    const out = await program.run({ pixels, ...stage.feeds(context(step, steps)) } as never);
+    losses.push((out as unknown as Record<string, Float32Array>)["loss"]![0]!);
+  }
+  const tensors = new Map(
+    [...state.tensors()].map(([name, { shape, data }]) => [name, { shape, data: data.slice() }]),
+  );
+  await program.dispose();
+  return { losses, tensors };
+}
+
+/** What a stage loses at each step where nothing is predicted: the noise itself, which is what levels differ by. */
+function trivialLosses(stage: Stage, steps: number): number[] {
+  return Array.from({ length: steps }, (_, step) => {
+    const feeds = stage.feeds(context(step, steps)) as Record<string, Float32Array>;
+    const size = feeds["noise"]!.length / BATCH;
+    const weight = (i: number) => (feeds["weight"] === undefined ? 1 : feeds["weight"][i]! / size);
+    let total = 0;
+    for (const [i, v] of feeds["noise"]!.entries()) {
+      const image = Math.floor(i / size);
+      total += weight(image) * (v * feeds["sigma"]![image]!) ** 2;
+    }
+    return total / BATCH;
+  });
+}
+
+/** Share of the trivial loss that is left over the last quarter of the steps. */
+function left(stage: Stage, losses: readonly number[]): number {
+  const from = Math.floor(0.75 * losses.length);
+  return mean(losses.slice(from)) / mean(trivialLosses(stage, losses.length).slice(from));
+}
+
+const mean = (values: readonly number[]): number => values.reduce((a, b) => a + b, 0) / values.length;
+
+describe("localStage()", () => {
+  test.each([flat, details, { ...details, augmentConditions: true }])(
+    "of $name (conditions augmented: $augmentConditions) loses the noise's sum of squares an image where nothing is predicted",
+    async (options) => {
+      const stage = localStage(options);
+      const { losses } = await run(stage, 1, (state) => {
+        for (const [name, { data }] of state.tensors()) if (name === "params.weights.2") data.fill(0);
+      });
+      const { noise } = stage.feeds(context(0, 1)) as Record<string, Float32Array>;
+      expect(noise).toHaveLength(BATCH * (options.role === "low" ? 256 : 3 * 64));
+      expectClose(losses, trivialLosses(stage, 1), { rtol: 1e-4 });
+    },
+  );
+
+  test.each([flat, details])(
+    "of $name learns: the loss falls, the running deviations move",
+    async (options) => {
+      const stage = localStage(options);
+      const { losses, tensors } = await run(stage, 200);
+      expect(left(stage, losses)).toBeLessThan(0.8);
+      expect(tensors.get("statistics.deviations.0")!.data.every((v) => v > 0 && v !== 1)).toBe(true);
+    },
+  );
+
+  test("feeds depend on (seed, images seen) alone, and each purpose has numbers of its own", () => {
+    const stage = localStage({ ...details, augmentConditions: true });
+    expect(stage.feeds(context(3, 10))).toEqual(stage.feeds(context(3, 10)));
+    const [one, two] = [3, 4].map((step) => stage.feeds(context(step, 10)) as Record<string, Float32Array>);
+    for (const name of ["sigma", "noise", "conditionNoise", "conditionSigma"])
+      expect(one![name], name).not.toEqual(two![name]);
+    const { sigma, conditionSigma } = one!;
+    for (const [i, level] of conditionSigma!.entries()) expect(level).toBeLessThanOrEqual(sigma![i]!);
+    expect(Object.keys(localStage(details).feeds(context(0, 1))).sort()).toEqual(["lr", "noise", "sigma"]);
+  });
+});
+
+describe("local-unet's stage", () => {
+  const config = {
+    ...resolveLocalUnetConfig({ ...image, levels: 2, baseWidth: 16, batch: BATCH, lr: 3e-3 }),
+    encoder: [1, 1],
+    decoder: [1, 0],
+  };
+  const [stage] = localUnet(config).stages;
+
+  test("loses errors over what a good denoiser leaves, at each level of noise alike", async () => {
+    const { losses } = await run(stage!, 1, (state) => {
+      for (const [name, { data }] of state.tensors()) if (name === "params.exit") data.fill(0);
+    });
+    expectClose(losses, trivialLosses(stage!, 1), { rtol: 1e-4 });
+    const { sigma, weight } = stage!.feeds(context(0, 1)) as Record<string, Float32Array>;
+    for (const [i, s] of sigma!.entries())
+      expectClose([weight![i]! * s ** 2], [1 + s / config.knee], { rtol: 1e-5, what: `image ${i}` });
+    expect(errorWeight(config.knee, config.knee) * config.knee ** 2).toBeCloseTo(2, 12);
+  });
+
+  test("learns, and averages its weights", async () => {
+    const { losses, tensors } = await run(stage!, 120);
+    expect(left(stage!, losses)).toBeLessThan(0.5);
+    const [last, average] = ["params.exit", "average.exit"].map((name) => tensors.get(name)!.data);
+    expect(average).not.toEqual(last);
+    expectClose(average!, last!, { atol: 0.1 });
+  });
+});
+
+describe("levels of noise", () => {
+  test("quadratic: whole squares over 255^2, half of them below a quarter of the greatest", () => {
+    const random = rng(2, "levels");
+    const levels = drawEach(random, 4000, quadraticLevels(255));
+    for (const level of levels)
+      expect(Math.abs(255 * Math.sqrt(level) - Math.round(255 * Math.sqrt(level)))).toBeLessThan(1e-4);
+    expect(Math.max(...levels)).toBeLessThanOrEqual((254 / 255) ** 2 + 1e-7);
+    expect(levels.filter((v) => v < 0.25).length / 4000).toBeCloseTo(0.5, 1);
+    expect(mean([...levels])).toBeCloseTo(1 / 3, 1);
+  });
+
+  test("log-uniform: an even share in each octave", () => {
+    const levels = drawEach(rng(2, "levels"), 4000, logUniformLevels(1 / 256, 1));
+    for (let octave = 0; octave < 8; octave++) {
+      const share = levels.filter((v) => Math.floor(Math.log2(256 * v)) === octave).length / 4000;
+      expect(share, `octave ${octave}`).toBeCloseTo(1 / 8, 1);
+    }
+  });
+
+  test("the published rate halves after each tenth of the training", () => {
+    expect([0, 0.05, 0.1, 0.55, 0.999].map(halvingFactor)).toEqual([1, 1, 0.5, 2 ** -5, 2 ** -9]);
+  });
+});

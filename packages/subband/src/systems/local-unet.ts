@@ -1,0 +1,166 @@
+/**
+ * @module Our local denoiser: one bias-free U-Net over the wavelet bands of all levels, trained on whole images and noise
+ * of any level, which it is not told. Unlike the published pyramid, what fine bands know reaches the coarse ones.
+ */
+import {
+  adam,
+  adamInit,
+  add,
+  clipByGlobalNorm,
+  ema,
+  type Feed,
+  input,
+  mean,
+  mul,
+  type NamedArray,
+  pack,
+  reshape,
+  type Rng,
+  rng,
+  scheduleFactor,
+  square,
+  sub,
+  type Tensor,
+  type Traced,
+  valueAndGrad,
+} from "onnxgrad";
+import { type BandUnetConfig, initBandUnet } from "../nn/band-unet.ts";
+import { drawEach, drawNormal, logUniformLevels } from "./blind-noise.ts";
+import { traceInputs } from "./cost.ts";
+import { unetResidual } from "./local-denoiser.ts";
+import { takeUnet, type UnetModel, unetModel } from "./local-model.ts";
+import { decibels } from "./local-stage.ts";
+import type { LocalUnetConfig } from "./local-unet-config.ts";
+import { SCORE_IMAGES, type Stage } from "./stage.ts";
+import type { DenoisingSystem } from "./system.ts";
+
+/** Name of the only stage. */
+const STAGE = "unet";
+
+function networkOf({ channels, widths, encoder, decoder }: LocalUnetConfig): BandUnetConfig {
+  return { channels, widths, encoder, decoder };
+}
+
+function initialState(config: LocalUnetConfig, seed: number) {
+  const params = pack(initBandUnet(rng(seed, `init-${STAGE}`), networkOf(config)));
+  return { params, average: params, adam: adamInit(params) };
+}
+
+type UnetState = ReturnType<typeof initialState>;
+
+/** What a step is fed. */
+interface BlindInputs {
+  /** [n, c, height, width] in [-1, 1]. */
+  readonly pixels: Tensor;
+  /** N(0, 1), of the same shape. */
+  readonly noise: Tensor;
+  /** [n]. */
+  readonly sigma: Tensor;
+  /** [n], what a mean squared error counts. */
+  readonly weight: Tensor;
+}
+
+/** What a squared error counts at noise of deviation `sigma`: 1 over what a good denoiser leaves; see `knee`. */
+export function errorWeight(sigma: number, knee: number): number {
+  return (1 + sigma / knee) / sigma ** 2;
+}
+
+/** The only {@link Stage}. */
+function unetStage(config: LocalUnetConfig): Stage {
+  const { channels, height, width, batch, lr, emaDecay, sigmaMin, sigmaMax, knee } = config;
+  const shape = (n: number) => [n, channels, height, width];
+  const inputs = (n: number) => ({ pixels: shape(n), noise: shape(n), sigma: [n], weight: [n] });
+  const draw = logUniformLevels(sigmaMin, sigmaMax);
+
+  const loss = (feed: BlindInputs, params: Traced<UnetState>["params"]) => {
+    const noise = mul(feed.noise, reshape(feed.sigma, [feed.sigma.size, 1, 1, 1]));
+    const noisy = add(mul(add(feed.pixels, 1), 0.5), noise);
+    const error = mean(square(sub(unetResidual(params, noisy), noise)), [1, 2, 3]); // [n]
+    return { loss: mean(mul(error, feed.weight)), psnr: mean(decibels(error)) };
+  };
+
+  const feeds = (stream: (purpose: string) => Rng, n: number): Record<string, Feed> => {
+    const sigma = drawEach(stream("sigma"), n, draw);
+    return {
+      sigma,
+      weight: sigma.map((value) => errorWeight(value, knee)),
+      noise: drawNormal(stream("noise"), shape(n)),
+    };
+  };
+
+  const scoreBatch = Math.min(batch, SCORE_IMAGES);
+  return {
+    name: STAGE,
+    share: 1,
+    batch,
+    initialState: (seed) => initialState(config, seed),
+    programs: {
+      step: {
+        inputs: { ...inputs(batch), lr: [] },
+        build({ state, lr: rate, ...feed }: { state: Traced<UnetState>; lr: Tensor } & BlindInputs) {
+          const { value, grads, aux } = valueAndGrad((params: Traced<UnetState>["params"]) =>
+            loss(feed, params),
+          )(state.params);
+          const clipped = clipByGlobalNorm(grads, 1);
+          const next = adam(state.params, clipped.grads, state.adam, { lr: rate });
+          return {
+            state: {
+              params: next.params,
+              average: ema(state.average, next.params, next.state.step, emaDecay),
+              adam: next.state,
+            },
+            loss: value,
+            psnr: aux.psnr,
+            gradNorm: clipped.norm,
+          };
+        },
+      },
+    },
+    select: () => "step",
+    feeds: ({ seed, imagesSeen, progress, lrScale }) => ({
+      ...feeds((purpose) => rng(seed, `training-${STAGE}-${purpose}`, imagesSeen), batch),
+      lr: lr * lrScale * scheduleFactor(progress, { warmup: 0.03, decay: 0.97 }),
+    }),
+    score: {
+      weights: ["average"],
+      batch: scoreBatch,
+      batches: Math.ceil(SCORE_IMAGES / scoreBatch),
+      program: {
+        inputs: inputs(scoreBatch),
+        build: ({ state, ...feed }: { state: Traced<UnetState> } & BlindInputs) => {
+          const { loss: score, psnr } = loss(feed, state.average);
+          return { score, psnr };
+        },
+      },
+      feeds: (seed, index) => feeds((purpose) => rng(seed, `score-${STAGE}-${purpose}`, index), scoreBatch),
+    },
+  };
+}
+
+/** The averaged network of a checkpoint. @throws UserError `local/format`, `nn/band-unet`, `nn/not-finite`. */
+function modelOf(checkpoint: ReadonlyMap<string, NamedArray>): UnetModel {
+  return unetModel(takeUnet(new Map(checkpoint), `${STAGE}.average`));
+}
+
+/** The system of a configuration. */
+export function localUnet(config: LocalUnetConfig): DenoisingSystem {
+  const { channels, height, width, levels } = config;
+  return {
+    image: { channels, height, width },
+    levels,
+    stages: [unetStage(config)],
+    networks: () => {
+      const params = pack(initBandUnet(rng(0, "template"), networkOf(config)));
+      const x = input("x", [1, channels, height, width]);
+      return [
+        {
+          name: STAGE,
+          parameters: params.data.length,
+          runs: "once",
+          outputs: [unetResidual(traceInputs(params), x)],
+        },
+      ];
+    },
+    model: modelOf,
+  };
+}

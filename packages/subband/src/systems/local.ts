@@ -1,0 +1,101 @@
+/**
+ * @module Local models as published (Kadkhodaie et al. 2023): a denoiser of the coarsest low-pass band and one of the
+ * details of each level, trained apart; at 0 levels one flat denoiser of images.
+ */
+import { input, type NamedArray, pack, type Rng } from "onnxgrad";
+import {
+  type BfCnnConfig,
+  conditionalConfig,
+  flatConfig,
+  foldBfCnn,
+  foldedBfCnn,
+  initBfCnn,
+  initBfCnnStatistics,
+  lowPassConfig,
+} from "../nn/bf-cnn.ts";
+import { countParameters } from "../nn/layers.ts";
+import { traceInputs } from "./cost.ts";
+import type { LocalConfig } from "./local-config.ts";
+import { localModel, type PyramidModel, takeBfCnn } from "./local-model.ts";
+import { localStage } from "./local-stage.ts";
+import type { DenoisingSystem, NetworkUse } from "./system.ts";
+
+/** One network of a configuration, and the band that it denoises. */
+interface Member {
+  /** Of its stage: `low`, or `details-j` with j = 1 at the finest level. */
+  readonly name: string;
+  readonly role: "low" | "details";
+  readonly level: number;
+  readonly network: BfCnnConfig;
+  readonly noiseSteps: number;
+}
+
+/** The networks, from the low-pass band to the finest details. */
+function members({ channels, levels, receptiveField, features, noiseSteps }: LocalConfig): readonly Member[] {
+  const wide = (network: BfCnnConfig) => ({ ...network, width: features });
+  const flat = levels === 0 ? flatConfig(channels, receptiveField) : lowPassConfig(channels);
+  const details = Array.from({ length: levels }, (_, i): Member => {
+    const level = levels - i;
+    return {
+      name: `details-${level}`,
+      role: "details",
+      level,
+      network: wide(conditionalConfig(channels, receptiveField)),
+      noiseSteps: noiseSteps.details[level - 1]!,
+    };
+  });
+  return [
+    { name: "low", role: "low", level: levels, network: wide(flat), noiseSteps: noiseSteps.low },
+    ...details,
+  ];
+}
+
+/** For networks whose shapes are wanted, not their values. */
+const BLANK = { uniform: () => 0, normal: () => 0 } as unknown as Rng;
+
+function networks(config: LocalConfig): readonly NetworkUse[] {
+  return members(config).map(({ name, level, network }) => {
+    const params = initBfCnn(BLANK, network);
+    const weights = traceInputs(pack(foldBfCnn(params, initBfCnnStatistics(params))));
+    const band = [1, network.inputs, config.height / 2 ** level, config.width / 2 ** level];
+    return {
+      name,
+      parameters: countParameters(params),
+      runs: "once",
+      outputs: [foldedBfCnn(weights, input("x", band))],
+    };
+  });
+}
+
+/** The pyramid in the arrays of a checkpoint. @throws UserError `nn/bf-cnn`, `nn/not-finite`, `local/channels`. */
+function modelOf(config: LocalConfig, checkpoint: ReadonlyMap<string, NamedArray>): PyramidModel {
+  const left = new Map(checkpoint);
+  const [low, ...details] = members(config).map(({ name }) => takeBfCnn(left, name));
+  return localModel(low!, details.reverse());
+}
+
+/** The system of a configuration. */
+export function local(config: LocalConfig): DenoisingSystem {
+  const { channels, height, width, levels, batch, lr, augmentConditions } = config;
+  const image = { channels, height, width };
+  const uses = networks(config);
+  // Published: each network sees images for a time that grows with its parameters, not with its band.
+  const parameters = uses.reduce((total, use) => total + use.parameters, 0);
+  return {
+    image,
+    levels,
+    stages: members(config).map((member, i) =>
+      localStage({
+        ...member,
+        share: uses[i]!.parameters / parameters,
+        image,
+        batch,
+        lr,
+        rescale: member.role === "low",
+        augmentConditions,
+      }),
+    ),
+    networks: () => uses,
+    model: (checkpoint) => modelOf(config, checkpoint),
+  };
+}

@@ -1,0 +1,132 @@
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { type NamedArray, rng } from "onnxgrad";
+import { node } from "onnxgrad/node";
+import { expectClose } from "onnxgrad/testing";
+import sharp from "sharp";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { levelsOf } from "../systems/local-model.ts";
+import { loadRun } from "./load-run.ts";
+import { readMetrics } from "./metrics-log.ts";
+import { loadModel } from "./model-file.ts";
+import { runPaths } from "./run-directory.ts";
+import { systemOf } from "./run-config.ts";
+import { type TrainRequest, trainRun } from "./train-run.ts";
+
+const SIZE = 16;
+let root: string;
+
+/** Two colours with an edge between: there is a structure to learn in few steps. */
+async function writePictures(dir: string, count: number): Promise<void> {
+  for (let i = 0; i < count; i++) {
+    const random = rng(3, "train-local-test", i);
+    const [edge, tilt] = [4 + 8 * random.uniform(), random.uniform() - 0.5];
+    const data = new Uint8Array(3 * SIZE * SIZE);
+    for (let y = 0; y < SIZE; y++)
+      for (let x = 0; x < SIZE; x++)
+        for (let c = 0; c < 3; c++)
+          data[(y * SIZE + x) * 3 + c] = x + tilt * y < edge ? 40 + 30 * c : 220 - 40 * c;
+    await sharp(data, { raw: { width: SIZE, height: SIZE, channels: 3 } })
+      .png()
+      .toFile(join(dir, `${i}.png`));
+  }
+}
+
+beforeAll(async () => {
+  root = mkdtempSync(join(tmpdir(), "subband-train-local-"));
+  process.env["SUBBAND_CACHE"] = join(root, "cache");
+  const { mkdirSync } = await import("node:fs");
+  mkdirSync(join(root, "pictures"));
+  await writePictures(join(root, "pictures"), 12);
+});
+afterAll(() => {
+  delete process.env["SUBBAND_CACHE"];
+  rmSync(root, { recursive: true, force: true });
+});
+
+const request = (name: string, more: Partial<TrainRequest>): TrainRequest => ({
+  out: join(root, name),
+  data: join(root, "pictures"),
+  size: { height: SIZE, width: SIZE },
+  width: 8,
+  batch: 4,
+  images: 16,
+  ...more,
+});
+const backend = node({ threads: 1 });
+const quiet = { previews: [] };
+
+const CASES = [
+  { name: "flat", preset: "local", levels: 0, channels: 1, stages: ["low"], receptiveField: 5 },
+  {
+    name: "pyramid",
+    preset: "local",
+    levels: 1,
+    channels: 3,
+    stages: ["low", "details-1"],
+    receptiveField: 5,
+    augmentConditions: true,
+  },
+  { name: "unet", preset: "local-unet", levels: 2, channels: 1, stages: ["unet"] },
+] as const;
+
+describe.each(CASES)("trainRun() of a $name denoiser", ({ name, stages, ...options }) => {
+  test("its run opens as a model and shows noisy, denoised and clean", async () => {
+    const { finished } = await trainRun(request(name, options), backend, {}, undefined, { previews: [1] });
+    expect(finished).toBe(true);
+    const { model, metadata } = loadModel(join(root, name));
+    expect(model).toMatchObject({ kind: name === "unet" ? "unet" : "pyramid", channels: options.channels });
+    expect(levelsOf(model)).toBe(options.levels);
+    expect(metadata).toMatchObject({ trained_on: "pictures", preset: options.preset });
+    const { samples, metrics } = runPaths(join(root, name));
+    const { width, height } = await sharp(join(samples, readdirSync(samples)[0]!)).metadata();
+    expect(width! / height!, "three columns, five rows").toBeCloseTo(3 / 5, 1);
+    const records = readMetrics(metrics);
+    for (const stage of stages)
+      expect(records.filter((each) => each["stage"] === stage && "loss" in each).length, stage).toBe(4);
+  });
+
+  test("stopped and resumed it ends in the same bytes", async () => {
+    const stop = new AbortController();
+    const listener = { onEvent: () => stop.abort() };
+    const out = `${name}-resumed`;
+    await trainRun(request(out, options), backend, listener, stop.signal, quiet);
+    expect(loadRun(join(root, out)).config.images[stages[0]]).toBe(16);
+    await trainRun({ out: join(root, out) }, backend, {}, undefined, quiet);
+    const [whole, resumed] = [name, out].map((each) => loadRun(join(root, each)).tensors);
+    expect([...resumed!.keys()]).toEqual([...whole!.keys()]);
+    for (const [key, { data }] of whole as ReadonlyMap<string, NamedArray>)
+      expect(resumed!.get(key)!.data, key).toEqual(data);
+  });
+
+  test("is no generator, and says so in one line", () => {
+    expect(() => systemOf(loadRun(join(root, name)).config)).toThrow(
+      /preset local(-unet)? is a denoiser and draws no images\. Use subband denoise/,
+    );
+  });
+});
+
+describe("options of denoisers", () => {
+  test("contradictions are refused by name", async () => {
+    const flat = request("flat", { preset: "local", receptiveField: 9 });
+    await expect(trainRun(flat, backend)).rejects.toThrow(/--rf: run .* has 5, not 9/);
+    const wrong = request("wrong", { receptiveField: 9 });
+    await expect(trainRun(wrong, backend)).rejects.toThrow(/--rf: preset wmgm has no such option/);
+    const level = request("wrong", { preset: "local-unet", levels: 0 });
+    await expect(trainRun(level, backend)).rejects.toThrow(/take --preset local/);
+    const field = request("wrong", { preset: "local", receptiveField: 7 });
+    await expect(trainRun(field, backend)).rejects.toThrow(/Known: 5, 9, 13, 23, 43/);
+  });
+
+  test("the configuration keeps the noise of each network", () => {
+    const { model } = loadRun(join(root, "pyramid")).config as unknown as {
+      readonly model: { readonly noiseSteps: { readonly low: number; readonly details: readonly number[] } };
+    };
+    expect(model.noiseSteps.low).toBe(255);
+    expect(model.noiseSteps.details).toHaveLength(1);
+    // An edge of 180 grey levels within a block makes a detail of at most half of that.
+    expectClose([model.noiseSteps.details[0]! / 90], [1], { atol: 0.4 });
+    expect(readFileSync(runPaths(join(root, "pyramid")).run, "utf8")).toContain('"augmentConditions": true');
+  });
+});
