@@ -239,7 +239,8 @@ function tensorOf({
     throw new UserError("import/unsupported", `importModel: tensor "${name}" ${problem}.`);
   };
   if (dataLocation === 1) fail("is stored in another file. Save the model with its weights inside");
-  const raw = rawData.slice().buffer;
+  // A copy, also of a Buffer, whose slice() is a view.
+  const raw = new Uint8Array(rawData).buffer;
   const isRaw = rawData.length > 0;
   switch (dataType) {
     case 1:

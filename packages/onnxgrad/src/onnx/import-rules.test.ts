@@ -118,7 +118,10 @@ const CASES: Readonly<Record<string, readonly Case[]>> = {
   HardSigmoid: [{ attrs: { alpha: 0.3, beta: 0.4 } }],
   HardSwish: [{}],
   Identity: [{ build: (b, made) => b.emit("Neg", [made()])[0]! }],
-  InstanceNormalization: [{ constants: [{ floats: [4] }, { floats: [4] }], attrs: { epsilon: 1e-3 } }],
+  InstanceNormalization: [
+    { constants: [{ floats: [4] }, { floats: [4] }], attrs: { epsilon: 1e-3 } },
+    { x: [[2, 4, 30]], constants: [{ floats: [4] }, { floats: [4] }] },
+  ],
   LayerNormalization: [{ constants: [{ floats: [5] }, { floats: [5] }] }, { constants: [{ floats: [5] }] }],
   LeakyRelu: [{ attrs: { alpha: 0.2 } }],
   Less: [{ constants: [0.1], build: toFloat }],

@@ -7,7 +7,7 @@ import { broadcastShape, broadcastTo } from "../ops/broadcast.ts";
 import { cast, equal, greater, greaterEqual, less, lessEqual, where } from "../ops/compare.ts";
 import * as unary from "../ops/elementary.ts";
 import { matmul } from "../ops/matmul.ts";
-import { groupNorm, layerNorm } from "../ops/normalization.ts";
+import { layerNorm } from "../ops/normalization.ts";
 import { max, mean, min, type Reduction, sum } from "../ops/reduce.ts";
 import { matrixTranspose, reshape, transpose } from "../ops/reshape.ts";
 import { concat } from "../ops/slice.ts";
@@ -82,9 +82,9 @@ const layerNormRule: Rule = (node) => {
 
 const softmaxRule: Rule = (node) => {
   const x = node.input(0);
-  // Before 13 the axes from the given one on counted as one.
-  if (node.opset < 13 && x.rank !== 2) node.fail(`operator set ${node.opset} on ${x.rank} dimensions`);
-  const axis = axisOf(node.int("axis", -1), x.rank);
+  const axis = axisOf(node.int("axis", node.opset < 13 ? 1 : -1), x.rank);
+  // Before 13 all axes from the given one on counted as one.
+  if (node.opset < 13 && axis !== x.rank - 1) node.fail(`operator set ${node.opset} and not the last axis`);
   const order = x.shape.map((_, i) => (i === axis ? x.rank - 1 : i === x.rank - 1 ? axis : i));
   return transpose(softmax(transpose(x, order)), order);
 };
@@ -148,12 +148,13 @@ export const IMPORT_RULES: Readonly<Record<string, Rule>> = {
   Identity: identity,
   InstanceNormalization: (node) => {
     const x = node.input(0);
-    return groupNorm(
-      x,
-      x.shape[1]!,
-      { scale: node.input(1), shift: node.input(2) },
+    const rows = layerNorm(
+      reshape(x, [x.shape[0]!, x.shape[1]!, -1]),
+      undefined,
       node.float("epsilon", 1e-5),
     );
+    const y = mul(reshape(rows, x.shape), perChannel(node.input(1), x.rank));
+    return add(y, perChannel(node.input(2), x.rank));
   },
   LayerNormalization: layerNormRule,
   LeakyRelu: (node) => unary.leakyRelu(node.input(0), node.float("alpha", 0.01)),
