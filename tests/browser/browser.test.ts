@@ -85,7 +85,7 @@ describe.skipIf(missingChromium !== undefined)(
         },
       );
 
-      test("reads outputs back on every k-th run only, and the state in the end", async () => {
+      test("reads outputs back on every k-th run only, and the state when its program is gone", async () => {
         const { toHost, means, count } = await call("count", 8, 3);
         expect(means).toEqual([1, 1, 1, 4, 4, 4, 7, 7]);
         expect(count).toBe(8);

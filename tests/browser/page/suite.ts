@@ -72,7 +72,10 @@ const suite = {
     return { losses, toHost, toDevice, states, workers: counted.workers };
   },
 
-  /** Counts up a state of 1000 floats, its mean read every `readEvery` runs: bytes to the host for each run, the count. */
+  /**
+   * Counts up a state of 1000 floats, its mean read every `readEvery` runs: bytes to the host for each run, and the count,
+   * which is fetched when no program is left.
+   */
   async count(
     runs: number,
     readEvery: number,
@@ -87,8 +90,9 @@ const suite = {
       means.push((await program.run({})).mean[0]!);
       toHost.push(counted.toHost - before);
     }
-    await program.state.dispose();
+    // The state must outlive its last program.
     await program.dispose();
+    await program.state.dispose();
     return { toHost, means, count: program.state.tree().x.data[999]! };
   },
 };

@@ -4,6 +4,8 @@
  */
 import type * as Ort from "onnxruntime-web";
 import { invariant, UserError } from "../errors.ts";
+import { toOnnx } from "../onnx/model.ts";
+import { input } from "../ops/source.ts";
 import type { Backend } from "./backend.ts";
 import { type CountingDevice, type Gpu, webgpuDevice } from "./web-device.ts";
 
@@ -66,6 +68,7 @@ export function web(options: WebOptions = {}): Backend {
       const { env } = (ort ??= await builds[provider]());
       if (threads !== undefined) env.wasm.numThreads = threads;
       if (wasmPaths !== undefined) env.wasm.wasmPaths = wasmPaths;
+      if (device !== undefined) await keepOpen(ort);
       const session = await createSession(ort, model, options);
       return {
         run: (feeds, fetches) =>
@@ -87,6 +90,20 @@ const gpu: CountingDevice = webgpuDevice(
     return Tensor.fromGpuBuffer(buffer as never, { dataType: "float32", dims: shape });
   },
 );
+
+/**
+ * Opens one session that is never released. With its last one ONNX Runtime closes the GPU, and forgets what the state
+ * has there and every shader that it has compiled.
+ */
+async function keepOpen(ort: typeof Ort): Promise<void> {
+  try {
+    await (kept ??= createSession(ort, toOnnx({ y: input("x", [1]) }).bytes, { provider: "webgpu" }));
+  } catch (error) {
+    kept = undefined;
+    throw error;
+  }
+}
+let kept: Promise<unknown> | undefined;
 
 async function checkBrowser(provider: "wasm" | "webgpu", threads: number | undefined): Promise<void> {
   if (threads !== undefined && threads > 1 && browser.crossOriginIsolated === false)
