@@ -19,6 +19,7 @@ interface InfoOptions {
   readonly size?: Size;
   readonly grey?: boolean;
   readonly limit?: number;
+  readonly patches?: number;
 }
 
 /** Adds the commands. */
@@ -51,6 +52,11 @@ export function register(program: Command, context: Context): void {
       "size to bring images to: 64, or WIDTHxHEIGHT (default: 64; cifar10: 32)",
       parseSize,
     )
+    .option(
+      "--patches <n>",
+      "cut up to n patches of that size from each picture instead, at its own size and at half of it",
+      parsePositive,
+    )
     .option("--grey", "one channel instead of three")
     .option("--limit <n>", "look at the first n images only", parsePositive)
     .action(async (source: string, options: InfoOptions) => inform(context, source, options));
@@ -81,11 +87,12 @@ async function getData(context: Context, name: string, { from, size, limit }: Ge
   });
 }
 
-async function inform(context: Context, source: string, { size, grey, limit }: InfoOptions): Promise<void> {
+async function inform(context: Context, source: string, options: InfoOptions): Promise<void> {
+  const { size, grey, limit, patches } = options;
   const { openDataset } = await import("../data/open-dataset.ts");
   const channels = grey === true ? 1 : 3;
-  const set = await watched(context, async (options) =>
-    openDataset(source, { ...options, size, channels, limit }),
+  const set = await watched(context, async (watching) =>
+    openDataset(source, { ...watching, size, channels, limit, patches }),
   );
   emit(context, { lines: describeSet(set), json: setJson(set) });
 }

@@ -53,6 +53,7 @@ const Schema = z
     rf: whole(1).optional(),
     seed: whole(0).optional(),
     limit: whole(2).optional(),
+    patches: whole(1).optional(),
     channels: z
       .enum(["1", "3"], "1 (grey) or 3 (colour)")
       .transform((text): 1 | 3 => (text === "1" ? 1 : 3))

@@ -39,6 +39,7 @@ export function register(program: Command, context: Context): void {
       "size to bring images to: 64, or WIDTHxHEIGHT (default: 64; cifar10: 32)",
       parseSize,
     )
+    .option("--patches <n>", "cut up to n patches of that size from each picture, instead")
     .option("--channels <n>", "3 for colour, 1 for grey (default: 3)")
     .option(
       "--levels <n>",

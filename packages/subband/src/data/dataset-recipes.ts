@@ -11,6 +11,7 @@ import type { OnProgress } from "./concurrent.ts";
 import { decodeImage, drawSvg, type ImageShape, refit, type SkipReason } from "./decode-image.ts";
 import { FACES_COUNT, FACES_CREDIT, FACES_LICENCE, faceSvg } from "./faces.ts";
 import { classifyName, listImageFolder } from "./image-folder.ts";
+import { cutPatches } from "./picture-patches.ts";
 
 /** Options of opening a data set. */
 export interface DatasetOptions {
@@ -20,6 +21,11 @@ export interface DatasetOptions {
   readonly channels?: 1 | 3 | undefined;
   /** Look at the first so many images only. For `faces` the number drawn, default 4096. */
   readonly limit?: number | undefined;
+  /**
+   * Instead of bringing each picture to `size`, cut up to so many patches of that size from it; see picture-patches.
+   * Folders and archives only; `limit` counts pictures then.
+   */
+  readonly patches?: number | undefined;
   /** Part of `cifar10`. Default `train`. */
   readonly split?: "train" | "test" | undefined;
   /** Which `faces` are drawn. Default 0. */
@@ -48,11 +54,16 @@ export interface Recipe {
   readonly labels?: Uint8Array;
 }
 
-/** One image in the wanted shape, or why not. */
+/** One image in the wanted shape, or several patches in a row, or why not. */
 export type Loader = () => Promise<Uint8Array | SkipReason>;
 
 /** How to decode `source` to `shape`. @throws UserError `data/missing`, `data/not-images`, `data/download`. */
 export async function recipeOf(source: string, shape: ImageShape, options: DatasetOptions): Promise<Recipe> {
+  if (options.patches !== undefined && KNOWN_DATASETS.includes(source))
+    throw new UserError(
+      "data/no-patches",
+      `patches of "${source}": its images are small and of one size. Give a folder or an archive of pictures.`,
+    );
   if (source === "faces") return facesRecipe(shape, options);
   if (source === "cifar10") return cifar10Recipe(shape, options);
 
@@ -73,7 +84,7 @@ export async function recipeOf(source: string, shape: ImageShape, options: Datas
   if (status.isDirectory()) {
     const { files, stamp, skipped } = await listImageFolder(source);
     const used = files.slice(0, options.limit);
-    const images = used.map((file) => async () => decodeOrReason(await file.read(), shape));
+    const images = used.map((file) => async () => decode(await file.read(), file.name, shape, options));
     return {
       ...own,
       identity: [resolve(source), stamp],
@@ -95,7 +106,7 @@ export async function recipeOf(source: string, shape: ImageShape, options: Datas
     identity,
     stage: "decode",
     total: undefined,
-    images: archiveLoaders(source, archive, shape, options.limit),
+    images: archiveLoaders(source, archive, shape, options),
     skipped: [],
   };
 }
@@ -104,20 +115,25 @@ async function* archiveLoaders(
   path: string,
   kind: ArchiveKind,
   shape: ImageShape,
-  limit = Infinity,
+  options: DatasetOptions,
 ): AsyncGenerator<Loader> {
-  let left = limit;
+  let left = options.limit ?? Infinity;
   for await (const entry of archiveImages(path, kind)) {
     if (classifyName(entry.name) === "image" && left-- <= 0) return;
-    yield async () => decodeOrReason(await entry.read(), shape);
+    yield async () => decode(await entry.read(), entry.name, shape, options);
   }
 }
 
-async function decodeOrReason(
+async function decode(
   bytes: Uint8Array | SkipReason,
+  name: string,
   shape: ImageShape,
+  { patches }: DatasetOptions,
 ): Promise<Uint8Array | SkipReason> {
-  return typeof bytes === "string" ? bytes : decodeImage(bytes, shape);
+  if (typeof bytes === "string") return bytes;
+  return patches === undefined
+    ? decodeImage(bytes, shape)
+    : cutPatches(bytes, shape, { most: patches, name });
 }
 
 function facesRecipe(shape: ImageShape, options: DatasetOptions): Recipe {

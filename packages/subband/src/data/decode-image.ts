@@ -24,6 +24,7 @@ export type SkipReason =
   | "not an image file"
   | `over ${number} MB`
   | `over ${number} megapixels`
+  | "smaller than a patch"
   | "unreadable";
 
 /** Images above this many pixels are refused: a small file can claim a huge size (decompression bomb). */
@@ -46,6 +47,33 @@ const MAY_MOVE: ReadonlySet<string> = new Set(["gif", "webp"]);
  * A GIF or WebP of more than one frame is `animated`.
  */
 export async function decodeImage(bytes: Uint8Array, shape: ImageShape): Promise<Uint8Array | SkipReason> {
+  return decodeBy(bytes, (image) => fit(image, shape));
+}
+
+/** A decoded picture of its own size. */
+export interface Picture {
+  /** `[height, width, stride]`, 0..255. */
+  readonly data: Uint8Array;
+  readonly height: number;
+  readonly width: number;
+  /** Samples a pixel: 3, or 1 of a grey picture. */
+  readonly stride: number;
+}
+
+/** Decodes as {@link decodeImage} does, without changing the size. */
+export async function decodePicture(bytes: Uint8Array): Promise<Picture | SkipReason> {
+  return decodeBy(bytes, (image) => picture(image.autoOrient().flatten({ background: "#ffffff" })));
+}
+
+/** The picture at half the size, smoothed as it is made smaller; an odd row or column is left out. */
+export async function halvePicture({ data, height, width, stride }: Picture): Promise<Picture> {
+  const channels = stride as 1 | 3;
+  const [h, w] = [height >> 1, width >> 1];
+  const even = { left: 0, top: 0, width: 2 * w, height: 2 * h };
+  return picture(sharp(data, { raw: { width, height, channels } }).extract(even).resize(w, h));
+}
+
+async function decodeBy<T>(bytes: Uint8Array, decode: (image: Sharp) => Promise<T>): Promise<T | SkipReason> {
   if (bytes.length === 0) return "empty file";
   if (bytes.length > MAX_FILE_BYTES) return OVER_BYTES;
   try {
@@ -53,7 +81,7 @@ export async function decodeImage(bytes: Uint8Array, shape: ImageShape): Promise
     const { format, pages = 1 } = await image.metadata();
     if (!FORMATS.has(format)) return "format not supported";
     if (pages > 1 && MAY_MOVE.has(format)) return "animated";
-    return await fit(image, shape);
+    return await decode(image);
   } catch (error) {
     return /pixel limit/i.test(String(error)) ? OVER_PIXELS : "corrupt or truncated";
   }
@@ -94,12 +122,19 @@ export function toPlanar(interleaved: Uint8Array, stride: number, shape: ImageSh
 }
 
 async function fit(image: Sharp, shape: ImageShape): Promise<Uint8Array> {
+  const { data, stride } = await picture(
+    image
+      .autoOrient()
+      .flatten({ background: "#ffffff" })
+      .resize(shape.width, shape.height, { fit: "cover", position: "centre" }),
+  );
+  return toPlanar(data, stride, shape);
+}
+
+async function picture(image: Sharp): Promise<Picture> {
   const { data, info } = await image
-    .autoOrient()
-    .flatten({ background: "#ffffff" })
-    .resize(shape.width, shape.height, { fit: "cover", position: "centre" })
     .toColourspace("srgb")
     .raw({ depth: "uchar" })
     .toBuffer({ resolveWithObject: true });
-  return toPlanar(data, info.channels, shape);
+  return { data, height: info.height, width: info.width, stride: info.channels };
 }

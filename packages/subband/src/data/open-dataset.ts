@@ -19,7 +19,7 @@ const MAX_BYTES = 2 ** 32;
 
 /**
  * Opens the data set `source`: a folder (with its subfolders), a .zip, .tar or .tar.gz, `cifar10` or `faces`. Images are
- * scaled to cover `size` and cropped at the centre (see decode-image). Bad ones are skipped and counted by reason.
+ * scaled to cover `size` and cropped at the centre (see decode-image), or cut into patches. Bad ones are skipped and counted by reason.
  * @throws UserError `data/missing`, `data/not-images`, `data/empty`, `data/none-left`, `data/bad-size`,
  * `data/too-large`, `data/download`.
  *
@@ -32,7 +32,8 @@ export async function openDataset(source: string, options: DatasetOptions = {}):
   if (native && options.limit === undefined) return (await getCifar10(options))[options.split ?? "train"];
 
   const recipe = await recipeOf(source, shape, options);
-  const identity = { ...shape, limit: options.limit, decoder: DECODER_VERSION, source: recipe.identity };
+  const { limit, patches } = options;
+  const identity = { ...shape, limit, patches, decoder: DECODER_VERSION, source: recipe.identity };
   const path = cachePath(options.cacheDir ?? cacheFolder(), recipe.name, identity);
   const cached = await readCache(path);
   if (cached !== undefined) return createDataset(cached);
@@ -64,7 +65,6 @@ async function decodeAll(
   shape: ImageShape,
   options: DatasetOptions,
 ): Promise<DatasetContents> {
-  const size = shape.channels * shape.height * shape.width;
   const { stage, total } = recipe;
   let done = 0;
   let bytes = 0;
@@ -74,7 +74,7 @@ async function decodeAll(
     2 * availableParallelism(),
     async (load) => {
       const image = await load();
-      if (typeof image !== "string") bytes += size;
+      if (typeof image !== "string") bytes += image.length;
       if (bytes > MAX_BYTES)
         throw new UserError(
           "data/too-large",
@@ -98,7 +98,7 @@ async function decodeAll(
     results[i] = undefined; // frees the copy as we go
     if (image === undefined || typeof image === "string") continue;
     pixels.set(image, at);
-    at += size;
+    at += image.length;
   }
   const { name, licence, credit, labels } = recipe;
   const { channels, height, width } = shape;

@@ -30,6 +30,7 @@ export function resumedConfig(
     ["--rf", request.receptiveField, receptiveField ?? "none"],
     ["--augment-conditions", request.augmentConditions, augmentConditions ?? "none"],
     ["--seed", request.seed, seed],
+    ["--patches", request.patches, data.patches ?? "whole pictures"],
     ["--limit", request.limit, data.limit ?? "all images"],
     ["--no-flip", request.flip, data.flip],
   ];

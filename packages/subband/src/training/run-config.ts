@@ -43,6 +43,8 @@ export interface RunData {
   readonly credit: string;
   /** Only the first so many images were looked at. */
   readonly limit?: number | undefined;
+  /** At most so many patches were cut from each picture; absent where pictures were brought to the size. */
+  readonly patches?: number | undefined;
   /** Images that are never trained on, only judged by; absent in runs begun before there were any. */
   readonly heldOut?: number | undefined;
   /** Mirrored at random. */
@@ -209,6 +211,7 @@ const Common = {
     licence: z.string(),
     credit: z.string(),
     limit: Count.optional(),
+    patches: Count.optional(),
     heldOut: z.int().nonnegative().optional(),
     flip: z.boolean(),
   }),

@@ -43,6 +43,8 @@ export interface TrainRequest {
   readonly flip?: boolean | undefined;
   /** Use the first so many images only. */
   readonly limit?: number | undefined;
+  /** Cut up to so many patches of `size` from each picture, instead of bringing it to `size`. */
+  readonly patches?: number | undefined;
 }
 
 /** How a run is carried out; without influence on what comes out. */
@@ -91,6 +93,7 @@ export async function openTrainingData(request: TrainRequest, listener: RunListe
     size: request.size,
     channels: request.channels,
     limit: request.limit,
+    patches: request.patches,
     onProgress: listener.onData,
     onWarning: listener.onWarning,
   });
@@ -115,6 +118,7 @@ export function resolveRunConfig(request: TrainRequest, dataset: Dataset): RunCo
       licence: dataset.licence,
       credit: dataset.credit,
       ...(request.limit === undefined ? {} : { limit: request.limit }),
+      ...(request.patches === undefined ? {} : { patches: request.patches }),
       heldOut,
       flip: request.flip ?? true,
     },
@@ -259,5 +263,6 @@ function sameData(request: TrainRequest, { data, model }: RunConfig): TrainReque
     channels,
     levels,
     limit: data.limit,
+    patches: data.patches,
   };
 }
