@@ -51,8 +51,8 @@ METHODS = {
     "BayesShrink db1": wavelet("db1"),
     "BayesShrink sym8": wavelet("sym8"),
     "BayesShrink sym8 4x4 spins": spun("sym8", 3),
-    "non-local means": nl_means(False, 5, 6, 0.6),
-    "non-local means fast": nl_means(True, 7, 11, 0.8),
+    "non-local means 5x5": nl_means(False, 5, 6, 0.6),
+    "non-local means 7x7 fast": nl_means(True, 7, 11, 0.8),
 }
 
 

@@ -20,6 +20,8 @@ export interface Panel {
   /** Named places on the x axis, told above the chart. */
   readonly marks?: readonly (readonly [x: number, label: string])[];
   readonly marksLabel?: string;
+  /** What the y axis shows at most: lines are cut there. */
+  readonly yLimits?: readonly [low: number, high: number];
 }
 
 /** Okabe and Ito's colours, told apart by most people, less yellow, and three more. */
@@ -38,14 +40,15 @@ const COLOURS = [
 
 const PLOT = { width: 430, height: 340 };
 const MARGIN = { top: 84, right: 24, bottom: 58, left: 70 };
-const LEGEND = { width: 230, line: 24 };
+const LEGEND = { line: 24, key: 42, letter: 8.2 };
 const FONT = "font-family=\"'DejaVu Sans', 'Segoe UI', Helvetica, Arial, sans-serif\"";
 
 /** The whole picture as SVG text. */
 export function lineChart(panels: readonly Panel[]): string {
   const names = [...new Set(panels.flatMap(({ series }) => series.map(({ name }) => name)))];
   const outer = MARGIN.left + PLOT.width + MARGIN.right;
-  const width = panels.length * outer + LEGEND.width;
+  const longest = Math.max(...names.map((name) => name.length));
+  const width = panels.length * outer + LEGEND.key + Math.ceil(longest * LEGEND.letter) + MARGIN.right;
   const height = Math.max(
     MARGIN.top + PLOT.height + MARGIN.bottom,
     MARGIN.top + names.length * LEGEND.line + 20,
@@ -64,7 +67,7 @@ export function lineChart(panels: readonly Panel[]): string {
         ],
         i,
         dashed.has(name),
-      )}${marker(x + 17, y, i)}` + `${text(x + 42, y + 5, name, { size: 14 })}</g>\n`
+      )}${marker(x + 17, y, i)}` + `${text(x + LEGEND.key, y + 5, name, { size: 14 })}</g>\n`
     );
   });
   return (
@@ -92,11 +95,11 @@ export function roundTicks(low: number, high: number, count: number): number[] {
 
 function draw(panel: Panel, names: readonly string[], id: string): string {
   const points = panel.series.flatMap((each) => each.points);
-  const range = (of: 0 | 1, count: number) => {
-    const values = points.map((point) => point[of]);
-    return roundTicks(Math.min(...values), Math.max(...values), count);
-  };
-  const [xs, ys] = [range(0, 8), range(1, 7)];
+  const values = (of: 0 | 1) => points.map((point) => point[of]);
+  const [lowest, highest] = panel.yLimits ?? [-Infinity, Infinity];
+  const within = (v: number) => Math.min(highest, Math.max(lowest, v));
+  const xs = roundTicks(Math.min(...values(0)), Math.max(...values(0)), 8);
+  const ys = roundTicks(within(Math.min(...values(1))), within(Math.max(...values(1))), 7);
   const scale = (ticks: readonly number[], from: number, to: number) => (v: number) =>
     round(from + ((v - ticks[0]!) / (ticks.at(-1)! - ticks[0]!)) * (to - from));
   const x = scale(xs, 0, PLOT.width);

@@ -57,9 +57,9 @@ describe("reportLocalStudy()", () => {
     expect(svg).not.toMatch(/NaN|Infinity|undefined/);
     expect(await sharp(Buffer.from(svg)).metadata()).toMatchObject({ format: "svg" });
 
-    // Noisy, three methods, clean: two rows of at most four, of 16 pixels at twice the size.
+    // Noisy, three methods, clean: one row of five, of 16 pixels at twice the size.
     const strip = await sharp(join(out, "strip.png")).metadata();
-    expect([strip.width, strip.height]).toEqual([4 * (32 + 6) + 6, 2 * (32 + 6 + 22) + 6]);
+    expect([strip.width, strip.height]).toEqual([5 * (32 + 6) + 6, 32 + 6 + 22 + 6]);
   });
 
   test("shows the noisy crop first and the clean one last, at the nearest level", async () => {

@@ -7,6 +7,9 @@ import { lineChart, type Series } from "./line-chart.ts";
 import type { StudyRow } from "./local-study.ts";
 import { meansOf } from "./study-tables.ts";
 
+/** Differences beyond this are cut off, dB: those within 1 dB are what is looked for. */
+const MOST_DIFFERENCE = 4;
+
 /**
  * The figure as SVG text; differences are from the method `reference`.
  * @throws UserError `unknown/method`.
@@ -30,7 +33,8 @@ export function studyFigure(rows: readonly StudyRow[], reference: string): strin
     { title: "Denoising", yLabel: "PSNR out (dB)", series: series(() => 0), ...axes },
     {
       title: `Against ${reference}`,
-      yLabel: "difference of PSNR out (dB)",
+      yLabel: `difference of PSNR out (dB), within ±${MOST_DIFFERENCE}`,
+      yLimits: [-MOST_DIFFERENCE, MOST_DIFFERENCE],
       series: series((sigma) => base.get(sigma)!.psnrOut),
       ...axes,
     },

@@ -23,24 +23,29 @@ export interface StripField {
 const SCALE = 2;
 const PADDING = 6;
 const CAPTION = 22;
-const MAX_COLUMNS = 4;
+const MAX_COLUMNS = 5;
 
-/** The square of `side` pixels at most, on a grid of halves of it, with the most variance: something to see. */
+/**
+ * The square of `side` pixels at most, on a grid of quarters of it, with something to see: the largest product of
+ * variance, for shapes, and squared differences between neighbours, for texture and edges.
+ */
 export function busiestCrop({ data, height, width }: Picture, side: number): Crop {
   const length = Math.min(side, height, width);
-  const step = Math.max(1, length >> 1);
-  let best: Crop & { readonly variance: number } = { top: 0, left: 0, side: length, variance: -1 };
+  const step = Math.max(1, length >> 2);
+  let best: Crop & { readonly score: number } = { top: 0, left: 0, side: length, score: -1 };
   for (let top = 0; top + length <= height; top += step)
     for (let left = 0; left + length <= width; left += step) {
-      let [sum, squares] = [0, 0];
+      let [sum, squares, differences] = [0, 0, 0];
       for (let y = top; y < top + length; y++)
         for (let x = left; x < left + length; x++) {
           const v = data[y * width + x]!;
           sum += v;
           squares += v * v;
+          if (x > left) differences += (v - data[y * width + x - 1]!) ** 2;
+          if (y > top) differences += (v - data[(y - 1) * width + x]!) ** 2;
         }
-      const variance = squares - sum ** 2 / length ** 2;
-      if (variance > best.variance) best = { top, left, side: length, variance };
+      const score = (squares - sum ** 2 / length ** 2) * differences;
+      if (score > best.score) best = { top, left, side: length, score };
     }
   return { top: best.top, left: best.left, side: best.side };
 }
@@ -58,7 +63,7 @@ export function cropOf(
   return cropped;
 }
 
-/** The strip as the bytes of a PNG file: at most four fields a row. */
+/** The strip as the bytes of a PNG file: at most five fields a row. */
 export async function stripPng(
   fields: readonly StripField[],
   channels: 1 | 3,
