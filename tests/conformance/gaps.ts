@@ -8,12 +8,27 @@ import type { Outcome, Part } from "./checks.ts";
 export type Provider = "node-cpu" | "node-webgpu" | "web-wasm" | "web-webgpu";
 
 /** Who runs the checks where; the columns of the support table. */
-export const PROVIDERS: readonly { readonly name: Provider; readonly what: string; readonly test: string }[] =
-  [
-    { name: "node-cpu", what: "Node, native, CPU", test: "tests/conformance/node-cpu.test.ts" },
-    { name: "node-webgpu", what: "Node, native, WebGPU", test: "tests/conformance/node-webgpu.test.ts" },
-    { name: "web-wasm", what: "WebAssembly", test: "tests/conformance/web-wasm.test.ts" },
-  ];
+export const PROVIDERS: readonly {
+  readonly name: Provider;
+  /** What one writes for it. */
+  readonly backend: string;
+  readonly what: string;
+}[] = [
+  { name: "node-cpu", backend: "node()", what: "Node, native code on the CPU" },
+  {
+    name: "node-webgpu",
+    backend: 'node({ provider: "webgpu" })',
+    what: "Node, native WebGPU; here on SwiftShader",
+  },
+  { name: "web-wasm", backend: "web()", what: "Chromium, WebAssembly on two threads" },
+  {
+    name: "web-webgpu",
+    backend: 'web({ provider: "webgpu" })',
+    what: "Chromium, its WebGPU; here on SwiftShader",
+  },
+];
+
+const WEBGPU: readonly Provider[] = ["node-webgpu", "web-webgpu"];
 
 /** Checks of which parts give a wrong result or none. */
 export interface Gap {
@@ -26,7 +41,7 @@ export interface Gap {
 /** Wrong or missing. */
 export const GAPS: readonly Gap[] = [
   {
-    providers: ["node-webgpu"],
+    providers: WEBGPU,
     checks: ["pow / both broadcast"],
     parts: ["forward", "gradient", "second order"],
     reason:
@@ -46,7 +61,7 @@ export interface Allowance {
 /** Coarser, as the standard of the provider permits. */
 export const ALLOWANCES: readonly Allowance[] = [
   {
-    providers: ["node-webgpu", "web-webgpu"],
+    providers: WEBGPU,
     subjects: ["sin", "cos"],
     atol: 2 ** -11,
     reason:
@@ -73,7 +88,7 @@ export interface Detour {
 /** Right, but not wholly on the device. */
 export const DETOURS: readonly Detour[] = [
   {
-    providers: ["node-webgpu"],
+    providers: WEBGPU,
     reason:
       "WebGPU has no int64 arithmetic: comparisons, casts, slices and indices of integers are done on the CPU.",
     checks: [
@@ -95,12 +110,12 @@ export const DETOURS: readonly Detour[] = [
     ],
   },
   {
-    providers: ["node-webgpu"],
+    providers: WEBGPU,
     reason: "ONNX Runtime has no Sign and no Round on WebGPU; the gradient of abs is a sign.",
     checks: ["sign / [7]", "abs / [2,3,4]", "abs / scalar", "round / [3,7]", "round / pixels"],
   },
   {
-    providers: ["node-webgpu"],
+    providers: WEBGPU,
     reason:
       "ONNX Runtime has no scatter of repeated rows on WebGPU: it adds up gradients of gather, an embedding's.",
     checks: [

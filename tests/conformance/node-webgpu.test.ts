@@ -1,8 +1,11 @@
 /** @module The conformance table on the provider `node-webgpu`: the machine's GPU, or SwiftShader. */
-import { describe, expect, test } from "vitest";
+import { describe, expect, test, vi } from "vitest";
 import { webgpu, whyNoWebgpu } from "../support/webgpu.ts";
 import { CHECKS, runCheck } from "./checks.ts";
 import { disagreements } from "./gaps.ts";
+
+// Shaders are compiled and run by the processor here, which other tests want too.
+vi.setConfig({ testTimeout: 240_000, hookTimeout: 240_000 });
 
 const missing = await whyNoWebgpu();
 
