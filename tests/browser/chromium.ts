@@ -59,7 +59,7 @@ const FLAGS = [
   "--disable-background-networking",
   "--remote-debugging-pipe",
   // WebGPU in software: SwiftShader comes with the package, and a machine without a GPU offers no other adapter. It
-  // compiles shaders five times faster when they need not clear memory that they write anyway.
+  // compiles shaders four times faster when they need not clear memory that they write anyway.
   "--enable-unsafe-webgpu",
   "--use-webgpu-adapter=swiftshader",
   "--enable-dawn-features=disable_workgroup_init",
