@@ -29,4 +29,4 @@ test("a browser loads as much as the README of onnxgrad says, within 5 %", async
       ).toBeLessThan(0.05);
     }
   }
-});
+}, 240_000);
