@@ -72,6 +72,10 @@ export const ROOMS: Readonly<Record<string, Readonly<Record<string, Room>>>> = {
       portable: false,
       imports: ["wavelet", "spectrum", "data", "nn", "diffusion", "systems", "training"],
     },
+    restoration: {
+      portable: false,
+      imports: ["wavelet", "spectrum", "data", "nn", "diffusion", "systems", "training", "evaluation"],
+    },
     studies: {
       portable: false,
       imports: ["wavelet", "spectrum", "data", "nn", "diffusion", "systems", "training", "evaluation"],
@@ -90,6 +94,7 @@ export const ROOMS: Readonly<Record<string, Readonly<Record<string, Room>>>> = {
         "training",
         "interop",
         "evaluation",
+        "restoration",
         "studies",
       ],
     },

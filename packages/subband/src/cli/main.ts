@@ -7,6 +7,7 @@ import { versions } from "../training/versions.ts";
 import type { Context, Io } from "./context.ts";
 import * as data from "./data.ts";
 import * as demo from "./demo.ts";
+import * as denoise from "./denoise.ts";
 import * as evaluate from "./evaluate.ts";
 import * as exportFile from "./export.ts";
 import * as importFile from "./import.ts";
@@ -28,6 +29,7 @@ const COMMANDS: readonly CommandFile[] = [
   demo,
   train,
   sample,
+  denoise,
   evaluate,
   exportFile,
   importFile,

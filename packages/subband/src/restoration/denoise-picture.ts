@@ -1,0 +1,40 @@
+/** @module Denoises pictures: every image of a picture's view through a tiled denoiser, row by row back into samples. */
+import { pictureSource, viewOf, writeRows } from "./image-source.ts";
+import type { Picture } from "./picture.ts";
+import type { OnShare, TiledDenoiser } from "./tiled-denoiser.ts";
+
+/** Options of {@link denoisePicture}. */
+export interface DenoiseOptions {
+  /** Share of the noise found that is taken away, 0..1; default 1. */
+  readonly strength?: number;
+  readonly onShare?: OnShare;
+}
+
+/** The picture with its noise taken away; depth, alpha and profile are as they were. */
+export async function denoisePicture(
+  denoiser: TiledDenoiser,
+  picture: Picture,
+  options: DenoiseOptions = {},
+): Promise<Picture> {
+  const { strength = 1, onShare } = options;
+  const view = viewOf(picture, denoiser.model.channels);
+  const source = pictureSource(picture, view);
+  const samples = picture.samples.slice();
+  const size = source.channels * source.width;
+  await denoiser.denoise(
+    source,
+    (y, rows, values) => {
+      if (strength < 1) {
+        const noisy = new Float32Array(size * rows);
+        for (let i = 0; i < source.images; i++) {
+          source.read(i, y, 0, rows, source.width, noisy);
+          const clean = values.subarray(i * noisy.length, (i + 1) * noisy.length);
+          for (let k = 0; k < clean.length; k++) clean[k] = noisy[k]! + strength * (clean[k]! - noisy[k]!);
+        }
+      }
+      writeRows(picture, view, y, rows, values, samples);
+    },
+    onShare,
+  );
+  return { ...picture, samples };
+}

@@ -1,0 +1,103 @@
+import { mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import sharp from "sharp";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { readPicture, writePicture } from "./picture.ts";
+import { testPicture } from "./test-pictures.ts";
+
+let dir: string;
+const at = (name: string): string => join(dir, name);
+beforeAll(() => {
+  dir = mkdtempSync(join(tmpdir(), "subband-picture-"));
+});
+afterAll(() => {
+  rmSync(dir, { recursive: true, force: true });
+});
+
+const rgb = { raw: { width: 4, height: 6, channels: 3 as const } };
+const colourful = Uint8Array.from({ length: 4 * 6 * 3 }, (_, i) => (i * 37) % 256);
+
+describe("readPicture() and writePicture()", () => {
+  test("keep samples, depth, colours and alpha", async () => {
+    for (const colours of [1, 3] as const)
+      for (const alpha of [false, true])
+        for (const deep of [false, true])
+          for (const extension of ["png", "tiff"]) {
+            const picture = testPicture({ height: 7, width: 11, colours, alpha, deep, noise: 0.1 });
+            const what = `${colours} colours, alpha ${alpha}, deep ${deep}, ${extension}`;
+            await writePicture(at(`kept.${extension}`), picture);
+            const found = await readPicture(at(`kept.${extension}`), true);
+            expect(found, what).toEqual(picture);
+          }
+  });
+
+  test("a profile stays with its samples in a PNG, and is converted elsewhere", async () => {
+    const tagged = await sharp(colourful, rgb).withIccProfile("p3").png().toBuffer();
+    writeFileSync(at("p3.png"), tagged);
+    const raw = await sharp(tagged, { ignoreIcc: true }).raw().toBuffer();
+    const kept = await readPicture(at("p3.png"), true);
+    expect([...kept.samples]).toEqual([...raw]);
+    expect(kept.notes).toEqual([]);
+    await writePicture(at("again.png"), kept);
+    const { icc } = await sharp(at("again.png")).metadata();
+    expect(icc?.equals((await sharp(tagged).metadata()).icc!)).toBe(true);
+    expect([...(await readPicture(at("again.png"), true)).samples]).toEqual([...raw]);
+    const converted = await readPicture(at("p3.png"), false);
+    expect(converted.profile).toBeUndefined();
+    expect(converted.notes).toEqual([expect.stringMatching(/colour profile .* was converted to sRGB/)]);
+    expect(Math.max(...colourful.map((v, i) => Math.abs(v - converted.samples[i]!)))).toBeLessThan(8);
+  });
+
+  test("EXIF orientation is honoured and CMYK converted", async () => {
+    writeFileSync(
+      at("turned.jpg"),
+      await sharp(colourful, rgb).withMetadata({ orientation: 6 }).jpeg().toBuffer(),
+    );
+    expect(await readPicture(at("turned.jpg"), true)).toMatchObject({ width: 6, height: 4 });
+    writeFileSync(at("cmyk.jpg"), await sharp(colourful, rgb).toColourspace("cmyk").jpeg().toBuffer());
+    const cmyk = await readPicture(at("cmyk.jpg"), true);
+    expect(cmyk).toMatchObject({ colours: 3, alpha: false });
+    expect(cmyk.notes).toEqual([`"${at("cmyk.jpg")}" is CMYK; it was converted to sRGB.`]);
+  });
+
+  test("what a format cannot hold is told", async () => {
+    const deep = testPicture({ height: 4, width: 4, alpha: true, deep: true });
+    const notes = await writePicture(at("lost.jpg"), deep);
+    expect(notes.join(" ")).toMatch(/holds 8 bits a sample.*cannot hold transparency/);
+    expect((await readPicture(at("lost.jpg"), true)).alpha).toBe(false);
+  });
+
+  test("what cannot be read is refused in one line", async () => {
+    const frames = { raw: { ...rgb.raw, pageHeight: 3 } };
+    writeFileSync(at("moving.gif"), await sharp(colourful, frames).gif().toBuffer());
+    writeFileSync(at("empty.png"), "");
+    writeFileSync(at("text.png"), "not a picture");
+    const whole = await sharp(testPicture({ height: 64, width: 64, noise: 0.2 }).samples, {
+      raw: { width: 64, height: 64, channels: 1 },
+    })
+      .jpeg()
+      .toBuffer();
+    writeFileSync(at("cut.jpg"), whole.subarray(0, whole.length / 2));
+    for (const [name, code, message] of [
+      ["gone.png", "picture/missing", "no such picture"],
+      [".", "picture/missing", "not a file"],
+      ["moving.gif", "picture/animated", "has 2 frames"],
+      ["empty.png", "picture/broken", "empty file"],
+      ["text.png", "picture/broken", "not a picture, or a broken one"],
+      ["cut.jpg", "picture/broken", "not a picture, or a broken one"],
+    ] as const)
+      await expect(readPicture(at(name), true), name).rejects.toMatchObject({
+        code,
+        message: expect.stringContaining(message) as string,
+      });
+  });
+
+  test("an unknown extension is refused and nothing written", async () => {
+    const before = readdirSync(dir);
+    await expect(writePicture(at("a.bmp"), testPicture({ height: 2, width: 2 }))).rejects.toThrow(
+      'unknown extension ".bmp". Known: .png, .tif, .tiff, .webp, .jpg, .jpeg.',
+    );
+    expect(readdirSync(dir)).toEqual(before);
+  });
+});

@@ -1,0 +1,191 @@
+/**
+ * @module Pictures as they come from files and go back to them: 8 or 16 bits as they were, grey or colour, alpha and
+ * colour profile kept, turned upright by their EXIF orientation. What cannot be kept is told in a note; what cannot be
+ * restored (animations, broken files) is refused in one line.
+ */
+import { extname } from "node:path";
+import { readFileSync, statSync } from "node:fs";
+import { UserError } from "onnxgrad";
+import sharp, { type Metadata, type Sharp } from "sharp";
+import { MAX_FILE_BYTES, MAX_PIXELS } from "../data/decode-image.ts";
+import { writeFileAtomic } from "../training/atomic-file.ts";
+import { withProfile } from "./png-profile.ts";
+
+/** Samples of a picture, by their depth. */
+export type PictureSamples = Uint8Array | Uint16Array;
+
+/** A decoded picture. */
+export interface Picture {
+  readonly height: number;
+  readonly width: number;
+  /** Grey or red, green, blue. */
+  readonly colours: 1 | 3;
+  /** Whether the last sample of every pixel is its opacity. */
+  readonly alpha: boolean;
+  /** `[height, width, colours + alpha]`, 0..255 or 0..65535. */
+  readonly samples: PictureSamples;
+  /** The ICC profile that the samples are in; sRGB where there is none. */
+  readonly profile?: Uint8Array;
+  /** What was lost or changed in reading, one line each. */
+  readonly notes: readonly string[];
+}
+
+const READABLE: ReadonlySet<string> = new Set(["jpeg", "png", "webp", "heif", "gif", "tiff"]);
+/** Formats whose further pages are frames in time. */
+const MOVING: ReadonlySet<string> = new Set(["gif", "webp", "png"]);
+const WRITABLE = [".png", ".tif", ".tiff", ".webp", ".jpg", ".jpeg"] as const;
+
+/** Samples of a pixel. */
+export function strideOf({ colours, alpha }: Pick<Picture, "colours" | "alpha">): number {
+  return colours + (alpha ? 1 : 0);
+}
+
+/** The sample of full intensity. */
+export function peakOf({ samples }: Pick<Picture, "samples">): 255 | 65535 {
+  return samples instanceof Uint16Array ? 65535 : 255;
+}
+
+/** Whether a file of this name can hold a colour profile as it was. */
+export function keepsProfile(path: string): boolean {
+  return extname(path).toLowerCase() === ".png";
+}
+
+/**
+ * Reads a picture. CMYK becomes sRGB; so does a colour profile unless `keepProfile`.
+ * @throws UserError `picture/...`: missing, not a picture, broken, too large, animated, or of samples that are neither
+ * 8 nor 16 bits.
+ */
+export async function readPicture(path: string, keepProfile: boolean): Promise<Picture> {
+  const bytes = readBytes(path);
+  const fail = (code: string, message: string): UserError => new UserError(`picture/${code}`, message);
+  try {
+    const open = (ignoreIcc: boolean): Sharp =>
+      sharp(bytes, { limitInputPixels: MAX_PIXELS, failOn: "error", ignoreIcc });
+    const found = await open(true).metadata();
+    const { format, pages = 1, depth, space, icc } = found;
+    if (!READABLE.has(format))
+      throw fail("format", `"${path}" is ${format}. Known: JPEG, PNG, WebP, AVIF, GIF, TIFF.`);
+    if (pages > 1)
+      throw fail(
+        "animated",
+        MOVING.has(format)
+          ? `animated picture: "${path}" has ${pages} frames. Extract the frames and give their folder.`
+          : `"${path}" has ${pages} pages. Save the one you mean as a file of its own.`,
+      );
+    if (depth !== "uchar" && depth !== "ushort")
+      throw fail("depth", `"${path}" has samples of type ${depth}. Save it with 8 or 16 bits a sample.`);
+    const cmyk = space === "cmyk";
+    const keep = keepProfile && !cmyk && icc !== undefined;
+    const picture = await decode(open(keep), found);
+    const notes = cmyk
+      ? [`"${path}" is CMYK; it was converted to sRGB.`]
+      : icc !== undefined && !keep
+        ? [`the colour profile of "${path}" was converted to sRGB; write a .png to keep it.`]
+        : [];
+    return { ...picture, notes, ...(keep && { profile: icc }) };
+  } catch (error) {
+    if (error instanceof UserError) throw error;
+    throw /pixel limit/i.test(String(error))
+      ? fail("size", `too large: "${path}" has over ${MAX_PIXELS / 1e6} megapixels. Cut it into pieces.`)
+      : fail("broken", `not a picture, or a broken one: "${path}". Restore a copy or leave it out.`);
+  }
+}
+
+function readBytes(path: string): Uint8Array {
+  const status = statSync(path, { throwIfNoEntry: false });
+  if (status === undefined) throw new UserError("picture/missing", `no such picture: "${path}".`);
+  if (!status.isFile()) throw new UserError("picture/missing", `not a file: "${path}". Give a picture here.`);
+  if (status.size === 0)
+    throw new UserError("picture/broken", `empty file: "${path}". Restore a copy or leave it out.`);
+  if (status.size > MAX_FILE_BYTES)
+    throw new UserError(
+      "picture/size",
+      `too large: "${path}" has ${Math.ceil(status.size / 1e6)} MB, the most is ${MAX_FILE_BYTES / 1e6}.`,
+    );
+  return readFileSync(path);
+}
+
+/** Decodes upright, with as few channels as hold the picture. */
+async function decode(image: Sharp, { space, depth }: Metadata): Promise<Omit<Picture, "notes">> {
+  const grey = space === "b-w" || space === "grey16";
+  const deep = depth === "ushort";
+  const { data, info } = await image
+    .autoOrient()
+    .toColourspace(grey ? (deep ? "grey16" : "srgb") : deep ? "rgb16" : "srgb")
+    .raw({ depth: deep ? "ushort" : "uchar" })
+    .toBuffer({ resolveWithObject: true });
+  const samples = deep
+    ? new Uint16Array(data.buffer, data.byteOffset, data.length / 2)
+    : new Uint8Array(data.buffer, data.byteOffset, data.length);
+  const { height, width, channels } = info;
+  const alpha = channels === 2 || channels === 4;
+  const colours = grey ? 1 : 3;
+  return {
+    height,
+    width,
+    colours,
+    alpha,
+    samples: withStride(samples, channels, colours + (alpha ? 1 : 0)),
+  };
+}
+
+/** Grey that was decoded as three equal channels, as one. */
+function withStride(samples: PictureSamples, from: number, to: number): PictureSamples {
+  if (from === to) return samples;
+  const out = blankLike(samples, (samples.length / from) * to);
+  for (let i = 0, at = 0; i < out.length; i += to, at += from) {
+    out[i] = samples[at]!;
+    if (to === 2) out[i + 1] = samples[at + from - 1]!;
+  }
+  return out;
+}
+
+/** Zeros of the same depth. */
+export function blankLike(samples: PictureSamples, length: number): PictureSamples {
+  return samples instanceof Uint16Array ? new Uint16Array(length) : new Uint8Array(length);
+}
+
+/**
+ * Refuses a name that no picture can be written under, before any work is done.
+ * @throws UserError `picture/format`.
+ */
+export function requireWritable(path: string): void {
+  const extension = extname(path).toLowerCase();
+  if (!(WRITABLE as readonly string[]).includes(extension))
+    throw new UserError(
+      "picture/format",
+      `cannot write "${path}": unknown extension "${extension}". Known: ${WRITABLE.join(", ")}.`,
+    );
+}
+
+/**
+ * Writes a picture in the format of its name, whole or not at all; returns notes of what the format cannot hold.
+ * @throws UserError `picture/format`; `file/...` of `writeFileAtomic`.
+ */
+export async function writePicture(path: string, picture: Picture): Promise<readonly string[]> {
+  requireWritable(path);
+  const { height, width, colours, alpha, samples, profile } = picture;
+  const deep = samples instanceof Uint16Array;
+  const raw = { raw: { height, width, channels: strideOf(picture) as 1 | 2 | 3 | 4 } };
+  const image = sharp(samples, raw).toColourspace(
+    colours === 1 ? (deep ? "grey16" : "b-w") : deep ? "rgb16" : "srgb",
+  );
+  const extension = extname(path).toLowerCase();
+  const notes: string[] = [];
+  if (deep && !["png", "tif", "tiff"].includes(extension.slice(1)))
+    notes.push(`"${path}" holds 8 bits a sample; write a .png or .tiff to keep 16.`);
+  if (extension === ".png") {
+    const png = await image.png().toBuffer();
+    writeFileAtomic(path, profile === undefined ? png : withProfile(png, profile));
+  } else if (extension.startsWith(".tif")) {
+    writeFileAtomic(path, await image.tiff({ compression: "deflate", predictor: "horizontal" }).toBuffer());
+  } else if (extension === ".webp") {
+    writeFileAtomic(path, await image.webp({ lossless: true }).toBuffer());
+  } else {
+    if (alpha)
+      notes.push(`"${path}" cannot hold transparency: white shines through; write a .png to keep it.`);
+    const opaque = alpha ? image.flatten({ background: "#ffffff" }) : image;
+    writeFileAtomic(path, await opaque.jpeg({ quality: 95, chromaSubsampling: "4:4:4" }).toBuffer());
+  }
+  return notes;
+}

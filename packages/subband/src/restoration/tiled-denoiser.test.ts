@@ -1,0 +1,105 @@
+import { rng } from "onnxgrad";
+import { node } from "onnxgrad/node";
+import { expectClose } from "onnxgrad/testing";
+import { afterEach, describe, expect, test } from "vitest";
+import { initBandUnet } from "../nn/band-unet.ts";
+import { compileDenoiser } from "../systems/local-denoiser.ts";
+import { type LocalModel, localModel, unetModel } from "../systems/local-model.ts";
+import { arraySource } from "./image-source.ts";
+import { randomNetwork } from "./test-pictures.ts";
+import { denoiseToArray, tiledDenoiser, type TiledDenoiser } from "./tiled-denoiser.ts";
+
+const backend = node({ threads: 1, shards: 1 });
+const disposables: { dispose(): Promise<void> }[] = [];
+afterEach(async () => {
+  for (const each of disposables.splice(0)) await each.dispose();
+});
+
+const MODELS: Readonly<Record<string, LocalModel>> = {
+  flat: localModel(randomNetwork(1, {}), []),
+  "flat, colour": localModel(randomNetwork(2, { inputs: 3, outputs: 3 }), []),
+  "two levels": localModel(randomNetwork(3, {}), [
+    randomNetwork(4, { inputs: 4, outputs: 3 }),
+    randomNetwork(5, { inputs: 4, outputs: 3 }),
+  ]),
+  "one level, colour": localModel(randomNetwork(6, { inputs: 3, outputs: 3 }), [
+    randomNetwork(7, { inputs: 12, outputs: 9 }),
+  ]),
+};
+
+async function whole(
+  model: LocalModel,
+  x: Float32Array,
+  shape: readonly [number, number, number, number],
+): Promise<Float32Array> {
+  const compiled = await compileDenoiser(backend, model, shape);
+  const { image } = await compiled.run(x);
+  const found = image.slice();
+  await compiled.dispose();
+  return found;
+}
+
+function prepared(model: LocalModel, tilePixels: number): TiledDenoiser {
+  const denoiser = tiledDenoiser(backend, model, { tilePixels });
+  disposables.push(denoiser);
+  return denoiser;
+}
+
+describe("tiledDenoiser()", () => {
+  for (const [name, model] of Object.entries(MODELS))
+    test(`${name}: tiles equal one run over the whole images`, async () => {
+      const shape = [2, model.channels, 44, 72] as const;
+      const x = rng(8, "x").fillNormal(new Float32Array(2 * model.channels * 44 * 72));
+      const want = await whole(model, x, shape);
+      expect(want.some((value, i) => Math.abs(value - x[i]!) > 0.05)).toBe(true);
+      const tiled = prepared(model, 20 * 20);
+      const shares: number[] = [];
+      const found = await denoiseToArray(tiled, arraySource(x, shape), (share) => void shares.push(share));
+      expectClose(found, want, { atol: 1e-5, what: name });
+      expect(shares.length).toBeGreaterThan(4);
+      expect(shares.at(-1)).toBeCloseTo(1, 12);
+      expect(shares).toEqual(shares.toSorted((a, b) => a - b));
+    });
+
+  test("odd extents are continued by mirroring, and the result is cropped", async () => {
+    const model = MODELS["two levels"]!;
+    const [h, w] = [13, 18];
+    const x = rng(9, "x").fillNormal(new Float32Array(h * w));
+    const mirrored = Float32Array.from({ length: 16 * 20 }, (_, i) => {
+      const [r, c] = [Math.floor(i / 20), i % 20];
+      return x[(r < h ? r : 2 * h - 1 - r) * w + (c < w ? c : 2 * w - 1 - c)]!;
+    });
+    const padded = await whole(model, mirrored, [1, 1, 16, 20]);
+    const want = Float32Array.from({ length: h * w }, (_, i) => padded[Math.floor(i / w) * 20 + (i % w)]!);
+    const found = await denoiseToArray(prepared(model, 1e4), arraySource(x, [1, 1, h, w]));
+    expectClose(found, want, { atol: 1e-5 });
+  });
+
+  test("a picture of one pixel has a denoised one", async () => {
+    for (const [name, model] of Object.entries(MODELS)) {
+      const x = new Float32Array(model.channels).fill(0.5);
+      const found = await denoiseToArray(prepared(model, 1e4), arraySource(x, [1, model.channels, 1, 1]));
+      expect(found.length, name).toBe(model.channels);
+      expect(found.every(Number.isFinite), name).toBe(true);
+    }
+  });
+
+  test("a U-Net's tiles fade into each other and stay close to the whole", async () => {
+    const model = unetModel(
+      initBandUnet(rng(1, "unet"), { channels: 1, widths: [4, 4], encoder: [1, 1], decoder: [1, 1] }),
+    );
+    const shape = [1, 1, 160, 300] as const;
+    const x = rng(8, "x").fillNormal(new Float32Array(160 * 300));
+    const want = await whole(model, x, shape);
+    const found = await denoiseToArray(prepared(model, 160 * 160), arraySource(x, shape));
+    // This one sees 28 pixels, less than the margin.
+    expectClose(found, want, { atol: 1e-5 });
+  });
+
+  test("refuses images of other channels", async () => {
+    const source = arraySource(new Float32Array(12), [1, 3, 2, 2]);
+    await expect(denoiseToArray(prepared(MODELS["flat"]!, 1e4), source)).rejects.toThrow(
+      "images of 3 channels; this model takes 1.",
+    );
+  });
+});

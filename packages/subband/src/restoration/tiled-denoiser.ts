@@ -1,0 +1,330 @@
+/**
+ * @module A local model over images of any size. A pyramid goes level by level, each network over tiles of its own
+ * lattice: a tile then overlaps its neighbours by the few coefficients that one network sees (6 for 13 x 13), not by the
+ * 116 pixels that they see together, and the result equals one run over the whole image. A U-Net goes over tiles of the
+ * image, which fade into each other, because it looks further than a tile can afford.
+ */
+import { type Backend, UserError } from "onnxgrad";
+import { compileDenoiser, compileResidual } from "../systems/local-denoiser.ts";
+import { levelsOf, type LocalModel, type PyramidModel, summarise } from "../systems/local-model.ts";
+import { joinMeans, splitMeans } from "../wavelet/haar-means.ts";
+import { planes } from "../wavelet/planes.ts";
+import { arraySource, type ImageSource, mirrored } from "./image-source.ts";
+import { runTiles, type TileTask } from "./run-tiles.ts";
+import { planTiles } from "./tile-plan.ts";
+
+/** Takes rows y .. y + rows - 1 of all images: [images, channels, rows, width], reused by the next call. */
+export type RowSink = (y: number, rows: number, values: Float32Array) => void;
+
+/** What is told while an image is denoised: the share done, 0..1. Awaited; throw from it to stop. */
+export type OnShare = ((done: number) => void | Promise<void>) | undefined;
+
+/** A model ready for images of any size. Programs are compiled as sizes ask for them, and kept. */
+export interface TiledDenoiser {
+  readonly model: LocalModel;
+  /**
+   * Denoises every image of the source, rows from top to bottom.
+   * @throws UserError `restoration/channels` when its channels are not those of the model.
+   */
+  denoise(source: ImageSource, emit: RowSink, onShare?: OnShare): Promise<void>;
+  /** The residual of details [images, 3c, h, w] beside their low-pass [images, c, h, w], of level 1 (finest) to J. */
+  detailNoise(level: number, low: ImageSource, details: ImageSource): Promise<Float32Array>;
+  dispose(): Promise<void>;
+}
+
+/** Options of {@link tiledDenoiser}. */
+export interface TiledDenoiserOptions {
+  /** Most pixels (or coefficients) of a tile; default `TILE_PIXELS`. */
+  readonly tilePixels?: number;
+}
+
+/** How far inside a tile a U-Net's pixels are kept, and over how many neighbours fade; less than it could see. */
+const UNET_MARGIN = 32;
+const UNET_BLEND = 32;
+
+/** Programs kept, so that a folder of pictures of a few sizes compiles each once; each holds its work memory. */
+const KEPT_PROGRAMS = 6;
+
+/** Prepares a model. */
+export function tiledDenoiser(
+  backend: Backend,
+  model: LocalModel,
+  options: TiledDenoiserOptions = {},
+): TiledDenoiser {
+  const programs = programCache();
+  return {
+    model,
+    async denoise(source, emit, onShare) {
+      if (source.channels !== model.channels)
+        throw new UserError(
+          "restoration/channels",
+          `images of ${source.channels} channels; this model takes ${model.channels}.`,
+        );
+      const multiple = 2 ** levelsOf(model);
+      const up = (n: number): number => Math.ceil(n / multiple) * multiple;
+      const padded = mirrored(source, up(source.height), up(source.width));
+      const cropped = cropRows(source, padded, emit);
+      if (model.kind === "unet") await denoiseTiles(padded, multiple, cropped, onShare);
+      else await denoisePyramid(model, padded, cropped, onShare);
+    },
+    async detailNoise(level, low, details) {
+      if (model.kind !== "pyramid")
+        throw new UserError("restoration/details", "details: the model is no pyramid.");
+      const found = new Float32Array(low.images * details.channels * low.height * low.width);
+      const read = stacked(low, details);
+      await runNetwork(model, level, read, (y, rows, values) => {
+        copyRows(values, y, rows, found, low.images * details.channels, low.height, low.width);
+      });
+      return found;
+    },
+    dispose: () => programs.dispose(),
+  };
+
+  async function denoiseTiles(
+    source: ImageSource,
+    multiple: number,
+    emit: RowSink,
+    onProgress: OnShare,
+  ): Promise<void> {
+    const { images, channels, height, width } = source;
+    const plan = planTiles({
+      ...options,
+      ...{ height, width, images, multiple, radius: UNET_MARGIN, blend: UNET_BLEND },
+    });
+    const shape = [plan.batch, channels, plan.height, plan.width] as const;
+    const network = await programs.get(`unet-${shape.join("-")}`, async () => {
+      const { run, dispose } = await compileDenoiser(backend, model, shape);
+      return { run: async (x) => (await run(x)).image, dispose };
+    });
+    await runTiles({
+      ...{ plan, images, width, network, emit, onProgress },
+      inputs: channels,
+      outputs: channels,
+      read: (image, y, x, out) => source.read(image, y, x, plan.height, plan.width, out),
+    });
+  }
+
+  /** From coarse to fine; see `denoiseBands()`, whose formulas these are. */
+  async function denoisePyramid(
+    pyramid: PyramidModel,
+    source: ImageSource,
+    emit: RowSink,
+    onShare: OnShare,
+  ): Promise<void> {
+    const { channels, images } = source;
+    const noisy = [source];
+    for (const _ of pyramid.details) noisy.push(lowPass(noisy.at(-1)!));
+    const costs = summarise(pyramid).map(({ parameters }, i) => {
+      const coarseness = i === 0 ? pyramid.details.length : pyramid.details.length - i + 1;
+      return parameters / 4 ** coarseness;
+    });
+    const total = costs.reduce((a, b) => a + b);
+    let finished = 0;
+    const shareOf = (i: number): OnShare =>
+      onShare && ((done) => onShare((finished + costs[i]! * done) / total));
+
+    let clean: Float32Array | undefined;
+    const sinkOf = (finest: boolean, height: number, width: number): RowSink => {
+      if (finest) return emit;
+      const found = (clean = new Float32Array(images * channels * height * width));
+      return (y, rows, values) => copyRows(values, y, rows, found, images * channels, height, width);
+    };
+    const coarsest = noisy.at(-1)!;
+    const sink = sinkOf(pyramid.details.length === 0, coarsest.height, coarsest.width);
+    await runNetwork(
+      pyramid,
+      0,
+      coarsest,
+      (y, rows, noise) => sink(y, rows, minus(window(coarsest, y, rows), noise)),
+      shareOf(0),
+    );
+    finished += costs[0]!;
+    for (let level = pyramid.details.length; level >= 1; level--) {
+      const finer = noisy[level - 1]!;
+      const { height, width } = noisy[level]!;
+      const low = arraySource(clean!, [images, channels, height, width]);
+      const out = sinkOf(level === 1, finer.height, finer.width);
+      const details = detailSource(finer);
+      const stage = pyramid.details.length - level + 1;
+      await runNetwork(
+        pyramid,
+        level,
+        stacked(low, details),
+        (y, rows, noise) => {
+          const d = minus(window(details, y, rows), noise);
+          const joined = joinMeans({
+            low: planes(window(low, y, rows), [images, channels, rows, width]),
+            details: planes(d, [images, 3 * channels, rows, width]),
+          });
+          out(2 * y, 2 * rows, joined.data);
+        },
+        shareOf(stage),
+      );
+      finished += costs[stage]!;
+    }
+  }
+
+  /** The residual of network `level` (0: the low-pass band's) over a whole lattice, in rows. */
+  async function runNetwork(
+    { low, details }: PyramidModel,
+    level: number,
+    source: ImageSource,
+    emit: RowSink,
+    onProgress?: OnShare,
+  ): Promise<void> {
+    const network = level === 0 ? low : details[level - 1]!;
+    const { weights } = network.params;
+    const radius = weights.reduce((sum, { shape }) => sum + (shape[2]! - 1) / 2, 0);
+    const { images, height, width, channels: inputs } = source;
+    const outputs = weights.at(-1)!.shape[0]!;
+    const plan = planTiles({ ...options, height, width, images, radius });
+    const shape = [plan.batch, inputs, plan.height, plan.width] as const;
+    const run = await programs.get(`${level}-${shape.join("-")}`, async () => {
+      const { residual, dispose } = await compileResidual(backend, network, shape);
+      return { run: residual, dispose };
+    });
+    const task: TileTask = {
+      ...{ plan, images, inputs, outputs, width, emit, onProgress },
+      network: run,
+      read: (image, y, x, out) => source.read(image, y, x, plan.height, plan.width, out),
+    };
+    await runTiles(task);
+  }
+}
+
+/** A network over one batch of tiles. */
+type Run = (x: Float32Array) => Float32Array | Promise<Float32Array>;
+
+interface Program {
+  readonly run: Run;
+  dispose(): Promise<void>;
+}
+
+/** The programs used last. */
+function programCache(): {
+  get(key: string, make: () => Promise<Program>): Promise<Run>;
+  dispose(): Promise<void>;
+} {
+  const kept = new Map<string, Program>();
+  return {
+    async get(key, make) {
+      const found = kept.get(key) ?? (await make());
+      kept.delete(key); // and back in, as the last
+      kept.set(key, found);
+      const [oldest] = kept.keys();
+      if (kept.size > KEPT_PROGRAMS) {
+        await kept.get(oldest!)!.dispose();
+        kept.delete(oldest!);
+      }
+      return found.run;
+    },
+    async dispose() {
+      for (const { dispose } of kept.values()) await dispose();
+      kept.clear();
+    },
+  };
+}
+
+/** The local means of a source, computed by strips. */
+function lowPass(source: ImageSource): ImageSource {
+  const { images, channels } = source;
+  const [height, width] = [source.height / 2, source.width / 2];
+  const out = new Float32Array(images * channels * height * width);
+  const strip = 64;
+  for (let y = 0; y < height; y += strip) {
+    const rows = Math.min(strip, height - y);
+    const fine = planes(window(source, 2 * y, 2 * rows), [images, channels, 2 * rows, 2 * width]);
+    copyRows(splitMeans(fine).low.data, y, rows, out, images * channels, height, width);
+  }
+  return arraySource(out, [images, channels, height, width]);
+}
+
+/** The noisy details of a source, computed as they are read. */
+function detailSource(finer: ImageSource): ImageSource {
+  const { images, channels } = finer;
+  return {
+    images,
+    channels: 3 * channels,
+    height: finer.height / 2,
+    width: finer.width / 2,
+    read(image, y, x, height, width, out) {
+      const fine = new Float32Array(4 * channels * height * width);
+      finer.read(image, 2 * y, 2 * x, 2 * height, 2 * width, fine);
+      out.set(splitMeans(planes(fine, [channels, 2 * height, 2 * width])).details.data);
+    },
+  };
+}
+
+/** The channels of one source, then those of another. */
+function stacked(first: ImageSource, second: ImageSource): ImageSource {
+  return {
+    ...first,
+    channels: first.channels + second.channels,
+    read(image, y, x, height, width, out) {
+      const size = first.channels * height * width;
+      first.read(image, y, x, height, width, out.subarray(0, size));
+      second.read(image, y, x, height, width, out.subarray(size));
+    },
+  };
+}
+
+/** Whole rows of all images: [images, channels, rows, width]. */
+function window({ images, channels, width, read }: ImageSource, y: number, rows: number): Float32Array {
+  const size = channels * rows * width;
+  const out = new Float32Array(images * size);
+  for (let i = 0; i < images; i++) read(i, y, 0, rows, width, out.subarray(i * size, (i + 1) * size));
+  return out;
+}
+
+/** a - b, in a. */
+function minus(a: Float32Array, b: Float32Array): Float32Array {
+  for (let i = 0; i < a.length; i++) a[i] = a[i]! - b[i]!;
+  return a;
+}
+
+/** Puts rows y.. [count, rows, width] into planes [count, height, width]. */
+function copyRows(
+  values: Float32Array,
+  y: number,
+  rows: number,
+  out: Float32Array,
+  count: number,
+  height: number,
+  width: number,
+): void {
+  for (let p = 0; p < count; p++)
+    out.set(values.subarray(p * rows * width, (p + 1) * rows * width), (p * height + y) * width);
+}
+
+/** A sink of the padded rows that hands on what belongs to the image. */
+function cropRows(source: ImageSource, padded: ImageSource, emit: RowSink): RowSink {
+  const count = source.images * source.channels;
+  if (padded === source) return emit;
+  return (y, rows, values) => {
+    const kept = Math.min(rows, source.height - y);
+    if (kept <= 0) return;
+    const out = new Float32Array(count * kept * source.width);
+    for (let p = 0; p < count; p++)
+      for (let i = 0; i < kept; i++) {
+        const from = (p * rows + i) * padded.width;
+        out.set(values.subarray(from, from + source.width), (p * kept + i) * source.width);
+      }
+    emit(y, kept, out);
+  };
+}
+
+/** Denoises into one array [images, channels, height, width]. */
+export async function denoiseToArray(
+  denoiser: TiledDenoiser,
+  source: ImageSource,
+  onShare?: OnShare,
+): Promise<Float32Array> {
+  const { images, channels, height, width } = source;
+  const out = new Float32Array(images * channels * height * width);
+  await denoiser.denoise(
+    source,
+    (y, rows, values) => copyRows(values, y, rows, out, images * channels, height, width),
+    onShare,
+  );
+  return out;
+}
