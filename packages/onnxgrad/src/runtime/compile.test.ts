@@ -171,6 +171,29 @@ describe("compile()", () => {
     expect(state.tree().x.data[0]).toBe(16);
   });
 
+  test("reads outputs on every k-th run, but always where no state is written", async () => {
+    const counting = await build(backend, { state: { n: scalar(0) }, readEvery: 3 }, ({ state }) => {
+      const n = add(state.n, 1);
+      return { state: { n }, n };
+    });
+    const seen: number[] = [];
+    for (let k = 0; k < 7; k++) seen.push((await counting.run({})).n[0]!);
+    expect(seen).toEqual([1, 1, 1, 4, 4, 4, 7]);
+    expect(counting.state.tree().n.data[0]).toBe(7);
+    const plain = await build(backend, { inputs: { x: [] }, readEvery: 3 }, ({ x }) => ({ y: mul(x, 2) }));
+    for (const x of [1, 2, 3]) expect((await plain.run({ x })).y[0]).toBe(2 * x);
+  });
+
+  test.each([0, 1.5, -2, NaN])("refuses to read outputs every %s runs", async (readEvery) => {
+    const compiling = compile(backend, { state: { n: scalar(0) }, readEvery }, ({ state }) => ({
+      n: state.n,
+    }));
+    await expect(compiling).rejects.toThrow(UserError);
+    await expect(compiling).rejects.toThrow(
+      `compile: readEvery is ${readEvery}. Give a whole number of runs`,
+    );
+  });
+
   test("keeps what it computed after dispose()", async () => {
     const step = await compile(backend, { state: { x: scalar(1) } }, ({ state }) => ({
       state: { x: add(state.x, 1) },

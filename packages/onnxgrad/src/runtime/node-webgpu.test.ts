@@ -1,5 +1,7 @@
 /** @module The Node backend on WebGPU: where the state is, what crosses to the host and when, and that nothing leaks. */
-import { afterAll, describe, expect, test } from "vitest";
+import { execFile } from "node:child_process";
+import { promisify } from "node:util";
+import { afterAll, describe, expect, test, vi } from "vitest";
 import { webgpu, whyNoWebgpu } from "../../../../tests/support/webgpu.ts";
 import { UserError } from "../errors.ts";
 import { valueAndGrad } from "../grad/gradients.ts";
@@ -17,6 +19,9 @@ import type { Backend } from "./backend.ts";
 import { compile } from "./compile.ts";
 import { node } from "./node.ts";
 import { State } from "./state.ts";
+
+// Shaders are compiled and run by the processor here, which other tests want too.
+vi.setConfig({ testTimeout: 240_000, hookTimeout: 240_000 });
 
 const missing = await whyNoWebgpu();
 const cpu = node({ threads: 1 });
@@ -60,6 +65,28 @@ const batch = (k: number) => rng(2, "x", k).fillNormal(new Float32Array(288));
 
 test.skipIf(process.env["CI"] !== "true")("WebGPU is there in continuous integration", () => {
   expect(missing).toBeUndefined();
+});
+
+/** Elsewhere the driver is not a Vulkan one, or there is no WebGPU. */
+const vulkan = process.platform === "linux" && process.arch === "x64";
+
+test.runIf(vulkan)("says in one line what is missing where there is no GPU", async () => {
+  // In a process of its own: the driver is looked for once.
+  const script = `
+    import { compile, mul } from "onnxgrad";
+    import { node } from "onnxgrad/node";
+    const build = ({ x }) => ({ y: mul(x, 2) });
+    try { await compile(node({ provider: "webgpu" }), { inputs: { x: [1] } }, build); }
+    catch (error) { console.log(error.name, error.code, error.message); }`;
+  const { stdout } = await promisify(execFile)(
+    process.execPath,
+    ["--import", "tsx", "--conditions=@subband/source", "--input-type=module", "--eval", script],
+    { env: { ...process.env, VK_ICD_FILENAMES: "/nowhere/icd.json" } },
+  );
+  expect(stdout.trim()).toBe(
+    'UserError webgpu/adapter node({ provider: "webgpu" }): no GPU found. Install a driver (on Linux a Vulkan one, and ' +
+      'libvulkan1), run on SwiftShader (docs/support.md), or use provider "cpu".',
+  );
 });
 
 describe.skipIf(missing !== undefined)(`node({ provider: "webgpu" })${missing ? `: ${missing}` : ""}`, () => {
