@@ -100,6 +100,12 @@ export { sgd, sgdInit, type SgdOptions } from "./optim/sgd.ts";
 // Lower and run
 export type { DynamicBatch } from "./onnx/dynamic-batch.ts";
 export { exportModel, type ExportOptions } from "./onnx/export-model.ts";
+export {
+  type ImportedInput,
+  type ImportedModel,
+  importModel,
+  type ImportOptions,
+} from "./onnx/import-model.ts";
 export { type LoweredModel, type ModelOptions, type ModelPort, toOnnx } from "./onnx/model.ts";
 export { decodeSafetensors, encodeSafetensors, type Safetensors } from "./onnx/safetensors.ts";
 export { interpret } from "./interpret/interpret.ts";

@@ -42,8 +42,36 @@ export { edmSchedule } from "./diffusion/schedules/edm.ts";
 export type { Schedule } from "./diffusion/schedules/schedule.ts";
 export { type ScheduleName, scheduleNamed, schedules } from "./diffusion/schedules/schedules.ts";
 
+export { type MeasuredData, sampleConstrained } from "./diffusion/ascent/constrained.ts";
+export {
+  type ConditionalResidual,
+  type DetailScale,
+  releasedSynthesis,
+  synthesise,
+  synthesiseDetails,
+} from "./diffusion/ascent/multi-scale.ts";
+export { blindDenoiser, type Residual } from "./diffusion/ascent/residual.ts";
+export { type AscentSettings, stochasticAscent } from "./diffusion/ascent/stochastic-ascent.ts";
+export { blockAverages } from "./diffusion/measurements/block-averages.ts";
+export { blurMeasurement } from "./diffusion/measurements/blur.ts";
+export { lowFrequencies } from "./diffusion/measurements/frequencies.ts";
+export type { LinearMeasurement } from "./diffusion/measurements/measurement.ts";
+export { inpainting, randomPixels } from "./diffusion/measurements/pixels.ts";
+export { randomRows } from "./diffusion/measurements/random-rows.ts";
+export { sampleMoments } from "./diffusion/sample-moments.ts";
+
 // Networks
 export { attentionUnet, initAttentionUnet } from "./nn/attention-unet.ts";
+export {
+  bfCnn,
+  conditionalConfig,
+  flatConfig,
+  foldBfCnn,
+  foldedBfCnn,
+  initBfCnn,
+  initBfCnnStatistics,
+  lowPassConfig,
+} from "./nn/bf-cnn.ts";
 export { conditionalDiscriminator, initConditionalDiscriminator } from "./nn/conditional-discriminator.ts";
 export { detailGenerator, initDetailGenerator } from "./nn/detail-generator.ts";
 export { countMacs } from "./nn/gmac.ts";
@@ -54,9 +82,11 @@ export { initScoreUnet, scoreUnet } from "./nn/score-unet.ts";
 // Systems
 export { type BandScaling, measureBandScaling } from "./systems/band-scaling.ts";
 export { energyScore, gradientPenalty, relativisticLoss } from "./systems/detail-losses.ts";
+export { compileDenoiser, compileResidual, conditionalResidual } from "./systems/local-denoiser.ts";
+export { type LocalModel, localModel, restoreModel, storeModel, summarise } from "./systems/local-model.ts";
 export { type SampledImages, sampleImages, type SamplingRequest } from "./systems/sampling.ts";
 export { type ExportedSampler, type ExportRequest, exportSampler } from "./systems/export-sampler.ts";
-export type { Stage, StageProgram, StepContext } from "./systems/stage.ts";
+export type { Stage, StageProgram, StageScore, StepContext } from "./systems/stage.ts";
 export type { CompiledSampler, ImageShape, System } from "./systems/system.ts";
 export { wmgm } from "./systems/wmgm.ts";
 export { resolveWmgmConfig, type WmgmConfig } from "./systems/wmgm-config.ts";

@@ -7,6 +7,12 @@ export { createDataset, type Dataset } from "./data/dataset.ts";
 export { type DatasetOptions, KNOWN_DATASETS } from "./data/dataset-recipes.ts";
 export { openDataset } from "./data/open-dataset.ts";
 
+// Models trained elsewhere
+export { assembleLocal } from "./interop/assemble-local.ts";
+export { importBfCnn } from "./interop/bf-cnn-checkpoint.ts";
+export { readTorchCheckpoint } from "./interop/torch-checkpoint.ts";
+export { loadModel, saveModel } from "./training/model-file.ts";
+
 // Training
 export { loadCheckpoint, saveCheckpoint } from "./training/checkpoint.ts";
 export { loadRun } from "./training/load-run.ts";

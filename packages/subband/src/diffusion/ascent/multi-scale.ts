@@ -106,11 +106,11 @@ export interface SynthesisSettings extends MultiScaleSettings {
 }
 
 /** The settings of the released notebook for synthesis of faces; pass them to {@link synthesise} to be faithful. */
-export const releasedSynthesis = {
+export const releasedSynthesis: SynthesisSettings = {
   low: { beta: 0.01, rising: false, sigmaInf: 0.05, stop: "relative" },
   details: { beta: 1, stop: "relative" },
   lowRange: [0, 0.8],
-} as const satisfies SynthesisSettings;
+};
 
 /**
  * Synthesises images from noise: the low-pass, then {@link synthesiseDetails}.
