@@ -81,7 +81,7 @@ export const ROOMS: Readonly<Record<string, Readonly<Record<string, Room>>>> = {
       imports: ["wavelet", "spectrum", "data", "nn", "diffusion", "systems", "training", "evaluation"],
     },
     // The table of contents of what needs Node.
-    "node.ts": { portable: false, imports: ["data", "training", "evaluation"] },
+    "node.ts": { portable: false, imports: ["data", "training", "evaluation", "interop"] },
     cli: {
       portable: false,
       imports: [
