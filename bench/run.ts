@@ -4,6 +4,7 @@
  */
 import { parseArgs } from "node:util";
 import { type Bench, type BenchResult, formatResult, machineLine } from "./harness.ts";
+import { denoiseBench } from "./denoise.ts";
 import { enduranceBench } from "./endurance.ts";
 import { engineBench } from "./engine.ts";
 import { eventLoopBench } from "./event-loop.ts";
@@ -17,6 +18,7 @@ const BENCHES: readonly Bench[] = [
   engineBench,
   trainingStepBench,
   samplingBench,
+  denoiseBench,
   memoryBench,
   eventLoopBench,
   enduranceBench,
