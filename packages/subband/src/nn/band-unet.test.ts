@@ -51,7 +51,7 @@ const at = Object.fromEntries(
     name,
     normal(
       name,
-      shape.reduce((a, b) => a * b),
+      shape.reduce((a: number, b) => a * b, 1),
     ),
   ]),
 );
