@@ -25,11 +25,6 @@ export interface LocalUnetConfig {
   /** Deviations of the noise, for images in [0, 1]: as many in each octave of this range. */
   readonly sigmaMin: number;
   readonly sigmaMax: number;
-  /**
-   * Deviation k at which a good denoiser removes half of the noise's power: errors are measured against
-   * sigma^2 / (1 + sigma / k), so that a share of the error counts the same at every level.
-   */
-  readonly knee: number;
 }
 
 /** What a configuration is made from; everything else has a default. */
@@ -71,6 +66,5 @@ export function resolveLocalUnetConfig(shape: LocalUnetShape): LocalUnetConfig {
     emaDecay: 0.999,
     sigmaMin: 1 / 255,
     sigmaMax: 1,
-    knee: 3 / 255,
   };
 }

@@ -56,34 +56,33 @@ interface BlindInputs {
   readonly noise: Tensor;
   /** [n]. */
   readonly sigma: Tensor;
-  /** [n], what a mean squared error counts. */
-  readonly weight: Tensor;
 }
 
-/** What a squared error counts at noise of deviation `sigma`: 1 over what a good denoiser leaves; see `knee`. */
-export function errorWeight(sigma: number, knee: number): number {
-  return (1 + sigma / knee) / sigma ** 2;
-}
+/** Mean squared error below which an image counts no more, 90 dB: even a constant one leaves a loss that is finite. */
+const LEAST_ERROR = 1e-9;
 
 /** The only {@link Stage}. */
 function unetStage(config: LocalUnetConfig): Stage {
-  const { channels, height, width, batch, lr, emaDecay, sigmaMin, sigmaMax, knee } = config;
+  const { channels, height, width, batch, lr, emaDecay, sigmaMin, sigmaMax } = config;
   const shape = (n: number) => [n, channels, height, width];
-  const inputs = (n: number) => ({ pixels: shape(n), noise: shape(n), sigma: [n], weight: [n] });
+  const inputs = (n: number) => ({ pixels: shape(n), noise: shape(n), sigma: [n] });
   const draw = logUniformLevels(sigmaMin, sigmaMax);
 
+  /**
+   * The error that is left of the noise, in dB, averaged over images: the gain in PSNR, negated. Images and levels of
+   * noise count the same, however large their errors are.
+   */
   const loss = (feed: BlindInputs, params: Traced<UnetState>["params"]) => {
     const noise = mul(feed.noise, reshape(feed.sigma, [feed.sigma.size, 1, 1, 1]));
     const noisy = add(mul(add(feed.pixels, 1), 0.5), noise);
     const error = mean(square(sub(unetResidual(params, noisy), noise)), [1, 2, 3]); // [n]
-    return { loss: mean(mul(error, feed.weight)), psnr: mean(decibels(error)) };
+    const psnr = decibels(add(error, LEAST_ERROR));
+    return { loss: mean(sub(decibels(square(feed.sigma)), psnr)), psnr: mean(psnr) };
   };
 
   const feeds = (stream: (purpose: string) => Rng, n: number): Record<string, Feed> => {
-    const sigma = drawEach(stream("sigma"), n, draw);
     return {
-      sigma,
-      weight: sigma.map((value) => errorWeight(value, knee)),
+      sigma: drawEach(stream("sigma"), n, draw),
       noise: drawNormal(stream("noise"), shape(n)),
     };
   };

@@ -199,7 +199,6 @@ const LocalUnet = z.strictObject({
   emaDecay: z.number().min(0).max(1),
   sigmaMin: Positive,
   sigmaMax: Positive,
-  knee: Positive,
 });
 
 const Common = {
