@@ -6,15 +6,18 @@ import { Command, CommanderError } from "commander";
 import { versions } from "../training/versions.ts";
 import type { Context, Io } from "./context.ts";
 import * as data from "./data.ts";
+import * as deblur from "./deblur.ts";
 import * as demo from "./demo.ts";
 import * as denoise from "./denoise.ts";
 import * as evaluate from "./evaluate.ts";
 import * as exportFile from "./export.ts";
 import * as importFile from "./import.ts";
 import * as info from "./info.ts";
+import * as inpaint from "./inpaint.ts";
 import * as sample from "./sample.ts";
 import * as study from "./study.ts";
 import * as train from "./train.ts";
+import * as upscale from "./upscale.ts";
 import * as wavelets from "./wavelets.ts";
 
 export { processIo } from "./context.ts";
@@ -30,6 +33,9 @@ const COMMANDS: readonly CommandFile[] = [
   train,
   sample,
   denoise,
+  upscale,
+  inpaint,
+  deblur,
   evaluate,
   exportFile,
   importFile,

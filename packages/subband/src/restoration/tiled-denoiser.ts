@@ -27,8 +27,6 @@ export interface TiledDenoiser {
    * @throws UserError `restoration/channels` when its channels are not those of the model.
    */
   denoise(source: ImageSource, emit: RowSink, onShare?: OnShare): Promise<void>;
-  /** The residual of details [images, 3c, h, w] beside their low-pass [images, c, h, w], of level 1 (finest) to J. */
-  detailNoise(level: number, low: ImageSource, details: ImageSource): Promise<Float32Array>;
   dispose(): Promise<void>;
 }
 
@@ -42,8 +40,11 @@ export interface TiledDenoiserOptions {
 const UNET_MARGIN = 32;
 const UNET_BLEND = 32;
 
-/** Programs kept, so that a folder of pictures of a few sizes compiles each once; each holds its work memory. */
+/** Programs kept, so that a folder of pictures of a few sizes compiles each once. */
 const KEPT_PROGRAMS = 6;
+
+/** Above as many pixels of all images together a program is dropped before the next: each holds its work memory. */
+const LARGE = 8e6;
 
 /** Prepares a model. */
 export function tiledDenoiser(
@@ -66,16 +67,6 @@ export function tiledDenoiser(
       const cropped = cropRows(source, padded, emit);
       if (model.kind === "unet") await denoiseTiles(padded, multiple, cropped, onShare);
       else await denoisePyramid(model, padded, cropped, onShare);
-    },
-    async detailNoise(level, low, details) {
-      if (model.kind !== "pyramid")
-        throw new UserError("restoration/details", "details: the model is no pyramid.");
-      const found = new Float32Array(low.images * details.channels * low.height * low.width);
-      const read = stacked(low, details);
-      await runNetwork(model, level, read, (y, rows, values) => {
-        copyRows(values, y, rows, found, low.images * details.channels, low.height, low.width);
-      });
-      return found;
     },
     dispose: () => programs.dispose(),
   };
@@ -114,6 +105,7 @@ export function tiledDenoiser(
     const { channels, images } = source;
     const noisy = [source];
     for (const _ of pyramid.details) noisy.push(lowPass(noisy.at(-1)!));
+    const large = images * source.height * source.width > LARGE;
     const costs = summarise(pyramid).map(({ parameters }, i) => {
       const coarseness = i === 0 ? pyramid.details.length : pyramid.details.length - i + 1;
       return parameters / 4 ** coarseness;
@@ -129,7 +121,7 @@ export function tiledDenoiser(
       const found = (clean = new Float32Array(images * channels * height * width));
       return (y, rows, values) => copyRows(values, y, rows, found, images * channels, height, width);
     };
-    const coarsest = noisy.at(-1)!;
+    const coarsest = noisy.pop()!;
     const sink = sinkOf(pyramid.details.length === 0, coarsest.height, coarsest.width);
     await runNetwork(
       pyramid,
@@ -140,9 +132,10 @@ export function tiledDenoiser(
     );
     finished += costs[0]!;
     for (let level = pyramid.details.length; level >= 1; level--) {
-      const finer = noisy[level - 1]!;
-      const { height, width } = noisy[level]!;
-      const low = arraySource(clean!, [images, channels, height, width]);
+      if (large) await programs.dispose();
+      const finer = noisy.pop()!; // each band is let go once it has been used
+      const low = arraySource(clean!, [images, channels, finer.height / 2, finer.width / 2]);
+      const { width } = low;
       const out = sinkOf(level === 1, finer.height, finer.width);
       const details = detailSource(finer);
       const stage = pyramid.details.length - level + 1;

@@ -1,0 +1,52 @@
+/** @module `subband deblur`: sharpens pictures that a known kernel has blurred. */
+import type { Command } from "commander";
+import type { Context } from "./context.ts";
+import { formatSigma } from "./denoise.ts";
+import { addExamples } from "./options.ts";
+import { restoreAll } from "./restore.ts";
+import {
+  addSamplingOptions,
+  checkSampling,
+  posteriorOptions,
+  sampledResult,
+  type SamplingFlags,
+  sigmaOf,
+} from "./sampling-options.ts";
+
+/** Options of the command. */
+interface DeblurFlags extends SamplingFlags {
+  readonly kernel: string;
+}
+
+/** Adds the command. */
+export function register(program: Command, context: Context): void {
+  const command = addSamplingOptions(
+    program.command("deblur").description("sharpen a picture that a known kernel has blurred"),
+    "auto",
+  )
+    .requiredOption("--kernel <picture>", "the blur of a white point, of odd sides; its sum counts as 1")
+    .action(async (input: string, flags: DeblurFlags) => deblur(context, input, flags));
+  addExamples(command, [
+    "subband deblur shaken.png --kernel kernel.png --out sharp.png",
+    "subband deblur shaken.png --kernel kernel.png --sigma 2/255 --samples 4",
+  ]);
+}
+
+async function deblur(context: Context, input: string, flags: DeblurFlags): Promise<void> {
+  const { deblurPicture, kernelOf } = await import("../restoration/deblur-picture.ts");
+  const { readPicture } = await import("../restoration/picture.ts");
+  await checkSampling(input, flags);
+  const kernel = kernelOf(await readPicture(flags.kernel, true));
+  await restoreAll(context, input, flags, {
+    verb: "deblur",
+    suffix: "deblurred",
+    async restore(picture, denoiser, onShare) {
+      const sigma = await sigmaOf(flags, picture);
+      const options = posteriorOptions(flags, onShare);
+      const found = await deblurPicture(denoiser, picture, kernel, sigma, options);
+      const result = await sampledResult(flags, sigma, found.picture, found.deviation);
+      const from = flags.sigma === "auto" ? "estimated" : "given";
+      return { ...result, rows: [["noise", `${formatSigma(sigma)} ${from}`], ...(result.rows ?? [])] };
+    },
+  });
+}

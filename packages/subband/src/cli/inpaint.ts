@@ -1,0 +1,59 @@
+/** @module `subband inpaint`: fills in the marked part of pictures, with a local model as what pictures look like. */
+import type { Command } from "commander";
+import type { Context } from "./context.ts";
+import { formatCount } from "./format.ts";
+import { addExamples } from "./options.ts";
+import { restoreAll } from "./restore.ts";
+import {
+  addSamplingOptions,
+  checkSampling,
+  posteriorOptions,
+  sampledResult,
+  type SamplingFlags,
+  sigmaOf,
+} from "./sampling-options.ts";
+
+/** Options of the command. */
+interface InpaintFlags extends SamplingFlags {
+  readonly mask: string;
+}
+
+/** Adds the command. */
+export function register(program: Command, context: Context): void {
+  const command = addSamplingOptions(
+    program.command("inpaint").description("fill in the part of a picture that a mask marks"),
+    0,
+  )
+    .requiredOption("--mask <picture>", "of the same size: white is filled in, black is kept")
+    .action(async (input: string, flags: InpaintFlags) => inpaint(context, input, flags));
+  addExamples(command, [
+    "subband inpaint scratched.png --mask scratches.png --out whole.png",
+    "subband inpaint scratched.png --mask scratches.png --samples 8 --uncertainty map.png",
+  ]);
+}
+
+async function inpaint(context: Context, input: string, flags: InpaintFlags): Promise<void> {
+  const { inpaintPicture } = await import("../restoration/inpaint-picture.ts");
+  const { readPicture } = await import("../restoration/picture.ts");
+  await checkSampling(input, flags);
+  const mask = await readPicture(flags.mask, true);
+  await restoreAll(context, input, flags, {
+    verb: "inpaint",
+    suffix: "inpainted",
+    async restore(picture, denoiser, onShare) {
+      const sigma = await sigmaOf(flags, picture);
+      const options = posteriorOptions(flags, onShare);
+      const {
+        picture: filled,
+        deviation,
+        filled: count,
+      } = await inpaintPicture(denoiser, picture, mask, sigma, options);
+      const result = await sampledResult(flags, sigma, filled, deviation);
+      return {
+        ...result,
+        rows: [["filled in", `${formatCount(count)} pixels`], ...(result.rows ?? [])],
+        json: { ...result.json, filled: count },
+      };
+    },
+  });
+}

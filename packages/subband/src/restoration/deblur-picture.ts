@@ -1,0 +1,143 @@
+/**
+ * @module Sharpens a picture that a known kernel has blurred, by sampling pictures whose blur is the picture up to its
+ * noise. The blur of the measurement wraps around the borders; the picture is therefore continued beyond them so that
+ * opposite ones meet.
+ */
+import { UserError } from "onnxgrad";
+import { type BlurKernel, blurMeasurement } from "../diffusion/measurements/blur.ts";
+import { type Picture, strideOf } from "./picture.ts";
+import { type MeasuredResult, pictureOf, restoreMeasured } from "./restore-measured.ts";
+import type { PosteriorOptions } from "./sample-posterior.ts";
+import type { TiledDenoiser } from "./tiled-denoiser.ts";
+
+/** Least noise that a picture of 8 bits has: rounding. */
+const ROUNDING = 1 / 255 / Math.sqrt(12);
+
+/** The sharpened picture. */
+export interface Deblurred extends Pick<MeasuredResult, "deviation"> {
+  readonly picture: Picture;
+}
+
+/**
+ * A kernel from a picture: its first channel, as weights.
+ * @throws UserError `restoration/kernel` when an extent is even, or it is black everywhere.
+ */
+export function kernelOf(picture: Picture): BlurKernel {
+  const { height, width, samples } = picture;
+  const stride = strideOf(picture);
+  const values = Float64Array.from({ length: height * width }, (_, i) => samples[i * stride]!);
+  const fail = (message: string): UserError => new UserError("restoration/kernel", message);
+  if (height % 2 !== 1 || width % 2 !== 1)
+    throw fail(
+      `the kernel has ${width} x ${height} pixels; it needs odd sides, so that it has a centre. Add a black row or column.`,
+    );
+  if (values.every((value) => value === 0))
+    throw fail("the kernel is black everywhere and sums to zero. Paint its weights in white and gray.");
+  return { height, width, values };
+}
+
+/**
+ * Sharpens a picture blurred by `kernel`, whose noise has deviation `sigma`, white being 1.
+ * @throws UserError `restoration/kernel` when the kernel is larger than the picture; `restoration/too-large`.
+ */
+export async function deblurPicture(
+  denoiser: TiledDenoiser,
+  picture: Picture,
+  kernel: BlurKernel,
+  sigma: number,
+  options: PosteriorOptions,
+): Promise<Deblurred> {
+  const { height, width } = picture;
+  if (kernel.height > height || kernel.width > width)
+    throw new UserError(
+      "restoration/kernel",
+      `the kernel has ${kernel.width} x ${kernel.height} pixels, more than the picture's ${width} x ${height}.`,
+    );
+  const [down, across] = [seam(kernel.height, height), seam(kernel.width, width)];
+  const [fullHeight, fullWidth] = [height + down, width + across];
+  const noise = Math.max(sigma, ROUNDING);
+  const found = await restoreMeasured(
+    denoiser,
+    picture,
+    {
+      height: fullHeight,
+      width: fullWidth,
+      data(extents, values, gain) {
+        const measurement = blurMeasurement(extents, kernel);
+        const whole = continued(values, extents[0], height, width, down, across);
+        return {
+          measurement,
+          values: measurement.measureBlurred(whole),
+          noise: measurement.noiseOf(noise * gain),
+        };
+      },
+    },
+    options,
+  );
+  const crop = (data: Float32Array): Float32Array => cropPlanes(data, fullHeight, fullWidth, height, width);
+  const result = pictureOf(picture, { view: found.view, values: crop(found.values) }, height, width);
+  const stride = strideOf(picture);
+  if (picture.alpha)
+    for (let i = picture.colours; i < result.samples.length; i += stride)
+      result.samples[i] = picture.samples[i]!;
+  return { picture: result, ...(found.deviation !== undefined && { deviation: crop(found.deviation) }) };
+}
+
+/** Pixels between opposite borders: room for the kernel to fade, and no more than the picture has. */
+function seam(kernel: number, extent: number): number {
+  return Math.min(extent, Math.max(16, 4 * kernel));
+}
+
+/** Planes continued by `down` rows and `across` columns that lead from one border to the opposite one. */
+function continued(
+  values: Float32Array,
+  channels: number,
+  height: number,
+  width: number,
+  down: number,
+  across: number,
+): Float32Array {
+  const [fullHeight, fullWidth] = [height + down, width + across];
+  const out = new Float32Array(channels * fullHeight * fullWidth);
+  for (let c = 0; c < channels; c++) {
+    const from = c * height * width;
+    const to = c * fullHeight * fullWidth;
+    for (let y = 0; y < fullHeight; y++)
+      for (let x = 0; x < fullWidth; x++) {
+        let value = 0;
+        for (const [row, rowShare] of meeting(y, height, down))
+          for (const [column, columnShare] of meeting(x, width, across))
+            value += rowShare * columnShare * values[from + row * width + column]!;
+        out[to + y * fullWidth + x] = value;
+      }
+  }
+  return out;
+}
+
+/** Where the value at `at` comes from: itself, or beyond the end both borders mirrored, by how near they are. */
+function meeting(at: number, extent: number, seamLength: number): readonly (readonly [number, number])[] {
+  if (at < extent) return [[at, 1]];
+  const beyond = at - extent;
+  const share = (beyond + 0.5) / seamLength;
+  return [
+    [extent - 1 - beyond, 1 - share],
+    [seamLength - 1 - beyond, share],
+  ];
+}
+
+function cropPlanes(
+  data: Float32Array,
+  fullHeight: number,
+  fullWidth: number,
+  height: number,
+  width: number,
+): Float32Array {
+  const planes = data.length / (fullHeight * fullWidth);
+  const out = new Float32Array(planes * height * width);
+  for (let p = 0; p < planes; p++)
+    for (let y = 0; y < height; y++) {
+      const from = (p * fullHeight + y) * fullWidth;
+      out.set(data.subarray(from, from + width), (p * height + y) * width);
+    }
+  return out;
+}

@@ -1,0 +1,75 @@
+/**
+ * @module Enlarges pictures by sampling those whose block means are the picture. Alpha, and the picture to compare with,
+ * are enlarged by cubic interpolation.
+ */
+import { UserError } from "onnxgrad";
+import sharp from "sharp";
+import { blockAverages } from "../diffusion/measurements/block-averages.ts";
+import { blankLike, type Picture, strideOf } from "./picture.ts";
+import { type MeasuredResult, pictureOf, restoreMeasured } from "./restore-measured.ts";
+import type { PosteriorOptions } from "./sample-posterior.ts";
+import type { TiledDenoiser } from "./tiled-denoiser.ts";
+
+/** Factors of enlargement. */
+export const FACTORS = [2, 4, 8] as const;
+
+/** The enlarged picture, and the same by cubic interpolation. */
+export interface Upscaled extends Pick<MeasuredResult, "deviation"> {
+  readonly picture: Picture;
+  readonly cubic: Picture;
+}
+
+/**
+ * Enlarges a picture whose noise has deviation `sigma`, white being 1.
+ * @throws UserError `restoration/factor`; `restoration/too-large`.
+ */
+export async function upscalePicture(
+  denoiser: TiledDenoiser,
+  picture: Picture,
+  factor: number,
+  sigma: number,
+  options: PosteriorOptions,
+): Promise<Upscaled> {
+  if (!(FACTORS as readonly number[]).includes(factor))
+    throw new UserError("restoration/factor", `factor: ${factor}. Known: ${FACTORS.join(", ")}.`);
+  const [height, width] = [factor * picture.height, factor * picture.width];
+  const found = await restoreMeasured(
+    denoiser,
+    picture,
+    {
+      height,
+      width,
+      data(extents, values, gain) {
+        const measurement = blockAverages(extents, factor);
+        return { measurement, values: measurement.fromPicture(values), noise: sigma * gain * factor };
+      },
+    },
+    options,
+  );
+  const cubic = await enlarged(picture, height, width);
+  const result = pictureOf(picture, found, height, width);
+  if (picture.alpha)
+    for (let i = picture.colours; i < result.samples.length; i += strideOf(picture))
+      result.samples[i] = cubic.samples[i]!;
+  return { picture: result, cubic, ...(found.deviation !== undefined && { deviation: found.deviation }) };
+}
+
+/** By cubic interpolation, each channel for itself, so that hidden colours stay what they are. */
+async function enlarged(picture: Picture, height: number, width: number): Promise<Picture> {
+  const stride = strideOf(picture);
+  const samples = blankLike(picture.samples, height * width * stride);
+  const deep = samples instanceof Uint16Array;
+  for (let c = 0; c < stride; c++) {
+    const plane = picture.samples.filter((_, i) => i % stride === c);
+    const { data } = await sharp(plane, {
+      raw: { height: picture.height, width: picture.width, channels: 1 },
+    })
+      .toColourspace(deep ? "grey16" : "b-w")
+      .resize(width, height, { kernel: "cubic", fit: "fill" })
+      .raw({ depth: deep ? "ushort" : "uchar" })
+      .toBuffer({ resolveWithObject: true });
+    const values = deep ? new Uint16Array(data.buffer, data.byteOffset, data.length / 2) : data;
+    for (let i = 0; i < height * width; i++) samples[i * stride + c] = values[i]!;
+  }
+  return { ...picture, height, width, samples };
+}
