@@ -48,7 +48,7 @@ export interface TileRequest {
  * Most pixels of a tile. Larger tiles compute less of their neighbours again; smaller ones are faster a pixel (a 43 x 43
  * network 1.4 times at 128 x 128 what it is at 256 x 256), and take less memory.
  */
-export const TILE_PIXELS = 256 * 256;
+export const TILE_PIXELS: number = 256 * 256;
 
 /** Tiles at once: an even batch runs as two halves on two cores, which do not wait for each other at every layer. */
 const BATCH = 2;
