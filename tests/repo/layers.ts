@@ -81,7 +81,10 @@ export const ROOMS: Readonly<Record<string, Readonly<Record<string, Room>>>> = {
       imports: ["wavelet", "spectrum", "data", "nn", "diffusion", "systems", "training", "evaluation"],
     },
     // The table of contents of what needs Node.
-    "node.ts": { portable: false, imports: ["data", "training", "evaluation", "interop"] },
+    "node.ts": {
+      portable: false,
+      imports: ["data", "training", "evaluation", "interop", "restoration"],
+    },
     cli: {
       portable: false,
       imports: [

@@ -42,7 +42,7 @@ export { edmSchedule } from "./diffusion/schedules/edm.ts";
 export type { Schedule } from "./diffusion/schedules/schedule.ts";
 export { type ScheduleName, scheduleNamed, schedules } from "./diffusion/schedules/schedules.ts";
 
-export { type MeasuredData, sampleConstrained } from "./diffusion/ascent/constrained.ts";
+export { constrainedResidual, type MeasuredData, sampleConstrained } from "./diffusion/ascent/constrained.ts";
 export {
   type ConditionalResidual,
   type DetailScale,

@@ -9,7 +9,7 @@ export { openDataset } from "./data/open-dataset.ts";
 
 // Models trained elsewhere
 export { assembleLocal } from "./interop/assemble-local.ts";
-export { importBfCnn } from "./interop/bf-cnn-checkpoint.ts";
+export { bfCnnOfCheckpoint, importBfCnn } from "./interop/bf-cnn-checkpoint.ts";
 export { readTorchCheckpoint } from "./interop/torch-checkpoint.ts";
 export { loadModel, saveModel } from "./training/model-file.ts";
 
@@ -23,5 +23,13 @@ export { train, type TrainEvent, type TrainOptions, type TrainSummary } from "./
 export { planRun, trainRun, type TrainRequest } from "./training/train-run.ts";
 
 // Evaluation
+export { psnr } from "./evaluation/psnr.ts";
+export { ssim } from "./evaluation/ssim.ts";
 export { type Evaluation, evaluateRun } from "./evaluation/evaluate-run.ts";
 export { bandReport, bandStatistics, conditionalSpread } from "./evaluation/band-report.ts";
+
+// Pictures
+export { estimateNoise } from "./restoration/noise-level.ts";
+export { denoisePicture } from "./restoration/denoise-picture.ts";
+export { type Picture, readPicture, writePicture } from "./restoration/picture.ts";
+export { tiledDenoiser } from "./restoration/tiled-denoiser.ts";

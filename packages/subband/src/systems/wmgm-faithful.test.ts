@@ -351,5 +351,5 @@ describe("train()", () => {
     } finally {
       rmSync(root, { recursive: true, force: true });
     }
-  });
+  }, 180_000);
 });
