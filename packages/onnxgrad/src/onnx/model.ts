@@ -17,6 +17,7 @@ import {
 import { GraphError } from "../errors.ts";
 import type { LowerContext, OnnxAttribute } from "../ops/define-op.ts";
 import { BatchGuard, type DynamicBatch } from "./dynamic-batch.ts";
+import { executionOrder } from "./execution-order.ts";
 import {
   type DType,
   formatSpec,
@@ -243,7 +244,7 @@ export function lowerGraph(
   const guard = dynamicBatch && new BatchGuard(dynamicBatch);
   const builder = new ModelBuilder([...Object.keys(outputs), ...inputs.map((each) => each.name)], guard);
   const names = new Map<Tensor, string>();
-  for (const node of nodes) {
+  for (const node of executionOrder(nodes)) {
     builder.enter(node);
     const from = node.inputs.map((input) => names.get(input)!);
     const made = node.op.lower(builder, from, {

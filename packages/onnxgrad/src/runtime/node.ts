@@ -70,6 +70,12 @@ export function node(options: NodeOptions = {}): Backend {
   };
 }
 
+/**
+ * Optimisers of ONNX Runtime that would undo ours: the first merges what is computed again (passes/rematerialize.ts) with the
+ * original, the second writes the last node of weight gradients anew, so that they run last (onnx/execution-order.ts).
+ */
+const UNWANTED = "CommonSubexpressionElimination;ReshapeFusion";
+
 function sessionOptions({
   provider = "cpu",
   cpuFallback = true,
@@ -88,6 +94,7 @@ function sessionOptions({
     // On a GPU errors are thrown; of what it logs beside, a driver that is not there is the usual case.
     logSeverityLevel: provider === "webgpu" ? 4 : 3,
     extra: {
+      optimization: { disable_specified_optimizers: UNWANTED },
       session: {
         // Adam's second moments decay into denormals, on which arithmetic is a hundred times slower.
         set_denormal_as_zero: "1",
