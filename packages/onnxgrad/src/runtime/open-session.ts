@@ -5,6 +5,7 @@
 import { toOnnx, type ModelOptions, type ModelPort } from "../onnx/model.ts";
 import { partition, type Partition } from "../parallel/partition.ts";
 import { optimize } from "../passes/optimize.ts";
+import { rematerialize } from "../passes/rematerialize.ts";
 import { reachable, type Tensor } from "../trace/tensor.ts";
 import type { Backend, Session, ShardModel, ShardPlan } from "./backend.ts";
 import { openPlan } from "./sharded-session.ts";
@@ -37,7 +38,7 @@ export async function openSession(
     const found = partition(Object.values(outputs), k, (name) => name.startsWith("in."));
     if (found !== undefined && isWorthwhile(found)) return openSharded(backend, outputs, found);
   }
-  const model = toOnnx(outputs, options);
+  const model = toOnnx(rewritten(outputs, rematerialize), options);
   const session = await backend.createSession(model.bytes);
   return { session, inputs: model.inputs, nodes: model.nodes, bytes: model.bytes.length, shards: 1 };
 }
@@ -79,9 +80,17 @@ async function openSharded(
   };
 }
 
-function optimized(outputs: Readonly<Record<string, Tensor>>): Readonly<Record<string, Tensor>> {
+/** The graph of a shard or of the rest, ready to be written. */
+const optimized = (outputs: Readonly<Record<string, Tensor>>) =>
+  rewritten(outputs, (tensors) => rematerialize(optimize(tensors)));
+
+/** Named outputs after a pass. */
+function rewritten(
+  outputs: Readonly<Record<string, Tensor>>,
+  pass: (outputs: readonly Tensor[]) => readonly Tensor[],
+): Readonly<Record<string, Tensor>> {
   const names = Object.keys(outputs);
-  const tensors = optimize(Object.values(outputs));
+  const tensors = pass(Object.values(outputs));
   return Object.fromEntries(names.map((name, i) => [name, tensors[i]!]));
 }
 
