@@ -3,14 +3,12 @@
  * threads, models can: graphs are traced and lowered here, and the thread gets ONNX bytes. For the thread's memory the
  * state is on a device: it stays there between runs and comes back when asked for.
  */
-import { once } from "node:events";
-import type { Worker } from "node:worker_threads";
 import { UserError } from "../errors.ts";
 import type { Backend, RuntimeData, RuntimeTensor, Session, ShardPlan } from "./backend.ts";
 import type { NodeOptions } from "./node.ts";
 import type { Answer, Request, WireBuffer, WireOutput, WireTensor } from "./node-worker-thread.ts";
 import { shardCount } from "./shards.ts";
-import { startThread } from "./start-thread.ts";
+import { ThreadCalls } from "./thread-calls.ts";
 
 /** Values on this side, for the inputs and outputs of a run. */
 interface LocalTensor {
@@ -66,31 +64,24 @@ export function nodeWorker(options: NodeOptions = {}): Backend {
 
 /** A worker thread and what it has been asked. Over means: it has ended, or is about to since no session is left. */
 class Thread {
-  readonly #worker: Worker;
+  readonly #calls: ThreadCalls<Request, Answer>;
   readonly #traffic: { toDevice: number; toHost: number };
-  readonly #waiting = new Map<number, { resolve(answer: Answer): void; reject(error: UserError): void }>();
   readonly #buffers = new Map<number, StateBuffer>();
-  readonly #ended: Promise<unknown>;
   #nextId = 0;
   #sessions = 0;
-  #failure: UserError | undefined;
   #over = false;
 
   constructor(options: NodeOptions, traffic: { toDevice: number; toHost: number }) {
     this.#traffic = traffic;
-    this.#worker = startThread("node-worker-thread", options);
-    this.#worker.on("message", (answer: Answer) => {
-      const { resolve } = this.#waiting.get(answer.id)!;
-      this.#waiting.delete(answer.id);
-      if (this.#waiting.size === 0) this.#worker.unref();
-      resolve(answer);
-    });
-    this.#worker.on("error", (cause) => this.#fail(cause.message, cause));
-    this.#ended = once(this.#worker, "exit").then(([code]) => this.#fail(`exit code ${String(code)}`));
+    this.#calls = new ThreadCalls(
+      "node-worker-thread",
+      options,
+      (reason) => `the worker thread of ONNX Runtime has ended: ${reason}. Compile again and load the state.`,
+    );
   }
 
   get isOver(): boolean {
-    return this.#over;
+    return this.#over || this.#calls.failure !== undefined;
   }
 
   /** Loads a model, or those of a program that is split. */
@@ -98,7 +89,7 @@ class Thread {
     const session = this.#nextId++;
     this.#sessions++;
     try {
-      await this.#ask({ do: "load", session, model });
+      await this.#calls.ask({ do: "load", session, model });
     } catch (error) {
       await this.#close();
       throw error;
@@ -106,7 +97,7 @@ class Thread {
     let released: Promise<void> | undefined;
     const release = async (): Promise<void> => {
       // What has ended is released.
-      if (this.#failure === undefined) await this.#ask({ do: "release", session });
+      if (this.#calls.failure === undefined) await this.#calls.ask({ do: "release", session });
       await this.#close();
     };
     return {
@@ -122,10 +113,10 @@ class Thread {
   /** The values of a buffer that is here. */
   async read(buffer: StateBuffer): Promise<Float32Array> {
     // One that is about to end gives them back first.
-    if (this.#over) await this.#ended;
+    if (this.isOver) await this.#calls.ended;
     if (buffer.data !== undefined) return buffer.data;
     const { buffer: id } = buffer.place!;
-    const { values } = await this.#ask({ do: "read", buffer: id });
+    const { values } = await this.#calls.ask({ do: "read", buffer: id });
     const data = values!.get(id)!;
     this.#traffic.toHost += data.byteLength;
     return data;
@@ -135,7 +126,7 @@ class Thread {
   free(buffer: number): void {
     this.#buffers.delete(buffer);
     // The thread may have ended: then it is free already.
-    this.#ask({ do: "free", buffer }).catch(() => undefined);
+    this.#calls.ask({ do: "free", buffer }).catch(() => undefined);
   }
 
   async #run(
@@ -145,7 +136,8 @@ class Thread {
   ): Promise<void> {
     const all = [...Object.values(feeds), ...Object.values(fetches)];
     for (const { place } of all.filter(isStateBuffer))
-      if (place !== undefined && place.thread !== this && place.thread.isOver) await place.thread.#ended;
+      if (place !== undefined && place.thread !== this && place.thread.isOver)
+        await place.thread.#calls.ended;
     const moved: ArrayBuffer[] = [];
     const move = <A extends RuntimeData>(data: A): A => {
       this.#traffic.toDevice += data.byteLength;
@@ -166,7 +158,7 @@ class Thread {
         return { kind: kindOf(data), shape };
       }),
     } as const;
-    const { outputs } = await this.#ask(request, moved);
+    const { outputs } = await this.#calls.ask(request, moved);
     for (const [name, values] of Object.entries(outputs!)) {
       (fetches[name]!.data as Uint8Array).set(values as Uint8Array);
       this.#traffic.toHost += values.byteLength;
@@ -177,7 +169,7 @@ class Thread {
   #wire(buffer: StateBuffer, move: (data: Float32Array) => Float32Array): WireBuffer {
     const { place, data, shape } = buffer;
     if (place !== undefined) {
-      if (place.thread !== this) throw place.thread.#failure!;
+      if (place.thread !== this) throw place.thread.#calls.failure!;
       return { buffer: place.buffer, shape };
     }
     const id = this.#nextId++;
@@ -187,50 +179,20 @@ class Thread {
     return { buffer: id, shape, data: move(data!) };
   }
 
-  /** @throws what the thread threw, or UserError `worker/exit` when it ends before it has answered. */
-  async #ask(request: Unnumbered, moved: readonly ArrayBuffer[] = []): Promise<Answer> {
-    if (this.#failure !== undefined) throw this.#failure;
-    const id = this.#nextId++;
-    const answer = await new Promise<Answer>((resolve, reject) => {
-      this.#worker.postMessage({ id, ...request } satisfies Request, moved);
-      this.#worker.ref();
-      this.#waiting.set(id, { resolve, reject });
-    });
-    const { error, code } = answer;
-    if (code !== undefined) throw new UserError(code, (error as Error).message, { cause: error });
-    if (error !== undefined) throw error as Error;
-    return answer;
-  }
-
   /** A session less; with the last one the thread gives the state back and ends. */
   async #close(): Promise<void> {
-    if (--this.#sessions > 0 || this.#over) return;
+    if (--this.#sessions > 0 || this.isOver) return;
     this.#over = true;
-    const { values } = await this.#ask({ do: "empty" });
+    const { values } = await this.#calls.ask({ do: "empty" });
     for (const [id, data] of values!) {
       const buffer = this.#buffers.get(id);
       if (buffer === undefined) continue;
       buffer.data = data;
       buffer.place = undefined;
     }
-    await this.#worker.terminate();
-    await this.#ended;
-  }
-
-  #fail(reason: string, cause?: unknown): void {
-    this.#over = true;
-    this.#failure ??= new UserError(
-      "worker/exit",
-      `the worker thread of ONNX Runtime has ended: ${reason}. Compile again and load the state.`,
-      { cause },
-    );
-    for (const { reject } of this.#waiting.values()) reject(this.#failure);
-    this.#waiting.clear();
+    await this.#calls.end();
   }
 }
-
-/** A request without its number. */
-type Unnumbered<R = Request> = R extends Request ? Omit<R, "id"> : never;
 
 function isStateBuffer(tensor: RuntimeTensor): tensor is StateBuffer {
   return "place" in tensor;

@@ -1,7 +1,5 @@
 /** @module Worker threads that run the shards of a model at the same time, one thread a shard. */
-import { once } from "node:events";
 import { availableParallelism } from "node:os";
-import type { Worker } from "node:worker_threads";
 import { UserError } from "../errors.ts";
 import { sizeOf } from "../trace/tensor.ts";
 import type { ShardModel, ShardSession, Shards } from "./backend.ts";
@@ -13,7 +11,7 @@ import {
   type ShardArrays,
   type ShardRequest,
 } from "./shard-messages.ts";
-import { startThread } from "./start-thread.ts";
+import { ThreadCalls } from "./thread-calls.ts";
 
 /** How many shards a backend of these settings has. @throws UserError `node/shards`. */
 export function shardCount({ provider = "cpu", profile, threads, shards }: NodeOptions): number {
@@ -111,73 +109,35 @@ const shardOptions = ({ profile, ...options }: NodeOptions, i: number): NodeOpti
   ...(profile !== undefined && { profile: `${profile}-shard${i}` }),
 });
 
-type Unnumbered<R = ShardRequest> = R extends ShardRequest ? Omit<R, "id"> : never;
-
 /** One thread and what it has been asked. */
 class ShardThread {
-  readonly #worker: Worker;
-  readonly #waiting = new Map<
-    number,
-    { resolve(answer: ShardAnswer): void; reject(error: UserError): void }
-  >();
-  #nextId = 0;
-  #failure: UserError | undefined;
+  readonly #calls: ThreadCalls<ShardRequest, ShardAnswer>;
 
   constructor(options: NodeOptions) {
-    this.#worker = startThread("shard-thread", options);
-    this.#worker.on("message", (answer: ShardAnswer) => {
-      const { resolve } = this.#waiting.get(answer.id)!;
-      this.#waiting.delete(answer.id);
-      if (this.#waiting.size === 0) this.#worker.unref();
-      resolve(answer);
-    });
-    this.#worker.on("error", (cause) => this.#fail(cause.message, cause));
-    this.#worker.on("exit", (code) => this.#fail(`exit code ${String(code)}`));
+    this.#calls = new ThreadCalls(
+      "shard-thread",
+      options,
+      (reason) => `a shard's thread of ONNX Runtime has ended: ${reason}. Compile again.`,
+    );
   }
 
   get isOver(): boolean {
-    return this.#failure !== undefined;
+    return this.#calls.failure !== undefined;
   }
 
   async load(session: number, { model }: ShardModel): Promise<void> {
-    await this.#ask({ do: "load", session, model });
+    await this.#calls.ask({ do: "load", session, model });
   }
 
   async run(session: number, arrays: ShardArrays): Promise<ShardArrays> {
-    return (await this.#ask({ do: "run", session, arrays }, buffersOf(arrays))).arrays!;
+    return (await this.#calls.ask({ do: "run", session, arrays }, buffersOf(arrays))).arrays!;
   }
 
   async release(session: number): Promise<void> {
-    if (!this.isOver) await this.#ask({ do: "release", session });
+    if (!this.isOver) await this.#calls.ask({ do: "release", session });
   }
 
   async end(): Promise<void> {
-    if (this.isOver) return;
-    const ended = once(this.#worker, "exit");
-    await this.#worker.terminate();
-    await ended;
-  }
-
-  /** @throws what the thread threw, or UserError `worker/exit` when it ends before it has answered. */
-  async #ask(request: Unnumbered, moved: readonly ArrayBuffer[] = []): Promise<ShardAnswer> {
-    if (this.#failure !== undefined) throw this.#failure;
-    const id = this.#nextId++;
-    const answer = await new Promise<ShardAnswer>((resolve, reject) => {
-      this.#worker.postMessage({ id, ...request } satisfies ShardRequest, moved);
-      this.#worker.ref();
-      this.#waiting.set(id, { resolve, reject });
-    });
-    if (answer.error !== undefined) throw answer.error as Error;
-    return answer;
-  }
-
-  #fail(reason: string, cause?: unknown): void {
-    this.#failure ??= new UserError(
-      "worker/exit",
-      `a shard's thread of ONNX Runtime has ended: ${reason}. Compile again.`,
-      { cause },
-    );
-    for (const { reject } of this.#waiting.values()) reject(this.#failure);
-    this.#waiting.clear();
+    if (!this.isOver) await this.#calls.end();
   }
 }
