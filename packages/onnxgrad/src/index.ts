@@ -98,6 +98,7 @@ export { scheduleFactor, type ScheduleOptions } from "./optim/schedule.ts";
 export { sgd, sgdInit, type SgdOptions } from "./optim/sgd.ts";
 
 // Lower and run
+export { multiplyAccumulates } from "./parallel/multiply-accumulates.ts";
 export type { DynamicBatch } from "./onnx/dynamic-batch.ts";
 export { exportModel, type ExportOptions } from "./onnx/export-model.ts";
 export {

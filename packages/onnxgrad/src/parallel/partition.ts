@@ -11,6 +11,7 @@ import { input } from "../ops/source.ts";
 import type { OpName } from "../ops/registry.ts";
 import { scope } from "../trace/scope.ts";
 import { apply, type GraphNode, reachable, type Shape, sizeOf, type Tensor } from "../trace/tensor.ts";
+import { multiplyAccumulates } from "./multiply-accumulates.ts";
 import {
   applyLocally,
   type Decision,
@@ -36,23 +37,6 @@ export interface Partition {
 
 const nameOf = ({ attrs }: GraphNode) => (attrs as { readonly name: string }).name;
 const isInput = (node: GraphNode) => node.op.name === "input";
-
-/** Multiply-accumulates of matrix products and convolutions; nothing for the others. */
-export function multiplyAccumulates({ op, inputs, outputs }: GraphNode): number {
-  const [a, b] = inputs;
-  switch (op.name as OpName) {
-    case "matmul":
-      return outputs[0]!.size * a!.shape.at(-1)!;
-    case "conv2d":
-      return outputs[0]!.size * sizeOf(b!.shape.slice(1));
-    case "conv2dInputGrad":
-      return a!.size * sizeOf(b!.shape.slice(1));
-    case "conv2dWeightGrad":
-      return b!.size * sizeOf(outputs[0]!.shape.slice(1));
-    default:
-      return 0;
-  }
-}
 
 const costOf = (outputs: readonly Tensor[]): number =>
   reachable(outputs).reduce((sum, node) => sum + multiplyAccumulates(node), 0);

@@ -2,7 +2,7 @@
  * @module The cost of a network, counted on its traced graph: multiply-accumulates of convolutions and matrix products,
  * forward and backward alike. Nothing is estimated from a configuration, so the count cannot drift from the code.
  */
-import { type GraphNode, reachable, sizeOf, type Tensor } from "onnxgrad";
+import { multiplyAccumulates, reachable, type Tensor } from "onnxgrad";
 
 /** Multiply-accumulates of a graph. */
 export interface MacCount {
@@ -10,24 +10,6 @@ export interface MacCount {
   readonly network: number;
   /** Products with constants: resizing, wavelet transforms, filters. */
   readonly fixed: number;
-}
-
-/** Products that one evaluation of a node takes; elementwise work counts nothing. */
-function macsOf({ op, inputs, outputs, attrs }: GraphNode): number {
-  const [a, b] = inputs;
-  const perOutputChannel = (weight: readonly number[]) => sizeOf(weight) / weight[0]!;
-  switch (op.name) {
-    case "conv2d":
-      return outputs[0]!.size * perOutputChannel(b!.shape);
-    case "conv2dInputGrad": // its first input is the output side of the convolution it transposes
-      return a!.size * perOutputChannel(b!.shape);
-    case "conv2dWeightGrad":
-      return b!.size * perOutputChannel((attrs as { readonly shape: readonly number[] }).shape);
-    case "matmul":
-      return outputs[0]!.size * a!.shape.at(-1)!;
-    default:
-      return 0;
-  }
 }
 
 /**
@@ -46,7 +28,7 @@ export function countMacs(outputs: readonly Tensor[]): MacCount {
       for (const tensor of node.outputs) computed.add(tensor);
     // A bias makes three inputs of a convolution: only the two factors matter.
     const factors = node.inputs.slice(0, 2);
-    const macs = macsOf(node);
+    const macs = multiplyAccumulates(node);
     if (factors.every((tensor) => computed.has(tensor))) network += macs;
     else fixed += macs;
   }
