@@ -186,8 +186,8 @@ function port({ name, spec }: ModelPort, batch: DynamicBatch | undefined) {
   });
 }
 
-/** The inputs among `nodes`, each name once. */
-function inputPorts(nodes: readonly GraphNode[]): ModelPort[] {
+/** The inputs among `nodes`, each name once. @throws GraphError when two of one name differ. */
+export function inputPorts(nodes: readonly GraphNode[]): ModelPort[] {
   const ports = new Map<string, ModelPort>();
   for (const { op, attrs, outputs } of nodes) {
     if (op.name !== "input") continue;

@@ -2,7 +2,7 @@
  * @module Loads a graph into a backend: as one model, or, where the backend has shards and the graph's work can be split
  * over the batch, as one model a shard and one for the rest. Whoever runs it sees no difference.
  */
-import { toOnnx, type ModelOptions, type ModelPort } from "../onnx/model.ts";
+import { inputPorts, toOnnx, type ModelOptions, type ModelPort } from "../onnx/model.ts";
 import { partition, type Partition } from "../parallel/partition.ts";
 import { optimize } from "../passes/optimize.ts";
 import { rematerialize } from "../passes/rematerialize.ts";
@@ -51,7 +51,7 @@ async function openSharded(
   outputs: Readonly<Record<string, Tensor>>,
   found: Partition,
 ): Promise<OpenedSession> {
-  const inputs = inputsOf(Object.values(outputs));
+  const inputs = inputPorts(reachable(Object.values(outputs)));
   const lowered = found.shards.map((shard) => toOnnx(optimized(shard)));
   const models = lowered.map((model): ShardModel => ({
     model: model.bytes,
@@ -92,15 +92,4 @@ function rewritten(
   const names = Object.keys(outputs);
   const tensors = pass(Object.values(outputs));
   return Object.fromEntries(names.map((name, i) => [name, tensors[i]!]));
-}
-
-/** The inputs that a graph reads, each name once. */
-function inputsOf(outputs: readonly Tensor[]): ModelPort[] {
-  const ports = new Map<string, ModelPort>();
-  for (const { op, attrs, outputs: made } of reachable(outputs)) {
-    if (op.name !== "input") continue;
-    const { name } = attrs as { readonly name: string };
-    ports.set(name, { name, spec: made[0]! });
-  }
-  return [...ports.values()];
 }
