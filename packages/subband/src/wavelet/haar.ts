@@ -33,16 +33,33 @@ export function joinPairs<T extends Samples>(low: T, high: T, x: T): void {
   }
 }
 
+/** Where {@link splitBlocks} reads and writes: the first value in `x`, in cA and in the details, and rows of blocks. */
+export interface BlockRows {
+  readonly from: number;
+  readonly low: number;
+  readonly detail: number;
+  readonly rows: number;
+}
+
 /**
  * The 2 x 2 blocks of `x`, rows of `2 * width` values, to four bands with rows of `width`. Planes of even height may
- * follow each other.
+ * follow each other. `part` is some rows of it; left out, all.
  */
-export function splitBlocks<T extends Samples>(x: T, width: number, cA: T, cH: T, cV: T, cD: T): void {
-  for (let row = 0; row < cA.length; row += width) {
-    const end = row + width;
-    let i = row;
-    let top = 4 * row;
+export function splitBlocks<T extends Samples>(
+  x: T,
+  width: number,
+  cA: T,
+  cH: T,
+  cV: T,
+  cD: T,
+  part: BlockRows = { from: 0, low: 0, detail: 0, rows: cA.length / width },
+): void {
+  for (let row = 0; row < part.rows; row++) {
+    let j = part.low + row * width;
+    let i = part.detail + row * width;
+    let top = part.from + 4 * row * width;
     let bottom = top + 2 * width;
+    const end = i + width;
     // Two blocks a turn, band by band, with indices that wrap: V8 then checks each array once a turn and no sum for
     // overflow.
     for (; i < end - 1; i = (i + 2) | 0) {
@@ -55,8 +72,8 @@ export function splitBlocks<T extends Samples>(x: T, width: number, cA: T, cH: T
       const c2 = 0.5 * x[(bottom + 2) | 0]!;
       const d2 = 0.5 * x[(bottom + 3) | 0]!;
       const next = (i + 1) | 0;
-      cA[i] = a + b + (c + d);
-      cA[next] = a2 + b2 + (c2 + d2);
+      cA[j] = a + b + (c + d);
+      cA[(j + 1) | 0] = a2 + b2 + (c2 + d2);
       cH[i] = a + b - (c + d);
       cH[next] = a2 + b2 - (c2 + d2);
       cV[i] = a - b + (c - d);
@@ -65,9 +82,42 @@ export function splitBlocks<T extends Samples>(x: T, width: number, cA: T, cH: T
       cD[next] = a2 - b2 - (c2 - d2);
       top = (top + 4) | 0;
       bottom = (bottom + 4) | 0;
+      j = (j + 2) | 0;
     }
-    if (i < end) splitBlock(x, top, bottom, cA, cH, cV, cD, i);
+    if (i < end) splitBlock(x, top, bottom, cA, j, cH, cV, cD, i);
   }
+}
+
+/** Bands of {@link splitLevels}: the last approximation and the details of level 1 (finest) to the last. */
+export interface HaarLevels<T extends Samples> {
+  readonly cA: T;
+  readonly details: readonly (readonly [cH: T, cV: T, cD: T])[];
+}
+
+/**
+ * Splits planes [n, h, w], whose extents are multiples of 2^J, over the J levels of `details`. It goes down all levels
+ * with 2^J rows at a time: approximations in between stay in the cache and are never whole in memory.
+ */
+export function splitLevels<T extends Samples>(
+  x: T,
+  [n, h, w]: readonly [n: number, h: number, w: number],
+  { cA, details }: HaarLevels<T>,
+  allocate: (length: number) => T,
+): void {
+  const levels = details.length;
+  const widths = details.map((_, j) => w >> (j + 1));
+  const rows = details.map((_, j) => 1 << (levels - 1 - j));
+  const between = details.slice(1).map((_, j) => allocate(rows[j]! * widths[j]!));
+  for (let strip = 0; strip < (n * h) >> levels; strip++)
+    for (const [j, [cH, cV, cD]] of details.entries()) {
+      const size = rows[j]! * widths[j]!;
+      splitBlocks(j === 0 ? x : between[j - 1]!, widths[j]!, between[j] ?? cA, cH, cV, cD, {
+        from: j === 0 ? 4 * strip * size : 0,
+        low: j === levels - 1 ? strip * size : 0,
+        detail: strip * size,
+        rows: rows[j]!,
+      });
+    }
 }
 
 /** The inverse of {@link splitBlocks}. */
@@ -87,12 +137,13 @@ export function joinBlocks<T extends Samples>(cA: T, cH: T, cV: T, cD: T, width:
   }
 }
 
-/** The block with its rows at `x[top]` and `x[bottom]` to coefficient `i` of each band. */
+/** The block with its rows at `x[top]` and `x[bottom]` to coefficient `j` of cA and `i` of the details. */
 function splitBlock(
   x: Samples,
   top: number,
   bottom: number,
   cA: Samples,
+  j: number,
   cH: Samples,
   cV: Samples,
   cD: Samples,
@@ -106,7 +157,7 @@ function splitBlock(
   const differenceTop = 0.5 * (a - b);
   const sumBottom = 0.5 * (c + d);
   const differenceBottom = 0.5 * (c - d);
-  cA[i] = sumTop + sumBottom;
+  cA[j] = sumTop + sumBottom;
   cH[i] = sumTop - sumBottom;
   cV[i] = differenceTop + differenceBottom;
   cD[i] = differenceTop - differenceBottom;

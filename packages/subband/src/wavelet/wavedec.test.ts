@@ -3,6 +3,7 @@ import { rng, UserError } from "onnxgrad";
 import { expectClose } from "onnxgrad/testing";
 import { describe, expect, test } from "vitest";
 import { BOUNDARY_MODES } from "./boundary-modes.ts";
+import { dwt2 } from "./dwt.ts";
 import { type Planes, planes } from "./planes.ts";
 import { wavedec, wavedec2, waverec, waverec2 } from "./wavedec.ts";
 import { listWavelets, wavelet } from "./wavelets.ts";
@@ -54,6 +55,31 @@ describe("wavedec2()", () => {
         rtol: 1e-9,
         what: name,
       });
+  });
+
+  test("by Haar, all levels at once are dwt2() again and again, to the last bit", () => {
+    for (const [shape, levels] of [
+      [[3, 8, 24], 3],
+      [[2, 3, 4, 12], 2],
+      [[6, 2], 1],
+      [[16, 16], 4],
+      [[8, 12], 3], // 12 is no multiple of 8: one level at a time
+    ] as const)
+      for (const data of [noise(shape).data, Float32Array.from(noise(shape).data)]) {
+        const [cA, ...details] = wavedec2(
+          planes<Float32Array | Float64Array>(data, shape),
+          "haar",
+          "zero",
+          levels,
+        );
+        let low: Planes = planes<Float32Array | Float64Array>(data, shape);
+        for (const level of details.toReversed()) {
+          const [next, bands] = dwt2(low, "haar", "zero");
+          expect(level, `[${shape.join(", ")}]`).toEqual(bands);
+          low = next;
+        }
+        expect(cA, `[${shape.join(", ")}]`).toEqual(low);
+      }
   });
 
   test("lists the coarsest level first and goes to the deepest useful level by default", () => {

@@ -3,11 +3,12 @@
  * from the coarsest to the finest level, as in PyWavelets.
  */
 import { UserError } from "onnxgrad";
-import type { BoundaryMode } from "./boundary-modes.ts";
+import { type BoundaryMode, boundaryMode } from "./boundary-modes.ts";
 import { type Details, dwt, dwt2, idwt, idwt2 } from "./dwt.ts";
 import { maxLevel } from "./filter-bank.ts";
-import { type Planes, type Samples, splitShape } from "./planes.ts";
-import type { WaveletLike } from "./wavelets.ts";
+import { isHaar, splitLevels } from "./haar.ts";
+import { allocate, type Planes, type Samples, splitShape } from "./planes.ts";
+import { wavelet, type WaveletLike } from "./wavelets.ts";
 
 /** `[cA_J, cD_J, ..., cD_1]`. */
 export type Pyramid<T extends Samples = Samples> = readonly [cA: Planes<T>, ...details: Planes<T>[]];
@@ -66,15 +67,39 @@ export function wavedec2<T extends Samples>(
   mode: BoundaryMode = "symmetric",
   levels?: number,
 ): Pyramid2<T> {
-  const { last } = splitShape(x, 2, "wavedec2");
+  const { leading, batch, last } = splitShape(x, 2, "wavedec2");
+  const [h, w] = last as [number, number];
+  const count = checkLevels(levels ?? maxLevel(Math.min(h, w), name));
+  boundaryMode(mode);
+  if (isHaar(wavelet(name)) && count > 0 && (h | w) % 2 ** count === 0)
+    return haarPyramid(x.data, leading, [batch, h, w], count);
   const details: Details<T>[] = [];
   let cA = x;
-  for (let level = checkLevels(levels ?? maxLevel(Math.min(...last), name)); level > 0; level--) {
+  for (let level = count; level > 0; level--) {
     const [low, high] = dwt2(cA, name, mode);
     details.unshift(high);
     cA = low;
   }
   return [cA, ...details];
+}
+
+/** {@link wavedec2} by Haar of extents that are multiples of 2^levels, where all boundary modes agree. */
+function haarPyramid<T extends Samples>(
+  x: T,
+  leading: readonly number[],
+  size: readonly [batch: number, h: number, w: number],
+  levels: number,
+): Pyramid2<T> {
+  const [batch, h, w] = size;
+  const band = (level: number): Planes<T> => ({
+    data: allocate(x, batch * (h >> level) * (w >> level)),
+    shape: [...leading, h >> level, w >> level],
+  });
+  const cA = band(levels);
+  const details = Array.from({ length: levels }, (_, j) => [band(j + 1), band(j + 1), band(j + 1)] as const);
+  const bands = details.map(([cH, cV, cD]) => [cH.data, cV.data, cD.data] as const);
+  splitLevels(x, size, { cA: cA.data, details: bands }, (length) => allocate(x, length));
+  return [cA, ...details.reverse()];
 }
 
 /**
