@@ -4,6 +4,7 @@
  */
 import { UserError } from "onnxgrad";
 import type { BandScaling } from "./band-scaling.ts";
+import { type LowDiffusionConfig, resolutions, resolveLowDiffusion } from "./low-diffusion.ts";
 
 /** Resolved configuration of a WMGM (SGM at 0 levels). */
 export interface WmgmConfig {
@@ -15,25 +16,7 @@ export interface WmgmConfig {
   /** Haar analyses; the diffusion lives on the low band of this level. 0: plain pixel diffusion. */
   readonly levels: number;
   /** Diffusion of the coarsest low band. */
-  readonly low: {
-    /** Feature channels at the finest resolution of the low band. */
-    readonly width: number;
-    /** Multiples of `width`, one a resolution. */
-    readonly multipliers: readonly number[];
-    /** Residual blocks a resolution and direction. */
-    readonly blocks: number;
-    /** Resolutions (indices of `multipliers`) with self-attention after every block. */
-    readonly attention: readonly number[];
-    /** Images a step. */
-    readonly batch: number;
-    /** Peak learning rate. */
-    readonly lr: number;
-    /** Decay of the parameter average a step. */
-    readonly emaDecay: number;
-    /** Mean and standard deviation of ln sigma in training; the band has unit variance. */
-    readonly logMean: number;
-    readonly logStd: number;
-  };
+  readonly low: LowDiffusionConfig;
   /** The multi-scale detail generator and its adversary. */
   readonly detail: {
     /** Feature channels, one a resolution. */
@@ -102,29 +85,21 @@ export function resolveWmgmConfig(shape: WmgmShape, scaling: BandScaling): WmgmC
   const { channels, height, width, baseWidth = 64, batch, lr } = shape;
   const levels = shape.levels ?? defaultLevels(height, width);
   requireMultiple(height, width, levels);
-  const side = Math.min(height, width) / 2 ** levels;
-  // Resolutions of the low-band U-Net: down to 4 pixels (8 for large bands), while the extents stay even.
-  const multipliers = side >= 32 ? [1, 1, 2, 2] : side >= 16 ? [1, 2, 2] : [1, 2];
-  const fitting = resolutions(height, width, levels, multipliers.length);
   // The finest detail grid is the costly one: half the width where it is larger than 16 x 16.
   const half = Math.max(8, height * width > 32 * 32 ? baseWidth / 4 : baseWidth / 2);
-  const detailResolutions = resolutions(height, width, levels, 3);
+  const detailResolutions = resolutions(height / 2 ** levels, width / 2 ** levels, 3);
   return {
     channels,
     height,
     width,
     levels,
-    low: {
-      width: baseWidth,
-      multipliers: multipliers.slice(0, fitting),
-      blocks: 1,
-      attention: [],
-      batch: batch ?? 64,
-      lr: lr ?? 1e-3,
-      emaDecay: 0.999,
-      logMean: -0.6,
-      logStd: 1.3,
-    },
+    low: resolveLowDiffusion({
+      height: height / 2 ** levels,
+      width: width / 2 ** levels,
+      baseWidth,
+      batch,
+      lr,
+    }),
     detail: {
       widths: [half, 2 * half, 3 * half].slice(0, detailResolutions),
       blocks: 1,
@@ -145,17 +120,6 @@ export function resolveWmgmConfig(shape: WmgmShape, scaling: BandScaling): WmgmC
     lowShare: levels === 0 ? 1 : 0.5,
     scaling,
   };
-}
-
-/** How many resolutions a U-Net on the coarsest band can have: every halving needs even extents of at least 4 pixels. */
-function resolutions(height: number, width: number, levels: number, wanted: number): number {
-  let count = 1;
-  let [h, w] = [height / 2 ** levels, width / 2 ** levels];
-  while (count < wanted && h % 2 === 0 && w % 2 === 0 && Math.min(h, w) >= 4) {
-    [h, w] = [h / 2, w / 2];
-    count++;
-  }
-  return count;
 }
 
 /** @throws UserError unless both extents are multiples of 2^levels. */

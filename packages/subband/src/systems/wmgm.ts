@@ -10,39 +10,25 @@ import {
   input,
   type NamedArray,
   pack,
-  type Packed,
-  reshape,
   rng,
-  State,
   type Tensor,
   type Traced,
-  add,
-  mul,
 } from "onnxgrad";
-import { edmFormulation, type Formulation } from "../diffusion/preconditioning.ts";
 import { initConditionalDiscriminator } from "../nn/conditional-discriminator.ts";
 import { detailGenerator, type DetailGeneratorParams, initDetailGenerator } from "../nn/detail-generator.ts";
 import { countParameters } from "../nn/layers.ts";
-import { initScoreUnet, scoreUnet, type ScoreUnetParams } from "../nn/score-unet.ts";
+import { initScoreUnet, type ScoreUnetParams } from "../nn/score-unet.ts";
+import { averagedState } from "./averaged-state.ts";
 import { detailStage } from "./detail-stage.ts";
 import { diffusionStage } from "./diffusion-stage.ts";
 import { coarsestLow, restoreLow, standardizeLow, synthesiseLevel } from "./band-scaling.ts";
 import { traceInputs } from "./cost.ts";
+import { denoiseLow, lowFormulation, lowNetwork, lowSchedule } from "./low-diffusion.ts";
 import type { Stage } from "./stage.ts";
 import type { CompiledSampler, NetworkUse, System, TracedSampler } from "./system.ts";
-import { edmSchedule } from "../diffusion/schedules/edm.ts";
 import type { WmgmConfig } from "./wmgm-config.ts";
 
-/** The formulation that the low band is trained and sampled with. */
-export function wmgmFormulation({ low }: WmgmConfig): Formulation {
-  return edmFormulation({ sigmaData: 1, logMean: low.logMean, logStd: low.logStd });
-}
-
 type PackedOf<T> = ReturnType<typeof pack<T>>;
-
-function scoreNetwork({ channels, low: { width, multipliers, blocks, attention } }: WmgmConfig) {
-  return { channels, width, multipliers, blocks, attention };
-}
 
 function generatorNetwork({ channels, detail: { noiseChannels, widths, blocks } }: WmgmConfig) {
   return { channels, noiseChannels, widths, blocks };
@@ -58,8 +44,8 @@ function wmgmStages(config: WmgmConfig): readonly Stage[] {
   const diffusion = diffusionStage({
     name: "low",
     share: lowShare,
-    network: scoreNetwork(config),
-    formulation: wmgmFormulation(config),
+    network: lowNetwork(config.channels, config.low),
+    formulation: lowFormulation(config.low),
     height,
     width,
     levels,
@@ -89,28 +75,11 @@ export function wmgmTemplates(config: WmgmConfig): {
   readonly detail?: PackedOf<DetailGeneratorParams>;
 } {
   return {
-    low: pack(initScoreUnet(rng(0, "template"), scoreNetwork(config))),
+    low: pack(initScoreUnet(rng(0, "template"), lowNetwork(config.channels, config.low))),
     ...(config.levels === 0
       ? {}
       : { detail: pack(initDetailGenerator(rng(0, "template"), generatorNetwork(config))) }),
   };
-}
-
-/** The denoiser D(x; sigma) of the standardised low band as graph, one sigma for the batch (Karras et al. 2022, eq. 7). */
-export function denoiseLow(
-  config: WmgmConfig,
-  params: Traced<ReturnType<typeof wmgmTemplates>["low"]>,
-  x: Tensor,
-  c: {
-    readonly cSkip: Tensor | number;
-    readonly cOut: Tensor | number;
-    readonly cIn: Tensor | number;
-    readonly cNoise: Tensor | number;
-  },
-): Tensor {
-  const noise = typeof c.cNoise === "number" ? constant(c.cNoise) : c.cNoise;
-  const raw = scoreUnet(params, mul(x, c.cIn), reshape(noise, [1]));
-  return add(mul(x, c.cSkip), mul(raw, c.cOut));
 }
 
 /** One synthesis: low band of `level` and noise to the image of level - 1, both in the image's range. */
@@ -140,7 +109,7 @@ function networks(config: WmgmConfig): readonly NetworkUse[] {
     name: "denoiser",
     parameters: low.data.length,
     runs: "each-step",
-    outputs: [denoiseLow(config, traceInputs(low), x, { cSkip: 1, cOut: 1, cIn: 1, cNoise: 0 })],
+    outputs: [denoiseLow(traceInputs(low), x, { cSkip: 1, cOut: 1, cIn: 1, cNoise: 0 })],
   };
   if (detail === undefined) return [denoiser];
   const params = traceInputs(detail);
@@ -173,20 +142,11 @@ function networks(config: WmgmConfig): readonly NetworkUse[] {
  * @throws UserError `state/mismatch` when the checkpoint does not belong to the configuration.
  */
 function averagedStates(config: WmgmConfig, checkpoint: ReadonlyMap<string, NamedArray>) {
-  const stateOf = <P extends Packed>(stage: string, params: P): State<{ readonly params: P }> => {
-    const state = new State({ params });
-    const prefix = `${stage}.average`;
-    state.load(
-      new Map(
-        [...checkpoint].flatMap(([name, array]) =>
-          name.startsWith(`${prefix}.`) ? [[`params${name.slice(prefix.length)}`, array] as const] : [],
-        ),
-      ),
-    );
-    return state;
-  };
   const { low, detail } = wmgmTemplates(config);
-  return { low: stateOf("low", low), detail: detail && stateOf("detail", detail) };
+  return {
+    low: averagedState(checkpoint, "low", low),
+    detail: detail && averagedState(checkpoint, "detail", detail),
+  };
 }
 
 /** Levels from the coarsest to the finest, each with the extents of the noise of its synthesis. */
@@ -201,11 +161,11 @@ function traceSampler(config: WmgmConfig, checkpoint: ReadonlyMap<string, NamedA
   const states = averagedStates(config, checkpoint);
   const low = inlineState(states.low).params;
   const detail = states.detail && inlineState(states.detail).params;
-  const formulation = wmgmFormulation(config);
+  const formulation = lowFormulation(config.low);
   const noises = detailNoise(config);
   return {
     detailNoise: noises,
-    denoise: (x, sigma) => denoiseLow(config, low, x, formulation.coefficients(sigma)),
+    denoise: (x, sigma) => denoiseLow(low, x, formulation.coefficients(sigma)),
     decode: (sample, noise) =>
       noises.reduce(
         (image, { level }) => synthesise(config, detail!, image, noise(level), level),
@@ -227,11 +187,11 @@ async function createSampler(
   const { channels, height, width, levels } = config;
   const lowShape = [batch, channels, height / 2 ** levels, width / 2 ** levels];
   const { low: lowState, detail: detailState } = averagedStates(config, checkpoint);
-  const formulation = wmgmFormulation(config);
+  const formulation = lowFormulation(config.low);
   const denoiser = await compile(
     backend,
     { state: lowState, inputs: { x: lowShape, cSkip: [], cOut: [], cIn: [], cNoise: [] } },
-    ({ state, x, ...c }) => ({ denoised: denoiseLow(config, state.params, x, c) }),
+    ({ state, x, ...c }) => ({ denoised: denoiseLow(state.params, x, c) }),
   );
   const restore = await compile(backend, { inputs: { low: lowShape } }, ({ low }) => ({
     low: restoreLow(low, config.scaling),
@@ -283,9 +243,7 @@ export function wmgm(config: WmgmConfig): System {
     low: { channels, height: height / 2 ** levels, width: width / 2 ** levels },
     levels,
     stages: wmgmStages(config),
-    // The standardised band has unit variance: 0.03 is a few grey levels, and from 20 on nothing of the image is left. Of
-    // the ranges tried after 15 minutes on CIFAR-10 this kept the band's variance best at 8 steps (docs/results).
-    schedule: edmSchedule({ sigmaMin: 0.03, sigmaMax: 20, rho: 5 }),
+    schedule: lowSchedule,
     networks: () => networks(config),
     createSampler: (backend, checkpoint, batch) => createSampler(backend, config, checkpoint, batch),
     traceSampler: (checkpoint) => traceSampler(config, checkpoint),
