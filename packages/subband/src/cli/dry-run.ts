@@ -71,7 +71,7 @@ function samplingUse(config: RunConfig, cost: SystemCost): UseCost {
 }
 
 function denoisingUse({ model: { height, width } }: RunConfig, cost: SystemCost): UseCost {
-  const macs = (1e9 * cost.gmacPerImage(1)) / (height * width);
+  const macs = (1e9 * cost.gmacPerImage(0)) / (height * width);
   return {
     row: ["denoising", `${(macs / 1000).toPrecision(4)} k multiply-accumulates a pixel`],
     json: { denoising: { macsPerPixel: macs } },

@@ -42,6 +42,11 @@ describe("subband train of a denoiser", () => {
       more: ["--levels", "1", "--rf", "5", "--width", "16", "--batch", "4"],
       networks: ["low", "details-1"],
     },
+    {
+      preset: "local",
+      more: ["--levels", "1", "--rf", "5", "--width", "16", "--batch", "4", "--edm-low"],
+      networks: ["low", "details-1", "edm-low"],
+    },
     { preset: "local-unet", more: ["--levels", "2", "--width", "16", "--batch", "4"], networks: ["unet"] },
   ])(
     "--preset $preset --dry-run tells configuration, cost and memory",

@@ -52,6 +52,7 @@ export function register(program: Command, context: Context): void {
     .option("--width <n>", "feature channels of the networks at full resolution (default: 64)")
     .option("--rf <n>", "preset local: receptive field, 5, 9, 13, 23 or 43 (default: 13)")
     .option("--augment-conditions", "preset local: noise on the low-pass band beside details, too")
+    .option("--edm-low", "preset local: a diffusion of the low-pass band, too, to sample with")
     .option("--seed <n>", "seed of every random number (default: 0)")
     .option(
       "--limit <n>",

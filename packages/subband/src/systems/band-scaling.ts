@@ -17,6 +17,9 @@ export interface BandScaling {
   readonly detailRms: readonly (readonly number[])[];
 }
 
+/** The scales of the coarsest low band alone. */
+export type LowScaling = Pick<BandScaling, "lowMean" | "lowStd">;
+
 /** Smallest scale that is divided by: a band that is empty in the data stays empty. */
 const FLOOR = 1e-4;
 
@@ -82,12 +85,12 @@ export function measureBandScaling(
 const perChannel = (values: readonly number[]): Tensor => constant(values, [1, values.length, 1, 1]);
 
 /** (low - mean) / std of the coarsest low band [n,c,h,w]. */
-export function standardizeLow(low: Tensor, { lowMean, lowStd }: BandScaling): Tensor {
+export function standardizeLow(low: Tensor, { lowMean, lowStd }: LowScaling): Tensor {
   return mul(sub(low, perChannel(lowMean)), perChannel(lowStd.map((std) => 1 / std)));
 }
 
 /** The inverse of {@link standardizeLow}. */
-export function restoreLow(standardized: Tensor, { lowMean, lowStd }: BandScaling): Tensor {
+export function restoreLow(standardized: Tensor, { lowMean, lowStd }: LowScaling): Tensor {
   return add(mul(standardized, perChannel(lowStd)), perChannel(lowMean));
 }
 

@@ -5,6 +5,8 @@
 import { kernelsOf } from "../nn/bf-cnn.ts";
 import { planes } from "../wavelet/planes.ts";
 import { splitMeans } from "../wavelet/haar-means.ts";
+import type { LowScaling } from "./band-scaling.ts";
+import { type EdmLowConfig, resolveEdmLow } from "./low-pass-prior.ts";
 
 /** Resolved configuration of a pyramid of local denoisers, or of a flat one. */
 export interface LocalConfig {
@@ -34,6 +36,8 @@ export interface LocalConfig {
    * instead of the clean one (published: false). In use the band they see is a denoised one.
    */
   readonly augmentConditions: boolean;
+  /** A diffusion of the low-pass band, for sampling alone (ours; published: none). */
+  readonly edmLow?: EdmLowConfig | undefined;
 }
 
 /** What a configuration is made from; everything else has a default. */
@@ -47,6 +51,8 @@ export interface LocalShape {
   readonly batch?: number | undefined;
   readonly lr?: number | undefined;
   readonly augmentConditions?: boolean | undefined;
+  /** Scales of the low-pass band, where a diffusion of it is wanted. */
+  readonly edmLow?: LowScaling | undefined;
 }
 
 /** Levels that bring the shorter side to 40 pixels or fewer: 2 for 160, 3 for 320 as published, 1 for 64. */
@@ -76,6 +82,15 @@ export function resolveLocalConfig(shape: LocalShape, greatest: readonly number[
       details: greatest.slice(0, levels).map((value) => Math.max(2, Math.floor(255 * value))),
     },
     augmentConditions: shape.augmentConditions ?? false,
+    ...(shape.edmLow === undefined
+      ? {}
+      : {
+          edmLow: resolveEdmLow({ channels, height, width, levels }, shape.edmLow, {
+            baseWidth: shape.features,
+            batch: shape.batch,
+            lr: shape.lr,
+          }),
+        }),
   };
 }
 

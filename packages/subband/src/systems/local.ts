@@ -18,6 +18,7 @@ import { traceInputs } from "./cost.ts";
 import type { LocalConfig } from "./local-config.ts";
 import { localModel, type PyramidModel, takeBfCnn } from "./local-model.ts";
 import { localStage } from "./local-stage.ts";
+import { edmLowNetwork, edmLowOf, edmLowStage } from "./low-pass-prior.ts";
 import type { DenoisingSystem, NetworkUse } from "./system.ts";
 
 /** One network of a configuration, and the band that it denoises. */
@@ -76,26 +77,31 @@ function modelOf(config: LocalConfig, checkpoint: ReadonlyMap<string, NamedArray
 
 /** The system of a configuration. */
 export function local(config: LocalConfig): DenoisingSystem {
-  const { channels, height, width, levels, batch, lr, augmentConditions } = config;
+  const { channels, height, width, levels, batch, lr, augmentConditions, edmLow } = config;
   const image = { channels, height, width };
+  const shape = { ...image, levels };
   const uses = networks(config);
   // Published: each network sees images for a time that grows with its parameters, not with its band.
   const parameters = uses.reduce((total, use) => total + use.parameters, 0);
   return {
     image,
     levels,
-    stages: members(config).map((member, i) =>
-      localStage({
-        ...member,
-        share: uses[i]!.parameters / parameters,
-        image,
-        batch,
-        lr,
-        rescale: member.role === "low",
-        augmentConditions,
-      }),
-    ),
-    networks: () => uses,
+    stages: [
+      ...members(config).map((member, i) =>
+        localStage({
+          ...member,
+          share: ((1 - (edmLow?.share ?? 0)) * uses[i]!.parameters) / parameters,
+          image,
+          batch,
+          lr,
+          rescale: member.role === "low",
+          augmentConditions,
+        }),
+      ),
+      ...(edmLow === undefined ? [] : [edmLowStage(shape, edmLow)]),
+    ],
+    networks: () => [...uses, ...(edmLow === undefined ? [] : [edmLowNetwork(shape, edmLow)])],
     model: (checkpoint) => modelOf(config, checkpoint),
+    ...(edmLow === undefined ? {} : { prior: (checkpoint) => edmLowOf(channels, edmLow, checkpoint) }),
   };
 }

@@ -6,6 +6,7 @@ import type { Backend, NamedArray, Tensor } from "onnxgrad";
 import type { NoiseSource } from "../diffusion/noise.ts";
 import type { Schedule } from "../diffusion/schedules/schedule.ts";
 import type { LocalModel } from "./local-model.ts";
+import type { LowPassPrior } from "./low-pass-prior.ts";
 import type { Stage } from "./stage.ts";
 
 /** Extents of images or bands. */
@@ -42,6 +43,11 @@ export interface DenoisingSystem extends TrainedSystem {
    * @throws UserError when they are not those of such a model.
    */
   model(checkpoint: ReadonlyMap<string, NamedArray>): LocalModel;
+  /**
+   * What draws the coarsest low-pass band, where that was trained.
+   * @throws UserError `state/mismatch` when the arrays do not belong to it.
+   */
+  prior?(checkpoint: ReadonlyMap<string, NamedArray>): LowPassPrior;
 }
 
 /** Tells the two kinds of systems apart. */

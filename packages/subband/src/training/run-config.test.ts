@@ -5,6 +5,7 @@ import {
   type PresetName,
   presetNamed,
   presets,
+  resolveModel,
   RunConfig,
   samplingOf,
   systemOf,
@@ -47,6 +48,34 @@ describe("presets", () => {
     const system = systemOf(config);
     expect(system.stages.map(({ name }) => name)).toEqual(["detail", "low"]);
     expect(system.schedule.sigmas(samplingOf(config).steps).length).toBe(samplingOf(config).steps + 1);
+  });
+
+  test("local: a diffusion of the low-pass band is off unless asked for, and survives run.json", () => {
+    const parse = (model: unknown) =>
+      RunConfig.parse({
+        preset: "local",
+        data: {
+          source: "r",
+          name: "r",
+          count: 3,
+          fingerprint: "r",
+          licence: "CC0",
+          credit: "none",
+          flip: true,
+        },
+        images: {},
+        model: JSON.parse(JSON.stringify(model)) as unknown,
+      });
+    const plain = parse(presets.local.resolve(options, dataset));
+    expect("edmLow" in plain.model).toBe(false); // as in runs of before
+    expect(chosenOptions(plain).edmLow).toBe(false);
+    const model = presets.local.resolve({ ...options, edmLow: true }, dataset);
+    expect(parse(model).model).toEqual(model);
+    expect(chosenOptions(parse(model)).edmLow).toBe(true);
+    expect(model.edmLow?.diffusion).toMatchObject({ width: 16, batch: 6, lr: 2e-4 });
+    expect(() => resolveModel("wmgm", { edmLow: true }, dataset)).toThrow(
+      "--edm-low: preset wmgm has no such option. It belongs to --preset local.",
+    );
   });
 
   test("wmgm-faithful has its own levels, measured range and sampling", () => {

@@ -85,22 +85,24 @@ const Numbers = z.array(z.number());
 
 const Scaling = z.strictObject({ lowMean: Numbers, lowStd: Numbers, detailRms: z.array(Numbers) });
 
+const LowDiffusion = z.strictObject({
+  width: Count,
+  multipliers: z.array(Count).min(1),
+  blocks: Count,
+  attention: z.array(z.int().nonnegative()),
+  batch: Count,
+  lr: Positive,
+  emaDecay: z.number().min(0).max(1),
+  logMean: z.number(),
+  logStd: Positive,
+});
+
 const Wmgm = z.strictObject({
   channels: z.union([z.literal(1), z.literal(3)]),
   height: Count,
   width: Count,
   levels: z.int().min(0).max(8),
-  low: z.strictObject({
-    width: Count,
-    multipliers: z.array(Count).min(1),
-    blocks: Count,
-    attention: z.array(z.int().nonnegative()),
-    batch: Count,
-    lr: Positive,
-    emaDecay: z.number().min(0).max(1),
-    logMean: z.number(),
-    logStd: Positive,
-  }),
+  low: LowDiffusion,
   detail: z.strictObject({
     widths: z.array(Count).min(1),
     blocks: Count,
@@ -186,6 +188,14 @@ const Local = z.strictObject({
   lr: Positive,
   noiseSteps: z.strictObject({ low: Count, details: z.array(Count) }),
   augmentConditions: z.boolean(),
+  edmLow: z
+    .strictObject({
+      diffusion: LowDiffusion,
+      share: z.number().gt(0).lt(1),
+      lowMean: Numbers,
+      lowStd: z.array(Positive),
+    })
+    .optional(),
 });
 
 const LocalUnet = z.strictObject({
@@ -238,10 +248,12 @@ export interface ModelOptions {
   readonly receptiveField?: number | undefined;
   /** Of preset `local`: noise on the low-pass band beside details; see `LocalConfig`. */
   readonly augmentConditions?: boolean | undefined;
+  /** Of preset `local`: a diffusion of the low-pass band, for sampling; see `LocalConfig`. */
+  readonly edmLow?: boolean | undefined;
 }
 
 /** Options that only some presets have. */
-type OwnOption = "receptiveField" | "augmentConditions";
+type OwnOption = "receptiveField" | "augmentConditions" | "edmLow";
 
 /** A system that can be trained by name. */
 interface Preset<Model> {
@@ -338,24 +350,30 @@ export const presets: { readonly [Name in PresetName]: PresetOf<Name> } = {
   },
   local: {
     summary: "local denoisers of the wavelet bands as published, or of images (--levels 0)",
-    own: ["receptiveField", "augmentConditions"],
-    resolve({ baseWidth: features, ...options }, dataset) {
+    own: ["receptiveField", "augmentConditions", "edmLow"],
+    resolve({ baseWidth: features, edmLow, ...options }, dataset) {
       const { channels, height, width, count } = dataset;
       const levels = options.levels ?? defaultLocalLevels(dataset);
       requireMultiple(height, width, levels);
       const shape = { channels, height, width, levels };
       const measured = { ...shape, count: Math.min(count, SCALING_IMAGES) };
       return resolveLocalConfig(
-        { ...options, features, ...shape },
+        {
+          ...options,
+          ...shape,
+          features,
+          edmLow: edmLow === true ? measureBandScaling(measured, reader(dataset)) : undefined,
+        },
         greatestDetails(measured, reader(dataset)),
       );
     },
-    chosen: ({ batch, lr, features, receptiveField, augmentConditions }) => ({
+    chosen: ({ batch, lr, features, receptiveField, augmentConditions, edmLow }) => ({
       batch,
       lr,
       baseWidth: features,
       receptiveField,
       augmentConditions,
+      edmLow: edmLow !== undefined,
     }),
     denoiser: local,
   },
@@ -384,6 +402,7 @@ type Configured = Pick<RunConfig, "preset" | "model">;
 const FLAGS: Readonly<Record<OwnOption, string>> = {
   receptiveField: "--rf",
   augmentConditions: "--augment-conditions",
+  edmLow: "--edm-low",
 };
 
 /**

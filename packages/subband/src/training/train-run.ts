@@ -39,6 +39,7 @@ export interface TrainRequest {
   /** Of preset `local`: see `ModelOptions`. */
   readonly receptiveField?: number | undefined;
   readonly augmentConditions?: boolean | undefined;
+  readonly edmLow?: boolean | undefined;
   readonly seed?: number | undefined;
   readonly flip?: boolean | undefined;
   /** Use the first so many images only. */
@@ -103,10 +104,19 @@ export async function openTrainingData(request: TrainRequest, listener: RunListe
 
 /** The configuration of a request, all defaults filled in, save for the images of a budget in minutes (see `images`). */
 export function resolveRunConfig(request: TrainRequest, dataset: Dataset): RunConfig {
-  const { levels, batch, lr, width: baseWidth, receptiveField, augmentConditions, preset = "wmgm" } = request;
+  const {
+    levels,
+    batch,
+    lr,
+    width: baseWidth,
+    receptiveField,
+    augmentConditions,
+    edmLow,
+    preset = "wmgm",
+  } = request;
   const heldOut = heldOutCount(dataset.count);
   const { training } = splitDataset(dataset, heldOut);
-  const options = { levels, batch, lr, baseWidth, receptiveField, augmentConditions };
+  const options = { levels, batch, lr, baseWidth, receptiveField, augmentConditions, edmLow };
   const model = resolveModel(preset, options, training);
   return RunConfig.parse({
     preset,
