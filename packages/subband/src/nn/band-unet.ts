@@ -1,7 +1,7 @@
 /**
- * @module A bias-free denoiser that works on wavelet bands: the noisy bands of every level enter a U-Net, whose encoder
- * carries what fine bands know to the coarse ones and whose decoder brings it back. Its output is the noise, as the bands
- * of the finest level. Nothing is added anywhere, so f(a x) = a f(x) for a > 0.
+ * @module A denoiser that works on wavelet bands in units of their noise: the noisy bands of every level enter a U-Net,
+ * whose encoder carries what fine bands know to the coarse ones and whose decoder brings it back. Its output is the noise,
+ * as the bands of the finest level. Biases stand before ReLUs only, where a threshold is a number of deviations.
  */
 import {
   add,
@@ -11,6 +11,7 @@ import {
   invariant,
   type NdArray,
   relu,
+  reshape,
   type Rng,
   scope,
   type Shape,
@@ -31,9 +32,10 @@ export interface BandUnetConfig {
   readonly decoder: readonly number[];
 }
 
-/** Two convolutions [w, w, 3, 3] with a ReLU between; what they find is added to their input. */
+/** Two convolutions [w, w, 3, 3] with a bias [w] and a ReLU between; what they find is added to their input. */
 export interface ResidualBlockParams {
   readonly first: NdArray;
+  readonly bias: NdArray;
   readonly second: NdArray;
 }
 
@@ -80,6 +82,7 @@ function build({ channels, widths, encoder, decoder }: BandUnetConfig, draw: Dra
   const blocks = (count: number, width: number): ResidualBlockParams[] =>
     Array.from({ length: count }, () => ({
       first: draw([width, width, 3, 3], 9 * width, Math.SQRT2),
+      bias: draw([width], 1, 0),
       second: draw([width, width, 3, 3], 9 * width, RESIDUAL_GAIN),
     }));
   return {
@@ -128,8 +131,9 @@ export function bandUnet(params: Params<BandUnetParams>, bands: readonly NoisyBa
   });
 }
 
-function residualBlock(h: Tensor, { first, second }: Params<ResidualBlockParams>): Tensor {
-  return add(h, same(relu(same(h, first)), second));
+function residualBlock(h: Tensor, { first, bias, second }: Params<ResidualBlockParams>): Tensor {
+  const inside = add(same(h, first), reshape(bias, [1, bias.size, 1, 1]));
+  return add(h, same(relu(inside), second));
 }
 
 /** Zero-padded convolution that keeps the extents. */

@@ -92,8 +92,8 @@ describe("tiledDenoiser()", () => {
     const x = rng(8, "x").fillNormal(new Float32Array(160 * 300));
     const want = await whole(model, x, shape);
     const found = await denoiseToArray(prepared(model, 160 * 160), arraySource(x, shape));
-    // This one sees 28 pixels, less than the margin.
-    expectClose(found, want, { atol: 1e-5 });
+    // This one sees 28 pixels, less than the margin; but every tile judges the noise, here of deviation 1, by itself.
+    expectClose(found, want, { atol: 1e-3 });
   });
 
   test("refuses images of other channels", async () => {

@@ -36,7 +36,8 @@ describe("parametersOf()", () => {
   });
 
   test("counts a band U-Net", () => {
-    expect(parametersOf(unet)).toBe(fine + coarse);
+    const biases = 2 * 8 + 2 * 16;
+    expect(parametersOf(unet)).toBe(fine + coarse + biases);
   });
 });
 

@@ -9,8 +9,10 @@ import {
   compile,
   concat,
   constant,
+  div,
   isNdArray,
   mul,
+  narrow,
   type NdArray,
   split,
   sub,
@@ -25,6 +27,7 @@ import type { BfCnnNetwork } from "../nn/bf-cnn-network.ts";
 import type { Params } from "../nn/layers.ts";
 import { haarAnalysis, haarSynthesis } from "../wavelet/graph.ts";
 import { levelsOf, type LocalModel } from "./local-model.ts";
+import { limited, noiseScale, withoutMean } from "./noise-units.ts";
 
 /** The noise that a network sees in its input, as graph. */
 export type GraphResidual = (x: Tensor) => Tensor;
@@ -93,12 +96,19 @@ export function analyseLevels(x: Tensor, levels: number): NoisyBands[] {
 }
 
 /**
- * The noise in x [n, c, h, w] by a U-Net over its bands.
+ * The noise in x [n, c, h, w] by a U-Net over its bands, which sees them in units of the noise and without brightness:
+ * f(a x + b) = a f(x) for a > 0. No coefficient of the finest bands is more than 4 deviations of the noise.
  * @throws GraphError when an extent is no multiple of 2^J.
  */
 export function unetResidual(network: Params<BandUnetParams>, x: Tensor): Tensor {
   const c = x.shape[1]!;
-  const noise = bandUnet(network, analyseLevels(x, network.levels.length)); // [n, 4c, h / 2, w / 2]
+  const bands = analyseLevels(x, network.levels.length);
+  const scale = noiseScale(narrow(bands[0]!.detail, 1, 2 * c, c));
+  const seen = bands.map(({ low, detail }, j) => {
+    const unit = mul(scale, 0.5 ** j); // a level halves the noise
+    return { low: div(withoutMean(low), unit), detail: div(detail, unit) };
+  });
+  const noise = mul(limited(bandUnet(network, seen)), scale); // [n, 4c, h / 2, w / 2]
   const [low, detail] = split(noise, [c, 3 * c], 1) as [Tensor, Tensor];
   return synthesiseLevel(low, detail);
 }

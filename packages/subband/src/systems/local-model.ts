@@ -196,9 +196,13 @@ export function takeUnet(left: Arrays, prefix: string): BandUnetParams {
   const levels: BandUnetParams["levels"][number][] = [];
   for (let at; (at = `${prefix}.levels.${levels.length}`), left.has(`${at}.entry`);) {
     const blocks = (name: string) => {
-      const found: { first: NdArray; second: NdArray }[] = [];
+      const found: { first: NdArray; bias: NdArray; second: NdArray }[] = [];
       for (let block; (block = `${at}.${name}.${found.length}`), left.has(`${block}.first`);)
-        found.push({ first: take(left, `${block}.first`), second: take(left, `${block}.second`) });
+        found.push({
+          first: take(left, `${block}.first`),
+          bias: take(left, `${block}.bias`),
+          second: take(left, `${block}.second`),
+        });
       return found;
     };
     levels.push({

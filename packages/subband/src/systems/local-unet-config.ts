@@ -1,5 +1,5 @@
 /**
- * @module Configuration of our local denoiser, one bias-free U-Net over the wavelet bands of all levels. Plain data,
+ * @module Configuration of our local denoiser, one U-Net over the wavelet bands of all levels. Plain data,
  * resolved from the size of the images; a run directory keeps it whole.
  */
 

@@ -1,5 +1,5 @@
 /**
- * @module Our local denoiser: one bias-free U-Net over the wavelet bands of all levels, trained on whole images and noise
+ * @module Our local denoiser: one U-Net over the wavelet bands of all levels, trained on whole images and noise
  * of any level, which it is not told. Unlike the published pyramid, what fine bands know reaches the coarse ones.
  */
 import {

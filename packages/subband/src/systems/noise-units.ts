@@ -1,0 +1,56 @@
+/**
+ * @module What brings a noisy image of any brightness and any noise level to one scale before a network sees it: bands in
+ * units of the noise, low-pass bands without their brightness, and an output that is never much more than the noise.
+ */
+import {
+  abs,
+  add,
+  concat,
+  constant,
+  conv2d,
+  div,
+  mean,
+  mul,
+  narrow,
+  sqrt,
+  square,
+  sub,
+  type Tensor,
+} from "onnxgrad";
+
+/** E|x| = sqrt(2 / pi) for N(0, 1). */
+const MEAN_ABSOLUTE = Math.sqrt(2 / Math.PI);
+
+/** Deviation taken for an image without any noise, 1/4000 of a gray level: large enough to divide by. */
+const LEAST = 1e-6;
+
+/** Deviations of the noise beyond which an output coefficient hardly grows. */
+const CEILING = 4;
+
+/**
+ * Deviation of the white noise in the finest diagonal details [n, c, h, w], by the mean of their sizes: [n, 1, 1, 1].
+ * Fine texture counts as noise, so it is rather too large.
+ */
+export function noiseScale(diagonal: Tensor): Tensor {
+  return add(mul(mean(abs(diagonal), [1, 2, 3], { keepDims: true }), 1 / MEAN_ABSOLUTE), LEAST);
+}
+
+/**
+ * x [n, c, h, w] less its mean over 3 x 3 coefficients, where those at the border are repeated beyond it: what is added
+ * to all of x makes no difference.
+ */
+export function withoutMean(x: Tensor): Tensor {
+  const c = x.shape[1]!;
+  const tall = repeatBorder(repeatBorder(x, 2), 3);
+  const box = constant(new Float32Array(9 * c).fill(1 / 9), [c, 1, 3, 3]);
+  return sub(x, conv2d(tall, box, { groups: c }));
+}
+
+function repeatBorder(x: Tensor, axis: number): Tensor {
+  return concat([narrow(x, axis, 0, 1), x, narrow(x, axis, x.shape[axis]! - 1, 1)], axis);
+}
+
+/** x / sqrt(1 + (x / 4)^2): x itself near 0, and never beyond -4 and 4. */
+export function limited(x: Tensor): Tensor {
+  return div(x, sqrt(add(square(mul(x, 1 / CEILING)), 1)));
+}
