@@ -1,4 +1,7 @@
-/** @module `subband export`: a trained run's whole sampler as one ONNX file that needs nothing of ours to run. */
+/**
+ * @module `subband export`: a trained run's whole sampler as one ONNX file that needs nothing of ours to run, or the
+ * denoiser of a run as a model file without the state of its training.
+ */
 import { dirname } from "node:path";
 import type { Command } from "commander";
 import type { ExportedSampler } from "../systems/export-sampler.ts";
@@ -10,7 +13,7 @@ import { emit, formatTable, note } from "./output.ts";
 
 /** Options of the command. */
 interface ExportFlags {
-  readonly out: string;
+  readonly out?: string;
   readonly steps?: number;
   readonly sampler?: string;
   readonly weights?: string;
@@ -20,9 +23,11 @@ interface ExportFlags {
 export function register(program: Command, context: Context): void {
   const command = program
     .command("export")
-    .description("write the whole sampler as one ONNX file: noise in, RGB bytes out, any batch, any runtime")
+    .description(
+      "write the whole sampler as one ONNX file: noise in, RGB bytes out, any batch, any runtime; of a denoiser, its model",
+    )
     .argument("<run>", "directory made by subband train")
-    .option("--out <file>", "the file to write", "sampler.onnx")
+    .option("--out <file>", "the file to write (default: sampler.onnx; of a denoiser denoiser.safetensors)")
     .option(
       "--steps <k>",
       "steps of the sampler on the low band (default: the preset's; wmgm: 8)",
@@ -37,10 +42,58 @@ export function register(program: Command, context: Context): void {
   addExamples(command, [
     "subband export runs/faces",
     "subband export runs/faces --out faces.onnx --steps 5 --sampler heun",
+    "subband export runs/denoiser --out models/denoiser",
   ]);
 }
 
-async function exportRun(context: Context, run: string, { out, ...flags }: ExportFlags): Promise<void> {
+async function exportRun(context: Context, run: string, flags: ExportFlags): Promise<void> {
+  const { isDenoiser } = await import("../training/model-file.ts");
+  return isDenoiser(run) ? exportDenoiser(context, run, flags) : exportGenerator(context, run, flags);
+}
+
+async function exportDenoiser(context: Context, run: string, flags: ExportFlags): Promise<void> {
+  const { UserError } = await import("onnxgrad");
+  const { loadRun } = await import("../training/load-run.ts");
+  const { loadModel, saveModel } = await import("../training/model-file.ts");
+  const { isRun } = await import("../training/run-directory.ts");
+  const { versions } = await import("../training/versions.ts");
+  const { weightsNamed } = await import("../training/weights.ts");
+  const { modelJson, modelRows } = await import("./model-table.ts");
+  if (!isRun(run))
+    throw new UserError("export/model", `"${run}" is a model file already: copy it, or use it where it is.`);
+  if (flags.steps !== undefined || flags.sampler !== undefined)
+    throw new UserError(
+      "export/denoiser",
+      `run "${run}" is a denoiser, whose model has no sampler. Leave --steps and --sampler out.`,
+    );
+  const { out = "denoiser.safetensors" } = flags;
+  if (out.endsWith(".onnx"))
+    throw new UserError(
+      "export/denoiser",
+      `run "${run}" is a denoiser and draws no images: there is no sampler to write to "${out}". Give --out a folder, or a ` +
+        `file name that ends with .safetensors, for its model.`,
+    );
+  const weights = weightsNamed(flags.weights ?? "last");
+  const loaded = loadRun(run, weights);
+  const { model } = loadModel(run, weights);
+  if (loaded.warning !== undefined) note(context, `warning: ${loaded.warning}`);
+  const { file, bytes } = saveModel(out, model, {
+    subband_version: versions().subband,
+    ...provenance(loaded),
+  });
+  const { licence, credit } = loaded.config.data;
+  emit(context, {
+    lines: formatTable([
+      ["model", `${file}, ${formatBytes(bytes)}`],
+      ...modelRows(model),
+      ...(weights === "last" ? [] : [["best weights", bestLine(loaded.best)] as const]),
+      ["licence", `of the training data: ${licence}`],
+    ]),
+    json: { file, bytes, ...modelJson(model), weights, best: loaded.best, licence, credit },
+  });
+}
+
+async function exportGenerator(context: Context, run: string, flags: ExportFlags): Promise<void> {
   const { samplerPlan } = await import("../diffusion/samplers/samplers.ts");
   const { exportSampler } = await import("../systems/export-sampler.ts");
   const { writeFileAtomic } = await import("../training/atomic-file.ts");
@@ -52,7 +105,7 @@ async function exportRun(context: Context, run: string, { out, ...flags }: Expor
   const loaded = loadRun(run, weightsNamed(flags.weights ?? "last"));
   const { config, tensors, weights, best, warning } = loaded;
   const usual = samplingOf(config);
-  const { sampler = usual.sampler, steps = usual.steps } = flags;
+  const { sampler = usual.sampler, steps = usual.steps, out = "sampler.onnx" } = flags;
   samplerPlan(sampler, steps); // refuses before anything is built
   if (warning !== undefined) note(context, `warning: ${warning}`);
   const exported = exportSampler(systemOf(config), tensors, {

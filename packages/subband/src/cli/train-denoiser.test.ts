@@ -1,8 +1,9 @@
-import { existsSync, mkdirSync, mkdtempSync, rmSync } from "node:fs";
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import sharp from "sharp";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { loadModel } from "../training/model-file.ts";
 import { captureIo } from "./capture-io.ts";
 import { main } from "./main.ts";
 
@@ -71,7 +72,7 @@ describe("subband train of a denoiser", () => {
     },
   );
 
-  test("trains, resumes on its own patches, and refuses to draw images", async () => {
+  test("trains, resumes on its own patches, exports its model, and refuses what takes a generator", async () => {
     const out = join(root, "run");
     const size = ["--width", "8", "--batch", "2", "--levels", "1"];
     const first = await train(
@@ -92,15 +93,25 @@ describe("subband train of a denoiser", () => {
     expect(other.err).toMatch(/^error: --patches: run .* has 8, not 4\./);
     const info = await run("info", out);
     expect(info.out).toMatch(/^config\.preset +"local-unet"$/m);
-    for (const command of ["sample", "evaluate"]) {
-      const { code, err } = await run(command, out);
-      expect(code, command).toBe(1);
-      expect(err, command).toMatch(
-        /^error: a run of preset local-unet is a denoiser and draws no images\. [^\n]*\n$/,
-      );
+    const evaluated = await run("evaluate", out);
+    expect(evaluated.code).toBe(1);
+    expect(evaluated.err).toMatch(
+      /^error: a run of preset local-unet is a denoiser and draws no images\. [^\n]*\n$/,
+    );
+    for (const wrong of [
+      ["--out", join(root, "sampler.onnx")],
+      ["--steps", "4"],
+    ]) {
+      const { code, err } = await run("export", out, ...wrong);
+      expect(code, wrong.join(" ")).toBe(1);
+      expect(err, wrong.join(" ")).toMatch(/^error: run "[^"]+" is a denoiser[^\n]+\n$/);
     }
-    const { code, err } = await run("export", out, "--out", join(root, "sampler.onnx"));
-    expect({ code, err }).toMatchObject({ code: 1, err: expect.stringMatching(/draws no images/) as string });
     expect(existsSync(join(root, "sampler.onnx"))).toBe(false);
+    const model = join(root, "model");
+    const exported = await run("export", out, "--out", model);
+    expect(exported.code, exported.err).toBe(0);
+    expect(loadModel(model).model).toEqual(loadModel(out).model);
+    expect(readFileSync(join(model, "model.safetensors"), "latin1")).not.toContain(root);
+    expect((await run("export", model)).err).toMatch(/is a model file already/);
   });
 });
