@@ -95,9 +95,7 @@ describe("subband train of a denoiser", () => {
     expect(info.out).toMatch(/^config\.preset +"local-unet"$/m);
     const evaluated = await run("evaluate", out);
     expect(evaluated.code).toBe(1);
-    expect(evaluated.err).toMatch(
-      /^error: a run of preset local-unet is a denoiser and draws no images\. [^\n]*\n$/,
-    );
+    expect(evaluated.err).toMatch(/^error: a run of preset local-unet is a denoiser[^\n]*\n$/);
     for (const wrong of [
       ["--out", join(root, "sampler.onnx")],
       ["--steps", "4"],
