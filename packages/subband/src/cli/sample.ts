@@ -1,15 +1,15 @@
 /** @module `subband sample`: draws images from a trained run, and tells what they cost. */
 import { dirname, join } from "node:path";
-import type { Command } from "commander";
+import { type Command, InvalidArgumentError } from "commander";
 import type { LoadedRun } from "../training/load-run.ts";
 import type { WeightsName } from "../training/weights.ts";
 import type { Context } from "./context.ts";
 import { bestLine, formatCount } from "./format.ts";
-import { addExamples, parseCount, parsePositive } from "./options.ts";
+import { addExamples, parseCount, parsePositive, parseSize, type Size } from "./options.ts";
 import { emit, formatTable } from "./output.ts";
 
 /** Options of the command. */
-interface SampleFlags {
+export interface SampleFlags {
   readonly n: number;
   readonly steps?: number;
   readonly sampler?: string;
@@ -19,31 +19,56 @@ interface SampleFlags {
   readonly each?: string;
   readonly batch: number;
   readonly threads?: number;
+  /** Of local models: see `sample-local.ts`. */
+  readonly size?: Size;
+  readonly beta?: number;
+  readonly detailsBeta?: number;
+  readonly blind?: boolean;
 }
+
+/** Options that only local models have, and how they are typed. */
+const LOCAL_OPTIONS = {
+  size: "--size",
+  beta: "--beta",
+  detailsBeta: "--details-beta",
+  blind: "--blind",
+} as const satisfies Partial<Record<keyof SampleFlags, string>>;
 
 /** Adds the command. */
 export function register(program: Command, context: Context): void {
   const command = program
     .command("sample")
     .description("draw images from a run; image i depends on the seed and i alone, whatever the batch")
-    .argument("<run>", "directory made by subband train")
+    .argument("<run>", "directory made by subband train, or local model made by subband import")
     .option("-n, --n <count>", "how many images", parsePositive, 64)
     .option(
       "--steps <k>",
-      "steps of the sampler on the low band (default: the preset's; wmgm: 8)",
+      "steps of the sampler on the low band (default: the preset's; wmgm: 8, local: 20)",
       parsePositive,
     )
     .option(
       "--sampler <name>",
-      "ddpm, ddim, euler, heun, edm, dpmpp2m or reverse-sde (default: the preset's; wmgm: dpmpp2m)",
+      "ddpm, ddim, euler, heun, edm, dpmpp2m or reverse-sde; of local models also ascent (default: the preset's; wmgm, local: dpmpp2m)",
     )
     .option("--weights <name>", "last, or best: of the moment with the best score (default: last)")
     .option("--seed <n>", "seed of the images", parseCount, 0)
     .option("--out <file>", "PNG of all images in a grid (default: grid.png in the run)")
     .option("--each <folder>", "also write every image to a PNG of its own")
     .option("--batch <n>", "images drawn at a time, at most", parsePositive, 64)
+    .option("--size <pixels>", "local models: size of the images (default: that of training)", parseSize)
+    .option("--beta <b>", "local models: of --sampler ascent; below 1 adds noise (default: 0.01)", parseBeta)
+    .option("--details-beta <b>", "local models: of the details' ascent (default: 0.1)", parseBeta)
+    .option("--blind", "local models: the blind network even where the run has a diffusion (--edm-low)")
     .option("--threads <n>", "threads inside one operation (default: all cores)", parsePositive)
     .action(async (run: string, flags: SampleFlags) => {
+      const { isDenoiser } = await import("../training/model-file.ts");
+      if (isDenoiser(run)) {
+        const { localLines, sampleLocalModel } = await import("./sample-local.ts");
+        const outcome = await sampleLocalModel(context, { run, ...flags });
+        emit(context, { lines: localLines(outcome), json: { ...outcome } });
+        return;
+      }
+      await refuseLocalOptions(flags);
       const outcome = await sampleRun(context, { run, ...flags });
       emit(context, { lines: outcomeLines(outcome), json: { ...outcome } });
     });
@@ -51,7 +76,27 @@ export function register(program: Command, context: Context): void {
     "subband sample runs/faces",
     "subband sample runs/faces -n 16 --steps 5 --sampler heun --seed 7 --out faces.png",
     "subband sample runs/faces -n 1000 --each samples --json",
+    "subband sample runs/local --sampler ascent --beta 0.5 --size 96x64",
   ]);
+}
+
+/** A number in (0, 1]. */
+function parseBeta(text: string): number {
+  const value = Number(text);
+  if (text.trim() === "" || !(value > 0 && value <= 1))
+    throw new InvalidArgumentError("Give a number above 0 and up to 1.");
+  return value;
+}
+
+/** @throws UserError `sample/option` for an option that only local models have. */
+async function refuseLocalOptions(flags: SampleFlags): Promise<void> {
+  const { UserError } = await import("onnxgrad");
+  for (const [key, option] of Object.entries(LOCAL_OPTIONS))
+    if (flags[key as keyof typeof LOCAL_OPTIONS] !== undefined)
+      throw new UserError(
+        "sample/option",
+        `${option}: only local models have it (--preset local). Leave it out.`,
+      );
 }
 
 /** What a sampling gave and cost. */

@@ -101,6 +101,7 @@ export function local(config: LocalConfig): DenoisingSystem {
       ...(edmLow === undefined ? [] : [edmLowStage(shape, edmLow)]),
     ],
     networks: () => [...uses, ...(edmLow === undefined ? [] : [edmLowNetwork(shape, edmLow)])],
+    detailNoise: config.noiseSteps.details.map((steps) => ((steps - 1) / 255) ** 2),
     model: (checkpoint) => modelOf(config, checkpoint),
     ...(edmLow === undefined ? {} : { prior: (checkpoint) => edmLowOf(channels, edmLow, checkpoint) }),
   };

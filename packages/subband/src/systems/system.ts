@@ -38,6 +38,8 @@ export interface TrainedSystem {
 export interface DenoisingSystem extends TrainedSystem {
   /** Haar levels that its model takes images apart by; 0: none. */
   readonly levels: number;
+  /** The strongest noise that the networks of details learned, the finest level first, in units of their coefficients. */
+  readonly detailNoise?: readonly number[];
   /**
    * The model in the arrays of a checkpoint; it shares them.
    * @throws UserError when they are not those of such a model.

@@ -7,11 +7,12 @@ import { dirname, join } from "node:path";
 import { UserError } from "onnxgrad";
 import { type LocalModel, restoreModel, storeModel } from "../systems/local-model.ts";
 import { writeFileAtomic } from "./atomic-file.ts";
-import { isDenoising } from "../systems/system.ts";
+import type { LowPassPrior } from "../systems/low-pass-prior.ts";
+import { type ImageShape, isDenoising } from "../systems/system.ts";
 import { decodeCheckpoint, encodeCheckpoint } from "./checkpoint.ts";
-import { loadRun } from "./load-run.ts";
-import { trainedSystemOf } from "./run-config.ts";
-import { isRun, makeFolder } from "./run-directory.ts";
+import { loadRun, type LoadedRun } from "./load-run.ts";
+import { RunConfig, trainedSystemOf } from "./run-config.ts";
+import { isRun, makeFolder, readRun } from "./run-directory.ts";
 import type { WeightsName } from "./weights.ts";
 
 const MODEL_FILE = "model.safetensors";
@@ -24,6 +25,18 @@ export interface LoadedModel {
   readonly metadata: Readonly<Record<string, string>>;
   readonly file: string;
   readonly bytes: number;
+  /** What a run knows besides; absent for a model file. */
+  readonly run?: RunOfModel;
+}
+
+/** What is known of a model because it is a run. */
+export interface RunOfModel extends Pick<LoadedRun, "weights" | "best" | "warning"> {
+  /** Of the training images. */
+  readonly image: ImageShape;
+  /** What draws the coarsest low-pass band, where that was trained. */
+  readonly prior?: LowPassPrior | undefined;
+  /** See `DenoisingSystem`. */
+  readonly detailNoise?: readonly number[] | undefined;
 }
 
 /** The file of the model `path`: itself when it is called `*.safetensors`, else `model.safetensors` in that folder. */
@@ -34,6 +47,15 @@ export function modelFile(path: string): string {
 /** Whether there is a model at `path`, good or damaged. */
 export function isModel(path: string): boolean {
   return existsSync(modelFile(path));
+}
+
+/**
+ * Whether a model or the run of a denoiser lies at `path`: what `loadModel` opens.
+ * @throws UserError `run/...` for a damaged run.
+ */
+export function isDenoiser(path: string): boolean {
+  if (!isRun(path)) return isModel(path);
+  return isDenoising(trainedSystemOf(readRun(path, RunConfig).config));
 }
 
 /**
@@ -107,7 +129,7 @@ export function loadModel(path: string, weights: WeightsName = "last"): LoadedMo
 }
 
 function modelOfRun(dir: string, weights: WeightsName): LoadedModel {
-  const { config, tensors, file, bytes } = loadRun(dir, weights);
+  const { config, tensors, file, bytes, best, warning } = loadRun(dir, weights);
   const system = trainedSystemOf(config);
   if (!isDenoising(system))
     throw new UserError(
@@ -115,11 +137,13 @@ function modelOfRun(dir: string, weights: WeightsName): LoadedModel {
       `run "${dir}" is of preset ${config.preset}, which draws images and denoises none. Train a denoiser: subband train ` +
         `--preset local-unet`,
     );
+  const { image, detailNoise } = system;
   const { name, licence, credit } = config.data;
   return {
     model: system.model(tensors),
     metadata: { trained_on: name, licence, credit, preset: config.preset },
     file: join(dir, file),
     bytes,
+    run: { weights, best, warning, image, detailNoise, prior: system.prior?.(tensors) },
   };
 }

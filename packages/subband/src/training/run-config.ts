@@ -452,7 +452,7 @@ function generative(name: PresetName): GenerativePreset<unknown> {
   if ("system" in found) return found;
   throw new UserError(
     "run/denoiser",
-    `a run of preset ${name} is a denoiser and draws no images. Use subband denoise; presets that draw images: ` +
+    `a run of preset ${name} is a denoiser. Use subband denoise, or subband sample; this is for runs of ` +
       `${Object.keys(presets)
         .filter((each) => "system" in presets[each as PresetName])
         .join(", ")}.`,

@@ -102,7 +102,7 @@ describe.each(CASES)("trainRun() of a $name denoiser", ({ name, stages, ...optio
 
   test("is no generator, and says so in one line", () => {
     expect(() => systemOf(loadRun(join(root, name)).config)).toThrow(
-      /preset local(-unet)? is a denoiser and draws no images\. Use subband denoise/,
+      /preset local(-unet)? is a denoiser\. Use subband denoise, or subband sample/,
     );
   });
 });

@@ -1,0 +1,124 @@
+/**
+ * @module A local model compiled for drawing images of one shape: the network of its coarsest low-pass band, or what was
+ * trained in its place, and the conditional networks of the details with the inverse transform after each.
+ */
+import { type Backend, UserError } from "onnxgrad";
+import type { DetailScale } from "../diffusion/ascent/multi-scale.ts";
+import type { Residual } from "../diffusion/ascent/residual.ts";
+import { joinMeans } from "../wavelet/haar-means.ts";
+import { planes } from "../wavelet/planes.ts";
+import { compileDenoiser, compileResidual, conditionalResidual } from "./local-denoiser.ts";
+import { levelsOf, type LocalModel } from "./local-model.ts";
+import { type CompiledPrior, compilePrior, type LowPassPrior, multipleOf } from "./low-pass-prior.ts";
+
+/** Images to be made. */
+export interface SampleShape {
+  readonly batch: number;
+  readonly height: number;
+  readonly width: number;
+}
+
+/** A local model compiled for sampling. */
+export interface LocalSampler {
+  readonly batch: number;
+  /** Extents of the images, flat: channels, height, width. */
+  readonly image: readonly [channels: 1 | 3, height: number, width: number];
+  /** Of the low-pass band: by the blind network, or by its own diffusion. */
+  readonly low: LowPassNetwork;
+  /** The details, coarsest first; none for a flat model and a U-Net. */
+  readonly scales: readonly DetailScale[];
+  /** Values of one low-pass band. */
+  readonly lowSize: number;
+  dispose(): Promise<void>;
+}
+
+/** What draws the low-pass band. */
+export type LowPassNetwork =
+  | { readonly kind: "blind"; readonly residual: Residual<Float32Array> }
+  | ({ readonly kind: "prior" } & Pick<CompiledPrior, "denoise" | "restore">);
+
+/**
+ * Refuses extents that a model cannot make.
+ * @throws UserError `sample/size`.
+ */
+export function requireSampleSize(
+  model: LocalModel,
+  prior: LowPassPrior | undefined,
+  { height, width }: Pick<SampleShape, "height" | "width">,
+): void {
+  const unit = 2 ** levelsOf(model) * (prior === undefined ? 1 : multipleOf(prior));
+  if (height % unit === 0 && width % unit === 0) return;
+  const near = (extent: number): number => Math.max(unit, Math.round(extent / unit) * unit);
+  throw new UserError(
+    "sample/size",
+    `size: ${width}x${height}; this model makes images whose extents are multiples of ${unit}. Use --size ` +
+      `${near(width)}x${near(height)}.`,
+  );
+}
+
+/**
+ * Compiles a model for images of one shape. With `prior` the low-pass band is its business, without it that of the blind
+ * network.
+ * @throws UserError `sample/size`.
+ */
+export async function compileLocalSampler(
+  backend: Backend,
+  model: LocalModel,
+  prior: LowPassPrior | undefined,
+  { batch, height, width }: SampleShape,
+): Promise<LocalSampler> {
+  requireSampleSize(model, prior, { height, width });
+  const { channels } = model;
+  const details = model.kind === "unet" ? [] : model.details;
+  const [h, w] = [height / 2 ** details.length, width / 2 ** details.length];
+  const lowShape = [batch, channels, h, w] as const;
+  const low =
+    prior === undefined
+      ? { kind: "blind" as const, ...(await blindResidual(backend, model, lowShape)) }
+      : { kind: "prior" as const, ...(await compilePrior(backend, prior, lowShape)) };
+  const networks = await Promise.all(
+    details.map((network, i) =>
+      compileResidual(backend, network, [batch, 4 * channels, height / 2 ** (i + 1), width / 2 ** (i + 1)]),
+    ),
+  );
+  const scales = networks.map(({ residual }, i): DetailScale => {
+    const extents = [height / 2 ** (i + 1), width / 2 ** (i + 1)];
+    return {
+      residual: (band) => conditionalResidual(residual, band, batch),
+      inverse: (band, coefficients) =>
+        joinMeans({
+          low: planes(band, [batch, channels, ...extents]),
+          details: planes(coefficients, [batch, 3 * channels, ...extents]),
+        }).data,
+    };
+  });
+  return {
+    batch,
+    image: [channels, height, width],
+    low,
+    scales: scales.toReversed(),
+    lowSize: channels * h * w,
+    dispose: async () => {
+      await Promise.all([low.dispose(), ...networks.map((network) => network.dispose())]);
+    },
+  };
+}
+
+/** The residual of the low-pass band's network; of a U-Net, of the image. */
+async function blindResidual(
+  backend: Backend,
+  model: LocalModel,
+  shape: readonly [number, number, number, number],
+): Promise<{ readonly residual: Residual<Float32Array>; dispose(): Promise<void> }> {
+  if (model.kind === "pyramid") return compileResidual(backend, model.low, shape);
+  const { run, dispose } = await compileDenoiser(backend, model, shape);
+  const noise = new Float32Array(shape.reduce((a, b) => a * b));
+  return {
+    async residual(y) {
+      const { image } = await run(y);
+      for (let i = 0; i < noise.length; i++) noise[i] = y[i]! - image[i]!;
+      return noise;
+    },
+    dispose,
+  };
+}
