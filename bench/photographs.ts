@@ -2,11 +2,12 @@
  * @module Makes the photographs that denoisers are trained and tested on: those of free licence in Debian's packages of
  * backgrounds, made smaller so that they are sharp, every fifth set aside for tests. Needs apt-get and dpkg.
  *
- * `npx tsx bench/photographs.ts FOLDER` writes FOLDER/train/*.png and FOLDER/test/*.png.
+ * `npx tsx bench/photographs.ts FOLDER` writes FOLDER/train/*.png and FOLDER/test/*.png, and in FOLDER/train-cc those of
+ * train whose licence is one of Creative Commons: what the builtin denoiser is trained on.
  */
 import { execFileSync } from "node:child_process";
 import { createHash } from "node:crypto";
-import { existsSync, mkdirSync, readdirSync, readFileSync } from "node:fs";
+import { copyFileSync, existsSync, mkdirSync, readdirSync, readFileSync } from "node:fs";
 import { basename, extname, join } from "node:path";
 import sharp from "sharp";
 
@@ -57,6 +58,9 @@ const PHOTOGRAPHS: Readonly<Record<string, readonly string[]>> = {
   ].map((name) => `wallpapers/${name}/contents/images/2560x1600.jpg`),
 };
 
+/** Packages whose photographs are under licences of Creative Commons; the others' are under the GPL. */
+const CREATIVE_COMMONS: readonly string[] = ["lomiri-wallpapers-16.04", "lomiri-wallpapers-20.04"];
+
 /** Longer side in pixels, at most: wallpapers of 10 megapixels are smooth from pixel to pixel. */
 const LONGER_SIDE = { train: 2048, test: 1024 } as const;
 
@@ -67,6 +71,7 @@ const TEST_EVERY = 5;
 interface Photograph {
   readonly path: string;
   readonly name: string;
+  readonly isCreativeCommons: boolean;
 }
 
 function obtain(folder: string): Photograph[] {
@@ -83,7 +88,11 @@ function obtain(folder: string): Photograph[] {
     }
     for (const file of files) {
       const own = file.startsWith("wallpapers/") ? file.split("/")[1]! : basename(file, extname(file));
-      found.push({ path: join(unpacked, "usr/share", file), name: own });
+      found.push({
+        path: join(unpacked, "usr/share", file),
+        name: own,
+        isCreativeCommons: CREATIVE_COMMONS.includes(name),
+      });
     }
   }
   return found.sort((a, b) => (a.name < b.name ? -1 : 1));
@@ -91,7 +100,7 @@ function obtain(folder: string): Photograph[] {
 
 const [folder] = process.argv.slice(2);
 if (folder === undefined) throw new Error("usage: npx tsx bench/photographs.ts FOLDER");
-for (const [i, { path, name }] of obtain(folder).entries()) {
+for (const [i, { path, name, isCreativeCommons }] of obtain(folder).entries()) {
   const part = i % TEST_EVERY === TEST_EVERY - 1 ? "test" : "train";
   mkdirSync(join(folder, part), { recursive: true });
   const side = LONGER_SIDE[part];
@@ -102,6 +111,10 @@ for (const [i, { path, name }] of obtain(folder).entries()) {
     .toColourspace("srgb")
     .png()
     .toFile(out);
+  if (part === "train" && isCreativeCommons) {
+    mkdirSync(join(folder, "train-cc"), { recursive: true });
+    copyFileSync(out, join(folder, "train-cc", `${name}.png`));
+  }
   const digest = createHash("sha256").update(readFileSync(path)).digest("hex").slice(0, 12);
   process.stdout.write(`${part} ${name} ${width} x ${height}, sha256 of the original ${digest}...\n`);
 }
