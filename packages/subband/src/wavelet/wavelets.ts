@@ -2,7 +2,7 @@
  * @module Filter banks by name, with PyWavelets' names and sign conventions. The four filters of a bank follow from the
  * stored low-passes by the alternating flip, exactly.
  */
-import { unknownName } from "onnxgrad";
+import { unknownName, UserError } from "onnxgrad";
 import { BIORTHOGONAL, ORTHOGONAL } from "./filter-coefficients.ts";
 
 /** Families of wavelets: Haar, Daubechies, symlets, coiflets, biorthogonal splines and these reversed. */
@@ -56,6 +56,25 @@ export function listWavelets(family?: WaveletFamily): string[] {
     ...Object.keys(BIORTHOGONAL).map((name) => name.replace("bior", "rbio")),
   ];
   return family === undefined ? names : names.filter((name) => familyOf(name) === family);
+}
+
+/**
+ * Checks a name for uses that only orthogonal wavelets have, such as those where white noise must stay white, and returns
+ * it; db1, which is the same, becomes `haar`.
+ * @throws UserError `unknown/wavelet`, with the nearest name; `wavelet/biorthogonal`.
+ */
+export function orthogonalWavelet(name: string): string {
+  if (wavelet(name).orthogonal) return name === "db1" ? "haar" : name;
+  throw new UserError(
+    "wavelet/biorthogonal",
+    `wavelet "${name}" is biorthogonal: white noise would not stay white in its bands. Give an orthogonal one: haar, ` +
+      `dbN, symN or coifN (subband wavelets lists them).`,
+  );
+}
+
+/** Whether `name` is that of an orthogonal wavelet. */
+export function isOrthogonal(name: string): boolean {
+  return name === "haar" || Object.hasOwn(ORTHOGONAL, name);
 }
 
 function familyOf(name: string): WaveletFamily {
