@@ -72,6 +72,48 @@ describe("subband train of a denoiser", () => {
     },
   );
 
+  test("--wavelet trains denoisers in that wavelet, which then denoise", async () => {
+    const small = ["--width", "8", "--batch", "2", "--levels", "1", "--images", "4", "--threads", "1"];
+    for (const [preset, more] of [
+      ["local", ["--rf", "5"]],
+      ["local-unet", []],
+    ] as const) {
+      const out = join(root, `db2-${preset}`);
+      const { code, err } = await train(
+        ...["--preset", preset, "--wavelet", "db2", ...small, ...more, "--out", out],
+      );
+      expect(code, err).toBe(0);
+      const info = await run("info", out);
+      expect(info.out, preset).toMatch(/^config\.model\.wavelet +"db2"$/m);
+      const other = await run("train", "--out", out, "--wavelet", "haar");
+      expect(other.err).toMatch(/^error: --wavelet: run .* has db2, not haar\./);
+      const clean = join(root, `${preset}.png`);
+      const denoised = await run("denoise", join(root, "pictures", "a.png"), "--model", out, "--out", clean);
+      expect(denoised.code, denoised.err).toBe(0);
+      expect(await sharp(clean).metadata()).toMatchObject({ width: 96, height: 64 });
+    }
+  });
+
+  test.each([
+    ["local-unet", "dbb2", /^error: unknown wavelet: "dbb2"\. Did you mean "db2"\? Known: [^\n]*\n$/],
+    [
+      "local",
+      "bior2.2",
+      /^error: wavelet "bior2\.2" is biorthogonal: [^\n]* Give an orthogonal one[^\n]*\n$/,
+    ],
+    [
+      "wmgm",
+      "db2",
+      /^error: --wavelet: preset wmgm has no such option\. It belongs to --preset local and local-unet\.\n$/,
+    ],
+  ])("--preset %s --wavelet %s is refused in one line", async (preset, name, message) => {
+    const out = join(root, "never");
+    const { code, err } = await train("--preset", preset, "--wavelet", name, "--out", out, "--images", "4");
+    expect(code).toBe(1);
+    expect(err).toMatch(message);
+    expect(existsSync(join(out, "run.json"))).toBe(false);
+  });
+
   test("trains, resumes on its own patches, exports its model, and refuses what takes a generator", async () => {
     const out = join(root, "run");
     const size = ["--width", "8", "--batch", "2", "--levels", "1"];

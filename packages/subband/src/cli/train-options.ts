@@ -5,6 +5,7 @@
 import { z } from "zod";
 import { presetNamed } from "../training/run-config.ts";
 import type { RunSettings, TrainRequest } from "../training/train-run.ts";
+import { orthogonalWavelet } from "../wavelet/wavelets.ts";
 import type { Size } from "./options.ts";
 
 /** The options of `subband train` as the command line gives them: text, save for flags and sizes. */
@@ -12,6 +13,7 @@ export interface TrainFlags {
   readonly data?: string;
   readonly out: string;
   readonly preset?: string;
+  readonly wavelet?: string;
   readonly size?: Size;
   readonly flip?: boolean;
   readonly [option: string]: unknown;
@@ -68,10 +70,11 @@ const Schema = z
 
 /**
  * Validates the options; `refuse` is called with one line for the first that is wrong.
- * @throws UserError `unknown/preset`, and whatever `refuse` throws.
+ * @throws UserError `unknown/preset`, `unknown/wavelet`, `wavelet/biorthogonal`, and whatever `refuse` throws.
  */
 export function parseTrainFlags(flags: TrainFlags, refuse: (message: string) => never): TrainCommand {
   const preset = flags.preset === undefined ? undefined : presetNamed(flags.preset);
+  const wavelet = flags.wavelet === undefined ? undefined : orthogonalWavelet(flags.wavelet);
   const parsed = Schema.safeParse(flags);
   if (!parsed.success) {
     const { path, message } = parsed.error.issues[0]!;
@@ -88,6 +91,7 @@ export function parseTrainFlags(flags: TrainFlags, refuse: (message: string) => 
       receptiveField,
       augmentConditions: flags["augmentConditions"] === true ? true : undefined,
       edmLow: flags["edmLow"] === true ? true : undefined,
+      wavelet,
     },
     settings: { saveSeconds },
     threads,

@@ -53,6 +53,10 @@ export function register(program: Command, context: Context): void {
     .option("--rf <n>", "preset local: receptive field, 5, 9, 13, 23 or 43 (default: 13)")
     .option("--augment-conditions", "preset local: noise on the low-pass band beside details, too")
     .option("--edm-low", "preset local: a diffusion of the low-pass band, too, to sample with")
+    .option(
+      "--wavelet <name>",
+      "presets local, local-unet: an orthogonal wavelet, haar, dbN, symN or coifN (default: haar)",
+    )
     .option("--seed <n>", "seed of every random number (default: 0)")
     .option(
       "--limit <n>",

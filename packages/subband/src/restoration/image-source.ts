@@ -96,11 +96,14 @@ export function arraySource(
   };
 }
 
-/** The source continued to the right and below, mirrored with its last row and column repeated. */
-export function mirrored(source: ImageSource, height: number, width: number): ImageSource {
+/**
+ * The source continued by mirroring, with its first and last rows and columns repeated: above and to the left by `before`
+ * pixels, below and to the right up to `height` and `width`.
+ */
+export function mirrored(source: ImageSource, height: number, width: number, before = 0): ImageSource {
   if (height === source.height && width === source.width) return source;
   const fold = (at: number, extent: number): number => {
-    const phase = at % (2 * extent);
+    const phase = (((at - before) % (2 * extent)) + 2 * extent) % (2 * extent);
     return phase < extent ? phase : 2 * extent - 1 - phase;
   };
   return {
@@ -108,8 +111,10 @@ export function mirrored(source: ImageSource, height: number, width: number): Im
     height,
     width,
     read(image, y, x, rows, columns, out) {
-      if (y + rows <= source.height && x + columns <= source.width) {
-        source.read(image, y, x, rows, columns, out);
+      const [top, left] = [y - before, x - before];
+      const within = top >= 0 && left >= 0;
+      if (within && top + rows <= source.height && left + columns <= source.width) {
+        source.read(image, top, left, rows, columns, out);
         return;
       }
       // A window of single rows: what lies beyond the border is little.

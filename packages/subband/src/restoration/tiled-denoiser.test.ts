@@ -25,14 +25,25 @@ const MODELS: Readonly<Record<string, LocalModel>> = {
   "one level, colour": localModel(randomNetwork(6, { inputs: 3, outputs: 3 }), [
     randomNetwork(7, { inputs: 12, outputs: 9 }),
   ]),
+  "two levels, db2": localModel(
+    randomNetwork(3, {}),
+    [randomNetwork(4, { inputs: 4, outputs: 3 }), randomNetwork(5, { inputs: 4, outputs: 3 })],
+    "db2",
+  ),
+  "one level, colour, sym4": localModel(
+    randomNetwork(6, { inputs: 3, outputs: 3 }),
+    [randomNetwork(7, { inputs: 12, outputs: 9 })],
+    "sym4",
+  ),
 };
 
 async function whole(
   model: LocalModel,
   x: Float32Array,
   shape: readonly [number, number, number, number],
+  options: { readonly borders?: "wrap" } = {},
 ): Promise<Float32Array> {
-  const compiled = await compileDenoiser(backend, model, shape);
+  const compiled = await compileDenoiser(backend, model, shape, options);
   const { image } = await compiled.run(x);
   const found = image.slice();
   await compiled.dispose();
@@ -94,6 +105,44 @@ describe("tiledDenoiser()", () => {
     const found = await denoiseToArray(prepared(model, 160 * 160), arraySource(x, shape));
     // This one sees 28 pixels, less than the margin; but every tile judges the noise, here of deviation 1, by itself.
     expectClose(found, want, { atol: 1e-3 });
+  });
+
+  test("a U-Net's tiles see as much of each other by long filters", async () => {
+    const network = initBandUnet(rng(1, "unet"), {
+      ...{ channels: 1, widths: [4, 4], encoder: [1, 1], decoder: [1, 1] },
+    });
+    const model = unetModel(network, "sym4");
+    const shape = [1, 1, 96, 620] as const;
+    const x = rng(8, "x").fillNormal(new Float32Array(96 * 620));
+    const want = await whole(model, x, shape);
+    const shares: number[] = [];
+    const tiled = prepared(model, 1);
+    const found = await denoiseToArray(tiled, arraySource(x, shape), (share) => void shares.push(share));
+    expect(shares.length, "more than one batch of tiles").toBeGreaterThan(1);
+    expectClose(found, want, { atol: 1e-3 });
+  });
+
+  test("by wavelets other than Haar odd extents are continued beyond all four borders", async () => {
+    const model = MODELS["two levels, db2"]!;
+    const [h, w] = [13, 18];
+    const margin = 16; // four taps, two levels
+    const [tall, wide] = [16 + 2 * margin, 20 + 2 * margin];
+    const x = rng(9, "x").fillNormal(new Float32Array(h * w));
+    const fold = (at: number, extent: number) => {
+      const phase = (((at - margin) % (2 * extent)) + 2 * extent) % (2 * extent);
+      return phase < extent ? phase : 2 * extent - 1 - phase;
+    };
+    const padded = Float32Array.from(
+      { length: tall * wide },
+      (_, i) => x[fold(Math.floor(i / wide), h) * w + fold(i % wide, w)]!,
+    );
+    const image = await whole(model, padded, [1, 1, tall, wide], { borders: "wrap" });
+    const want = Float32Array.from(
+      { length: h * w },
+      (_, i) => image[(margin + Math.floor(i / w)) * wide + margin + (i % w)]!,
+    );
+    const found = await denoiseToArray(prepared(model, 1e4), arraySource(x, [1, 1, h, w]));
+    expectClose(found, want, { atol: 1e-5 });
   });
 
   test("refuses images of other channels", async () => {

@@ -6,15 +6,20 @@
  */
 import { type Backend, UserError } from "onnxgrad";
 import { compileDenoiser, compileResidual } from "../systems/local-denoiser.ts";
-import { levelsOf, type LocalModel, type PyramidModel, summarise } from "../systems/local-model.ts";
-import { joinMeans, splitMeans } from "../wavelet/haar-means.ts";
-import { planes } from "../wavelet/planes.ts";
+import {
+  levelsOf,
+  type LocalModel,
+  mirrorMargin,
+  type PyramidModel,
+  summarise,
+} from "../systems/local-model.ts";
+import { wrappedPixels } from "../wavelet/mean-bands.ts";
 import { arraySource, type ImageSource, mirrored } from "./image-source.ts";
+import { type BandLevel, bandLevel, copyRows, type RowSink, windowOf } from "./pyramid-bands.ts";
 import { runTiles, type TileTask } from "./run-tiles.ts";
-import { planTiles } from "./tile-plan.ts";
+import { planTiles, TILE_PIXELS, type TileRequest } from "./tile-plan.ts";
 
-/** Takes rows y .. y + rows - 1 of all images: [images, channels, rows, width], reused by the next call. */
-export type RowSink = (y: number, rows: number, values: Float32Array) => void;
+export type { RowSink } from "./pyramid-bands.ts";
 
 /** What is told while an image is denoised: the share done, 0..1. Awaited; throw from it to stop. */
 export type OnShare = ((done: number) => void | Promise<void>) | undefined;
@@ -63,8 +68,10 @@ export function tiledDenoiser(
         );
       const multiple = 2 ** levelsOf(model);
       const up = (n: number): number => Math.ceil(n / multiple) * multiple;
-      const padded = mirrored(source, up(source.height), up(source.width));
-      const cropped = cropRows(source, padded, emit);
+      const margin = mirrorMargin(model);
+      const [height, width] = [up(source.height) + 2 * margin, up(source.width) + 2 * margin];
+      const padded = mirrored(source, height, width, margin);
+      const cropped = cropRows(source, padded, margin, emit);
       if (model.kind === "unet") await denoiseTiles(padded, multiple, cropped, onShare);
       else await denoisePyramid(model, padded, cropped, onShare);
     },
@@ -79,12 +86,12 @@ export function tiledDenoiser(
   ): Promise<void> {
     const { images, channels, height, width } = source;
     const plan = planTiles({
-      ...options,
-      ...{ height, width, images, multiple, radius: UNET_MARGIN, blend: UNET_BLEND },
+      ...{ height, width, images, multiple },
+      ...unetOverlap(model, multiple, options),
     });
     const shape = [plan.batch, channels, plan.height, plan.width] as const;
     const network = await programs.get(`unet-${shape.join("-")}`, async () => {
-      const { run, dispose } = await compileDenoiser(backend, model, shape);
+      const { run, dispose } = await compileDenoiser(backend, model, shape, { borders: "wrap" });
       return { run: async (x) => (await run(x)).image, dispose };
     });
     await runTiles({
@@ -103,8 +110,12 @@ export function tiledDenoiser(
     onShare: OnShare,
   ): Promise<void> {
     const { channels, images } = source;
-    const noisy = [source];
-    for (const _ of pyramid.details) noisy.push(lowPass(noisy.at(-1)!));
+    const levels: BandLevel[] = [];
+    let coarsest = source;
+    for (const _ of pyramid.details) {
+      levels.push(bandLevel(coarsest, pyramid));
+      coarsest = levels.at(-1)!.low;
+    }
     const large = images * source.height * source.width > LARGE;
     const costs = summarise(pyramid).map(({ parameters }, i) => {
       const coarseness = i === 0 ? pyramid.details.length : pyramid.details.length - i + 1;
@@ -121,36 +132,27 @@ export function tiledDenoiser(
       const found = (clean = new Float32Array(images * channels * height * width));
       return (y, rows, values) => copyRows(values, y, rows, found, images * channels, height, width);
     };
-    const coarsest = noisy.pop()!;
     const sink = sinkOf(pyramid.details.length === 0, coarsest.height, coarsest.width);
     await runNetwork(
       pyramid,
       0,
       coarsest,
-      (y, rows, noise) => sink(y, rows, minus(window(coarsest, y, rows), noise)),
+      (y, rows, noise) => sink(y, rows, minus(windowOf(coarsest, y, rows), noise)),
       shareOf(0),
     );
     finished += costs[0]!;
     for (let level = pyramid.details.length; level >= 1; level--) {
       if (large) await programs.dispose();
-      const finer = noisy.pop()!; // each band is let go once it has been used
-      const low = arraySource(clean!, [images, channels, finer.height / 2, finer.width / 2]);
-      const { width } = low;
-      const out = sinkOf(level === 1, finer.height, finer.width);
-      const details = detailSource(finer);
+      const { details, join } = levels.pop()!; // each band is let go once it has been used
+      const { height, width } = details;
+      const low = arraySource(clean!, [images, channels, height, width]);
+      const joined = join(low, sinkOf(level === 1, 2 * height, 2 * width));
       const stage = pyramid.details.length - level + 1;
       await runNetwork(
         pyramid,
         level,
         stacked(low, details),
-        (y, rows, noise) => {
-          const d = minus(window(details, y, rows), noise);
-          const joined = joinMeans({
-            low: planes(window(low, y, rows), [images, channels, rows, width]),
-            details: planes(d, [images, 3 * channels, rows, width]),
-          });
-          out(2 * y, 2 * rows, joined.data);
-        },
+        (y, rows, noise) => joined(y, rows, minus(windowOf(details, y, rows), noise)),
         shareOf(stage),
       );
       finished += costs[stage]!;
@@ -183,6 +185,23 @@ export function tiledDenoiser(
     };
     await runTiles(task);
   }
+}
+
+/**
+ * How tiles of a U-Net overlap: beyond what their borders make wrong in the bands, as far as by Haar. Long filters take
+ * larger tiles, of which at least a half is kept along each axis.
+ */
+function unetOverlap(
+  { wavelet }: LocalModel,
+  multiple: number,
+  { tilePixels }: TiledDenoiserOptions,
+): Pick<TileRequest, "radius" | "blend" | "tilePixels"> {
+  const blend = UNET_BLEND;
+  const wrapped = wrappedPixels(wavelet, Math.log2(multiple)) + wrappedPixels(wavelet, 1);
+  const radius = UNET_MARGIN + wrapped;
+  if (wrapped === 0) return { radius, blend, ...(tilePixels !== undefined && { tilePixels }) };
+  const overlap = 2 * radius + blend + 2 * (multiple - 1);
+  return { radius, blend, tilePixels: Math.max(tilePixels ?? TILE_PIXELS, (2 * overlap) ** 2) };
 }
 
 /** A network over one batch of tiles. */
@@ -218,36 +237,6 @@ function programCache(): {
   };
 }
 
-/** The local means of a source, computed by strips. */
-function lowPass(source: ImageSource): ImageSource {
-  const { images, channels } = source;
-  const [height, width] = [source.height / 2, source.width / 2];
-  const out = new Float32Array(images * channels * height * width);
-  const strip = 64;
-  for (let y = 0; y < height; y += strip) {
-    const rows = Math.min(strip, height - y);
-    const fine = planes(window(source, 2 * y, 2 * rows), [images, channels, 2 * rows, 2 * width]);
-    copyRows(splitMeans(fine).low.data, y, rows, out, images * channels, height, width);
-  }
-  return arraySource(out, [images, channels, height, width]);
-}
-
-/** The noisy details of a source, computed as they are read. */
-function detailSource(finer: ImageSource): ImageSource {
-  const { images, channels } = finer;
-  return {
-    images,
-    channels: 3 * channels,
-    height: finer.height / 2,
-    width: finer.width / 2,
-    read(image, y, x, height, width, out) {
-      const fine = new Float32Array(4 * channels * height * width);
-      finer.read(image, 2 * y, 2 * x, 2 * height, 2 * width, fine);
-      out.set(splitMeans(planes(fine, [channels, 2 * height, 2 * width])).details.data);
-    },
-  };
-}
-
 /** The channels of one source, then those of another. */
 function stacked(first: ImageSource, second: ImageSource): ImageSource {
   return {
@@ -261,48 +250,27 @@ function stacked(first: ImageSource, second: ImageSource): ImageSource {
   };
 }
 
-/** Whole rows of all images: [images, channels, rows, width]. */
-function window({ images, channels, width, read }: ImageSource, y: number, rows: number): Float32Array {
-  const size = channels * rows * width;
-  const out = new Float32Array(images * size);
-  for (let i = 0; i < images; i++) read(i, y, 0, rows, width, out.subarray(i * size, (i + 1) * size));
-  return out;
-}
-
 /** a - b, in a. */
 function minus(a: Float32Array, b: Float32Array): Float32Array {
   for (let i = 0; i < a.length; i++) a[i] = a[i]! - b[i]!;
   return a;
 }
 
-/** Puts rows y.. [count, rows, width] into planes [count, height, width]. */
-function copyRows(
-  values: Float32Array,
-  y: number,
-  rows: number,
-  out: Float32Array,
-  count: number,
-  height: number,
-  width: number,
-): void {
-  for (let p = 0; p < count; p++)
-    out.set(values.subarray(p * rows * width, (p + 1) * rows * width), (p * height + y) * width);
-}
-
-/** A sink of the padded rows that hands on what belongs to the image. */
-function cropRows(source: ImageSource, padded: ImageSource, emit: RowSink): RowSink {
+/** A sink of the padded rows that hands on what belongs to the image, which begins at (margin, margin). */
+function cropRows(source: ImageSource, padded: ImageSource, margin: number, emit: RowSink): RowSink {
   const count = source.images * source.channels;
   if (padded === source) return emit;
   return (y, rows, values) => {
-    const kept = Math.min(rows, source.height - y);
+    const first = Math.max(0, margin - y);
+    const kept = Math.min(rows, source.height + margin - y) - first;
     if (kept <= 0) return;
     const out = new Float32Array(count * kept * source.width);
     for (let p = 0; p < count; p++)
       for (let i = 0; i < kept; i++) {
-        const from = (p * rows + i) * padded.width;
+        const from = (p * rows + first + i) * padded.width + margin;
         out.set(values.subarray(from, from + source.width), (p * kept + i) * source.width);
       }
-    emit(y, kept, out);
+    emit(y + first - margin, kept, out);
   };
 }
 

@@ -21,7 +21,7 @@ describe("resolveLocalConfig()", () => {
   test("measures details of images in [-1, 1] as of [0, 1]", () => {
     // A block of 0 and 1 in columns: the detail across is 1/2, all else is 0.
     const image = Float32Array.from({ length: 16 }, (_, i) => (i % 2 === 0 ? -1 : 1));
-    const shape = { count: 1, channels: 1, height: 4, width: 4, levels: 2 };
+    const shape = { count: 1, channels: 1, height: 4, width: 4, levels: 2, wavelet: "haar" };
     expect(greatestDetails(shape, () => image)).toEqual([0.5, 0]);
   });
 });

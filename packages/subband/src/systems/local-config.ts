@@ -2,9 +2,11 @@
  * @module Configuration of a local model as published (Kadkhodaie et al. 2023): which networks on which bands, and the
  * noise that each is trained with. Plain data, resolved from the size of the images; a run directory keeps it whole.
  */
+import { UserError } from "onnxgrad";
 import { kernelsOf } from "../nn/bf-cnn.ts";
 import { planes } from "../wavelet/planes.ts";
-import { splitMeans } from "../wavelet/haar-means.ts";
+import { analyseMeans } from "../wavelet/mean-bands.ts";
+import { orthogonalWavelet } from "../wavelet/wavelets.ts";
 import type { LowScaling } from "./band-scaling.ts";
 import { type EdmLowConfig, resolveEdmLow } from "./low-pass-prior.ts";
 
@@ -14,8 +16,10 @@ export interface LocalConfig {
   /** Pixels of the training images; multiples of 2^levels. */
   readonly height: number;
   readonly width: number;
-  /** Haar analyses; 0: one flat network on images. */
+  /** Wavelet analyses; 0: one flat network on images. */
   readonly levels: number;
+  /** Name of the orthogonal wavelet; published: `haar`. */
+  readonly wavelet: string;
   /** Side of the square that the details' networks see, coefficients; of the flat network, pixels. */
   readonly receptiveField: number;
   /** Feature channels of every network; published: 64. */
@@ -46,6 +50,7 @@ export interface LocalShape {
   readonly height: number;
   readonly width: number;
   readonly levels?: number | undefined;
+  readonly wavelet?: string | undefined;
   readonly receptiveField?: number | undefined;
   readonly features?: number | undefined;
   readonly batch?: number | undefined;
@@ -62,16 +67,20 @@ export function defaultLocalLevels({ height, width }: Pick<LocalShape, "height" 
 
 /**
  * Fills in all defaults; `greatest` are the {@link greatestDetails} of the data.
- * @throws UserError `nn/receptive-field`.
+ * @throws UserError `nn/receptive-field`; `unknown/wavelet`, `wavelet/biorthogonal`; `config/wavelet` where something else
+ * that was asked for has no such wavelet.
  */
 export function resolveLocalConfig(shape: LocalShape, greatest: readonly number[]): LocalConfig {
   const { channels, height, width, levels = defaultLocalLevels(shape), receptiveField = 13 } = shape;
   kernelsOf(receptiveField);
+  const wavelet = orthogonalWavelet(shape.wavelet ?? "haar");
+  requireUseOf(wavelet, levels, shape.edmLow !== undefined);
   return {
     channels,
     height,
     width,
     levels,
+    wavelet,
     receptiveField,
     features: shape.features ?? 64,
     batch: shape.batch ?? 16,
@@ -94,6 +103,21 @@ export function resolveLocalConfig(shape: LocalShape, greatest: readonly number[
   };
 }
 
+/** @throws UserError `config/wavelet`. */
+function requireUseOf(wavelet: string, levels: number, hasEdmLow: boolean): void {
+  if (wavelet === "haar") return;
+  if (levels === 0)
+    throw new UserError(
+      "config/wavelet",
+      `wavelet: ${wavelet}; a flat denoiser (0 levels) has no wavelet. Leave --wavelet out, or give --levels 1 or more.`,
+    );
+  if (hasEdmLow)
+    throw new UserError(
+      "config/wavelet",
+      `wavelet: ${wavelet}; the diffusion of the low-pass band learns that of Haar alone. Leave out --wavelet or --edm-low.`,
+    );
+}
+
 /**
  * The greatest size of a normalised detail of each level, the finest first, over images in [-1, 1] taken as [0, 1]; read
  * one at a time through `read`. Extents must be multiples of 2^levels.
@@ -105,14 +129,15 @@ export function greatestDetails(
     height,
     width,
     levels,
-  }: { count: number; channels: number; height: number; width: number; levels: number },
+    wavelet,
+  }: { count: number; channels: number; height: number; width: number; levels: number; wavelet: string },
   read: (index: number) => Float32Array,
 ): number[] {
   const greatest = new Array<number>(levels).fill(0);
   for (let i = 0; i < count; i++) {
     let low = planes(read(i), [channels, height, width]);
     for (let level = 0; level < levels; level++) {
-      const bands = splitMeans(low);
+      const bands = analyseMeans(low, wavelet);
       // Halved: [-1, 1] is twice as wide as [0, 1].
       for (const value of bands.details.data)
         greatest[level] = Math.max(greatest[level]!, Math.abs(value) / 2);

@@ -19,15 +19,15 @@ export function parametersOf(model: LocalModel): number {
 
 /**
  * Multiply-accumulates of denoising, for each pixel of the image, with normalisation folded into the weights. Wavelet
- * transforms, four a coefficient, are not counted.
+ * transforms are not counted; by Haar they are four a coefficient.
  */
 export function macsPerPixel(model: LocalModel): number {
   const side = BLOCKS * 2 ** levelsOf(model);
   const x = input("x", [1, model.channels, side, side]);
   const output =
     model.kind === "unet"
-      ? unetResidual(asInputs(model.network) as unknown as Params<BandUnetParams>, x)
-      : denoiseBands(residual(model.low), model.details.map(residual), x).image;
+      ? unetResidual(asInputs(model.network) as unknown as Params<BandUnetParams>, x, model.wavelet)
+      : denoiseBands(residual(model.low), model.details.map(residual), x, model.wavelet).image;
   return countMacs([output]).network / side ** 2;
 }
 

@@ -64,19 +64,19 @@ function model(channels: 1 | 3, levels: number) {
 describe("analyseLevel()", () => {
   test("takes local means and differences of blocks, and synthesiseLevel() takes them back", () => {
     const x = input("x", [1, 1, 2, 2]);
-    const { low, detail } = analyseLevel(x);
+    const { low, detail } = analyseLevel(x, "haar");
     const [a, b, c, d] = [3, 5, 7, 17];
     expectClose(values(low, [a, b, c, d]), [8], { rtol: 1e-12 });
     expectClose(values(detail, [a, b, c, d]), [-4, -3, 2], { rtol: 1e-12 });
-    expectClose(values(synthesiseLevel(low, detail), [a, b, c, d]), [a, b, c, d], { rtol: 1e-12 });
+    expectClose(values(synthesiseLevel(low, detail, "haar"), [a, b, c, d]), [a, b, c, d], { rtol: 1e-12 });
   });
 
   test("is the orthonormal transform over 2^(j + 1) at scale j, and halves the noise a level", () => {
     const x = input("x", [1, 1, 8, 16]);
     const at = normal("x", 128);
     const [a2, d2, d1] = wavedec2({ data: at, shape: [8, 16] }, "haar", "symmetric", 2);
-    const first = analyseLevel(x);
-    const second = analyseLevel(first.low);
+    const first = analyseLevel(x, "haar");
+    const second = analyseLevel(first.low, "haar");
     const over = (bands: readonly { readonly data: ArrayLike<number> }[], by: number) =>
       bands.flatMap(({ data }) => Array.from(data, (v) => v / by));
     expectClose(values(first.detail, at), over(d1!, 2), { atol: 1e-12, what: "scale 0" });
@@ -91,8 +91,8 @@ describe("denoiseBands()", () => {
     const noise = normal("noise", clean.length);
     const shape = [2, 3, 8, 4];
     const known = (array: Float64Array) => {
-      const first = analyseLevel(constant(array, shape));
-      return { first, second: analyseLevel(first.low) };
+      const first = analyseLevel(constant(array, shape), "haar");
+      return { first, second: analyseLevel(first.low, "haar") };
     };
     const [noiseBands, cleanBands] = [known(noise), known(clean)];
     const seen: string[] = [];
@@ -116,6 +116,7 @@ describe("denoiseBands()", () => {
         conditional("level 2", noiseBands.second, cleanBands.second.low),
       ],
       input("x", shape),
+      "haar",
     );
     expect(seen).toEqual(["low", "level 2", "level 1"]);
     expectClose(
@@ -131,7 +132,7 @@ describe("denoiseBands()", () => {
   test("keeps the low band alone where no network sees noise in it and all the details are noise", () => {
     const at = normal("x", 64);
     const all = (both: Tensor) => narrow(both, 1, 1, 3);
-    const { image } = denoiseBands((y) => mul(y, 0), [all, all], input("x", [1, 1, 8, 8]));
+    const { image } = denoiseBands((y) => mul(y, 0), [all, all], input("x", [1, 1, 8, 8]), "haar");
     const block = (i: number) => 16 * Math.floor(i / 32) + 2 * Math.floor((i % 8) / 4); // first of its 4 x 4 in quarters
     const means = at.map((_, i) => {
       const corner = 2 * block(i);
@@ -158,7 +159,7 @@ describe("compileDenoiser()", () => {
         ({ params, statistics }: BfCnnNetwork) =>
         (x: Tensor) =>
           bfCnn(constants(params), constants(statistics), x, "inference").y;
-      const oracle = denoiseBands(whole(trained.low), trained.details.map(whole), input("x", shape));
+      const oracle = denoiseBands(whole(trained.low), trained.details.map(whole), input("x", shape), "haar");
       const denoiser = await compileDenoiser(node({ threads: 1 }), trained, shape);
       const { image, low, details } = await denoiser.run(Float32Array.from(at));
       const close = { rtol: 1e-3, atol: 1e-3 };
@@ -299,8 +300,8 @@ describe("a U-Net model", () => {
       const once = await denoiser.run(noisy);
       const image = once.image.slice();
       const [low, detail2] = [once.low.slice(), once.details[1]!.slice()];
-      const first = analyseLevel(input("x", shape));
-      const second = analyseLevel(first.low);
+      const first = analyseLevel(input("x", shape), "haar");
+      const second = analyseLevel(first.low, "haar");
       expectClose(low, values(second.low, image), { atol: 1e-5, what: `low, ${channels} channels` });
       expectClose(detail2, values(second.detail, image), {
         atol: 1e-5,

@@ -10,6 +10,7 @@ import {
   concat,
   constant,
   div,
+  GraphError,
   isNdArray,
   mul,
   narrow,
@@ -25,8 +26,9 @@ import { bandUnet, type BandUnetParams, type NoisyBands } from "../nn/band-unet.
 import { foldBfCnn, foldedBfCnn } from "../nn/bf-cnn.ts";
 import type { BfCnnNetwork } from "../nn/bf-cnn-network.ts";
 import type { Params } from "../nn/layers.ts";
-import { haarAnalysis, haarSynthesis } from "../wavelet/graph.ts";
-import { levelsOf, type LocalModel } from "./local-model.ts";
+import { dwt2Graph, idwt2Graph } from "../wavelet/graph.ts";
+import { levelsOf, type LocalModel, mirrorMargin } from "./local-model.ts";
+import { cropAround, mirrorAround } from "./mirror-around.ts";
 import { limited, noiseScale, withoutMean } from "./noise-units.ts";
 
 /** The noise that a network sees in its input, as graph. */
@@ -36,7 +38,7 @@ export type GraphResidual = (x: Tensor) => Tensor;
 export interface NormalisedBands {
   /** Of the coarsest level J: [n, c, h / 2^J, w / 2^J]. */
   readonly low: Tensor;
-  /** Of level 1 (finest) to J: [n, 3c, h / 2^j, w / 2^j], band by band as {@link haarAnalysis} has them. */
+  /** Of level 1 (finest) to J: [n, 3c, h / 2^j, w / 2^j], band by band as `dwt2Graph()` has them. */
   readonly details: readonly Tensor[];
 }
 
@@ -46,18 +48,22 @@ export interface DenoisedBands extends NormalisedBands {
 }
 
 /**
- * One level of the transform, normalised: a block [[a, b], [c, d]] has the low (a+b+c+d)/4 and the details (a+b-c-d)/4,
- * (a-b+c-d)/4, (a-b-c+d)/4. White noise of deviation s becomes white noise of deviation s/2.
+ * One level of the transform, normalised. By Haar a block [[a, b], [c, d]] has the low (a+b+c+d)/4 and the details
+ * (a+b-c-d)/4, (a-b+c-d)/4, (a-b-c+d)/4; any other orthogonal wavelet sees images as periodic. White noise of deviation
+ * s becomes white noise of deviation s/2.
  * @throws GraphError when an extent is odd.
  */
-export function analyseLevel(x: Tensor): { readonly low: Tensor; readonly detail: Tensor } {
-  const { low, detail } = haarAnalysis(x);
+export function analyseLevel(x: Tensor, wavelet: string): NoisyBands {
+  const [h, w] = x.shape.slice(-2) as [number, number];
+  if (h % 2 !== 0 || w % 2 !== 0)
+    throw new GraphError(`analyseLevel: [${x.shape.join(",")}] has an odd extent. Pad or crop it.`);
+  const { low, detail } = dwt2Graph(x, wavelet, "periodization");
   return { low: mul(low, 0.5), detail: mul(detail, 0.5) };
 }
 
 /** Inverts {@link analyseLevel}. */
-export function synthesiseLevel(low: Tensor, detail: Tensor): Tensor {
-  return mul(haarSynthesis(low, detail), 2);
+export function synthesiseLevel(low: Tensor, detail: Tensor, wavelet: string): Tensor {
+  return mul(idwt2Graph({ low, detail }, wavelet, "periodization"), 2);
 }
 
 /**
@@ -69,11 +75,12 @@ export function denoiseBands(
   low: GraphResidual,
   details: readonly GraphResidual[],
   x: Tensor,
+  wavelet: string,
 ): DenoisedBands {
   const noisy: Tensor[] = [];
   let band = x;
   for (const _ of details) {
-    const level = analyseLevel(band);
+    const level = analyseLevel(band, wavelet);
     noisy.push(level.detail);
     band = level.low;
   }
@@ -83,15 +90,15 @@ export function denoiseBands(
   for (let j = details.length - 1; j >= 0; j--) {
     const detail = sub(noisy[j]!, details[j]!(concat([image, noisy[j]!], 1)));
     clean.unshift(detail);
-    image = synthesiseLevel(image, detail);
+    image = synthesiseLevel(image, detail, wavelet);
   }
   return { image, low: coarsest, details: clean };
 }
 
 /** The bands of x [n, c, h, w] of level 1 (finest) to `levels`. @throws GraphError when an extent is no multiple of 2^J. */
-export function analyseLevels(x: Tensor, levels: number): NoisyBands[] {
+export function analyseLevels(x: Tensor, levels: number, wavelet: string): NoisyBands[] {
   const bands: NoisyBands[] = [];
-  for (let low = x; bands.length < levels; { low } = bands.at(-1)!) bands.push(analyseLevel(low));
+  for (let low = x; bands.length < levels; { low } = bands.at(-1)!) bands.push(analyseLevel(low, wavelet));
   return bands;
 }
 
@@ -100,9 +107,9 @@ export function analyseLevels(x: Tensor, levels: number): NoisyBands[] {
  * f(a x + b) = a f(x) for a > 0. No coefficient of the finest bands is more than 4 deviations of the noise.
  * @throws GraphError when an extent is no multiple of 2^J.
  */
-export function unetResidual(network: Params<BandUnetParams>, x: Tensor): Tensor {
+export function unetResidual(network: Params<BandUnetParams>, x: Tensor, wavelet: string): Tensor {
   const c = x.shape[1]!;
-  const bands = analyseLevels(x, network.levels.length);
+  const bands = analyseLevels(x, network.levels.length, wavelet);
   const scale = noiseScale(narrow(bands[0]!.detail, 1, 2 * c, c));
   const seen = bands.map(({ low, detail }, j) => {
     const unit = mul(scale, 0.5 ** j); // a level halves the noise
@@ -110,22 +117,26 @@ export function unetResidual(network: Params<BandUnetParams>, x: Tensor): Tensor
   });
   const noise = mul(limited(bandUnet(network, seen)), scale); // [n, 4c, h / 2, w / 2]
   const [low, detail] = split(noise, [c, 3 * c], 1) as [Tensor, Tensor];
-  return synthesiseLevel(low, detail);
+  return synthesiseLevel(low, detail, wavelet);
 }
 
-/** A trained model as graph, its numbers constants: noisy images [n, c, h, w] to denoised ones and their bands. */
+/**
+ * A trained model as graph, its numbers constants: noisy images [n, c, h, w] to denoised ones and their bands. Wavelets
+ * other than Haar see images as periodic.
+ */
 export function traceDenoiser(model: LocalModel): (x: Tensor) => DenoisedBands {
+  const { wavelet } = model;
   if (model.kind === "pyramid") {
     const low = graphResidual(model.low);
     const details = model.details.map(graphResidual);
-    return (x) => denoiseBands(low, details, x);
+    return (x) => denoiseBands(low, details, x, wavelet);
   }
   const network = treeMap(model.network as never, isNdArray, ({ shape, data }: NdArray) =>
     constant(data, shape),
   ) as unknown as Params<BandUnetParams>;
   return (x) => {
-    const image = sub(x, unetResidual(network, x));
-    const bands = analyseLevels(image, levelsOf(model));
+    const image = sub(x, unetResidual(network, x, wavelet));
+    const bands = analyseLevels(image, levelsOf(model), wavelet);
     return { image, low: bands.at(-1)!.low, details: bands.map(({ detail }) => detail) };
   };
 }
@@ -152,7 +163,9 @@ export interface CompiledDenoiser {
 }
 
 /**
- * Compiles a model for images of `shape` [n, c, h, w].
+ * Compiles a model for images of `shape` [n, c, h, w]. Where its wavelet is not Haar they are continued by mirroring, so
+ * that opposite borders do not see each other; by `borders: "wrap"` they are left as they are, for callers that see to
+ * their borders themselves.
  * @throws UserError `local/shape` when the channels are not those of the model or an extent is no multiple of 2^J.
  *
  * @example
@@ -163,6 +176,7 @@ export async function compileDenoiser(
   backend: Backend,
   model: LocalModel,
   shape: readonly [n: number, c: number, h: number, w: number],
+  { borders = "mirror" }: { readonly borders?: "mirror" | "wrap" } = {},
 ): Promise<CompiledDenoiser> {
   const [, channels, height, width] = shape;
   const levels = levelsOf(model);
@@ -174,11 +188,18 @@ export async function compileDenoiser(
         `extents that are multiples of ${multiple}. Convert or pad them.`,
     );
   const denoise = traceDenoiser(model);
+  const margin = borders === "wrap" ? 0 : mirrorMargin(model);
   const program = await compile(backend, { inputs: { x: shape } }, ({ x }) => {
-    const { image, low, details } = denoise(x);
-    return { image, low, ...Object.fromEntries(details.map((detail, j) => [`detail${j}`, detail])) } as {
-      readonly [name: string]: Tensor;
-    };
+    const found = denoise(mirrorAround(x, margin));
+    const details = found.details.map((detail, j) => [
+      `detail${j}`,
+      cropAround(detail, margin / 2 ** (j + 1)),
+    ]);
+    return {
+      image: cropAround(found.image, margin),
+      low: cropAround(found.low, margin / multiple),
+      ...Object.fromEntries(details),
+    } as { readonly [name: string]: Tensor };
   });
   return {
     async run(noisy) {

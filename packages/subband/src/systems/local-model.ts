@@ -9,6 +9,7 @@ import { type BandUnetParams, bandUnetConfigOf } from "../nn/band-unet.ts";
 import { type BfCnnConfig, receptiveFieldOf } from "../nn/bf-cnn.ts";
 import { type BfCnnNetwork, checkedConfigOf } from "../nn/bf-cnn-network.ts";
 import { countParameters } from "../nn/layers.ts";
+import { isOrthogonal, orthogonalWavelet, wavelet } from "../wavelet/wavelets.ts";
 
 /** What a network of a model does: denoises the low-pass band (or image), or details beside their low-pass band. */
 export type LocalRole = "low" | "details";
@@ -19,6 +20,8 @@ export type LocalModel = PyramidModel | UnetModel;
 /** One network a band: the low-pass band first, then the details of each level beside the band that is denoised already. */
 export interface PyramidModel {
   readonly kind: "pyramid";
+  /** Name of the orthogonal wavelet; `haar` for a flat model, which has none. */
+  readonly wavelet: string;
   readonly channels: 1 | 3;
   /** Of the low-pass band of the coarsest level, normalised to the range of the image. */
   readonly low: BfCnnNetwork;
@@ -29,6 +32,8 @@ export interface PyramidModel {
 /** One network for the bands of all levels. */
 export interface UnetModel {
   readonly kind: "unet";
+  /** Name of the orthogonal wavelet. */
+  readonly wavelet: string;
   readonly channels: 1 | 3;
   readonly network: BandUnetParams;
 }
@@ -69,9 +74,10 @@ export function roleOf({ inputs, outputs }: BfCnnConfig): { role: LocalRole; cha
 
 /**
  * Puts the networks of a pyramid together.
- * @throws UserError `local/channels` when one has another role or other channels; `nn/bf-cnn`, `nn/not-finite`.
+ * @throws UserError `local/channels` when one has another role or other channels; `nn/bf-cnn`, `nn/not-finite`;
+ * `unknown/wavelet`, `wavelet/biorthogonal`.
  */
-export function localModel(low: BfCnnNetwork, details: readonly BfCnnNetwork[]): PyramidModel {
+export function localModel(low: BfCnnNetwork, details: readonly BfCnnNetwork[], name = "haar"): PyramidModel {
   const { role, channels } = roleOf(checkedConfigOf(low));
   if (role !== "low")
     throw new UserError(
@@ -87,14 +93,19 @@ export function localModel(low: BfCnnNetwork, details: readonly BfCnnNetwork[]):
           `band has ${channels}.`,
       );
   }
-  return { kind: "pyramid", channels, low, details };
+  return {
+    kind: "pyramid",
+    wavelet: details.length === 0 ? "haar" : orthogonalWavelet(name),
+    ...{ channels, low, details },
+  };
 }
 
 /**
  * The model of a U-Net.
- * @throws UserError `nn/band-unet`, `nn/not-finite`; `local/channels` when its images are neither gray nor colour.
+ * @throws UserError `nn/band-unet`, `nn/not-finite`; `local/channels` when its images are neither gray nor colour;
+ * `unknown/wavelet`, `wavelet/biorthogonal`.
  */
-export function unetModel(network: BandUnetParams): UnetModel {
+export function unetModel(network: BandUnetParams, name = "haar"): UnetModel {
   const { channels } = bandUnetConfigOf(network);
   if (channels !== 1 && channels !== 3)
     throw new UserError("local/channels", `a network for images of ${channels} channels. Known: 1, 3.`);
@@ -104,7 +115,7 @@ export function unetModel(network: BandUnetParams): UnetModel {
       "nn/not-finite",
       "weights that are no finite numbers: the training of this network diverged.",
     );
-  return { kind: "unet", channels, network };
+  return { kind: "unet", wavelet: orthogonalWavelet(name), channels, network };
 }
 
 /**
@@ -119,9 +130,30 @@ export function requirePyramid(model: LocalModel, what: string): PyramidModel {
   );
 }
 
+/**
+ * Refuses wavelets other than Haar, for what takes a low-pass band to be means of blocks.
+ * @throws UserError `local/wavelet`; `what` names the use.
+ */
+export function requireHaar(model: LocalModel, what: string): void {
+  if (model.wavelet !== "haar")
+    throw new UserError(
+      "local/wavelet",
+      `${what} takes a model of the Haar wavelet; this one is of ${model.wavelet}. Train one without --wavelet.`,
+    );
+}
+
 /** Levels of the wavelet transform, 0 for a flat model: extents of images are multiples of 2 to this power. */
 export function levelsOf(model: LocalModel): number {
   return model.kind === "unet" ? model.network.levels.length : model.details.length;
+}
+
+/**
+ * How far images are continued by mirroring before they are denoised, a multiple of 2^levels, so that pixels do not see
+ * the opposite border through the transform: 0 for Haar, whose blocks see none.
+ */
+export function mirrorMargin(model: LocalModel): number {
+  if (model.wavelet === "haar") return 0;
+  return wavelet(model.wavelet).decLo.length * 2 ** levelsOf(model);
 }
 
 /** The networks of a pyramid, from the low-pass band to the finest details. */
@@ -150,7 +182,8 @@ export function storeModel(model: LocalModel, metadata: Readonly<Record<string, 
 
 /**
  * The model that {@link storeModel} stored.
- * @throws UserError `local/format` when these are other tensors; `nn/bf-cnn`, `nn/not-finite`, `local/channels`.
+ * @throws UserError `local/format` when these are other tensors, or bands of a wavelet that is not known; `nn/bf-cnn`,
+ * `nn/not-finite`, `local/channels`.
  */
 export function restoreModel({ tensors, metadata }: StoredModel): LocalModel {
   if (metadata["format"] !== FORMAT)
@@ -160,8 +193,9 @@ export function restoreModel({ tensors, metadata }: StoredModel): LocalModel {
         ? `format ${JSON.stringify(metadata["format"])} is of a newer version of subband. Update it.`
         : "not a local model. Make one with subband import.",
     );
+  const name = storedWavelet(metadata["architecture"]);
   const left = new Map(tensors);
-  const model = left.has("unet.exit") ? unetModel(takeUnet(left, "unet")) : takePyramid(left);
+  const model = left.has("unet.exit") ? unetModel(takeUnet(left, "unet"), name) : takePyramid(left, name);
   const [stranger] = left.keys();
   if (stranger !== undefined || metadata["architecture"] !== architectureOf(model))
     throw new UserError(
@@ -173,13 +207,23 @@ export function restoreModel({ tensors, metadata }: StoredModel): LocalModel {
 
 type Arrays = Map<string, NdArray>;
 
+/** The wavelet in the text of an architecture; what else is in there is compared as a whole. */
+function storedWavelet(architecture: string | undefined): string {
+  const [, name] = /"wavelet":"([^"]*)"/.exec(architecture ?? "") ?? [];
+  if (name === undefined || isOrthogonal(name)) return name ?? "haar";
+  throw new UserError(
+    "local/format",
+    `a model of the wavelet ${JSON.stringify(name)}, which is not known here as an orthogonal one. Update subband.`,
+  );
+}
+
 /** Takes the pyramid's tensors out of `left`. */
-function takePyramid(left: Arrays): PyramidModel {
+function takePyramid(left: Arrays, name: string): PyramidModel {
   const low = takeBfCnn(left, "low");
   const details: BfCnnNetwork[] = [];
   while (left.has(`details.${details.length}.params.weights.0`))
     details.push(takeBfCnn(left, `details.${details.length}`));
-  return localModel(low, details);
+  return localModel(low, details, name);
 }
 
 /** Takes the tensors under `prefix` out of `left`, as a bias-free CNN; its shapes are not looked at. */
@@ -234,7 +278,7 @@ function take(left: Arrays, name: string): NdArray {
 function architectureOf(model: LocalModel): string {
   if (model.kind === "unet") {
     const { channels, ...network } = bandUnetConfigOf(model.network);
-    return JSON.stringify({ system: "local-unet", wavelet: "haar", channels, ...network });
+    return JSON.stringify({ system: "local-unet", wavelet: model.wavelet, channels, ...network });
   }
   const networks = summarise(model).map(({ role, level, inputs, outputs, width, kernels }) => ({
     role,
@@ -244,5 +288,5 @@ function architectureOf(model: LocalModel): string {
     width,
     kernels,
   }));
-  return JSON.stringify({ system: "local", wavelet: "haar", channels: model.channels, networks });
+  return JSON.stringify({ system: "local", wavelet: model.wavelet, channels: model.channels, networks });
 }

@@ -5,7 +5,7 @@
 import { type Backend, UserError } from "onnxgrad";
 import type { DetailScale } from "../diffusion/ascent/multi-scale.ts";
 import type { Residual } from "../diffusion/ascent/residual.ts";
-import { joinMeans } from "../wavelet/haar-means.ts";
+import { synthesiseMeans } from "../wavelet/mean-bands.ts";
 import { planes } from "../wavelet/planes.ts";
 import { compileDenoiser, compileResidual, conditionalResidual } from "./local-denoiser.ts";
 import { levelsOf, type LocalModel } from "./local-model.ts";
@@ -86,10 +86,13 @@ export async function compileLocalSampler(
     return {
       residual: (band) => conditionalResidual(residual, band, batch),
       inverse: (band, coefficients) =>
-        joinMeans({
-          low: planes(band, [batch, channels, ...extents]),
-          details: planes(coefficients, [batch, 3 * channels, ...extents]),
-        }).data,
+        synthesiseMeans(
+          {
+            low: planes(band, [batch, channels, ...extents]),
+            details: planes(coefficients, [batch, 3 * channels, ...extents]),
+          },
+          model.wavelet,
+        ).data,
     };
   });
   return {

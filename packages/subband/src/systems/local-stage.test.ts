@@ -17,6 +17,7 @@ const flat: LocalStageOptions = {
   image,
   role: "low",
   level: 0,
+  wavelet: "haar",
   batch: BATCH,
   lr: 3e-3,
   noiseSteps: 255,

@@ -41,8 +41,10 @@ export interface LocalStageOptions {
   /** Of the training images. */
   readonly image: ImageShape;
   readonly role: LocalRole;
-  /** Haar analyses down to the band; for details at least 1. */
+  /** Wavelet analyses down to the band; for details at least 1. */
   readonly level: number;
+  /** Name of the orthogonal wavelet. */
+  readonly wavelet: string;
   readonly batch: number;
   readonly lr: number;
   readonly noiseSteps: number;
@@ -85,7 +87,7 @@ interface BlindInputs {
 
 /** A {@link Stage} that trains one network. */
 export function localStage(options: LocalStageOptions): Stage {
-  const { name, share, network, image, role, level, batch, lr, rescale } = options;
+  const { name, share, network, image, role, level, wavelet, batch, lr, rescale } = options;
   invariant(role === "low" || level >= 1, `details of level ${level}`);
   const augments = role === "details" && options.augmentConditions;
   const bandShape = (n: number, bands: number) => [
@@ -107,7 +109,7 @@ export function localStage(options: LocalStageOptions): Stage {
   const loss = (feed: BlindInputs, { params, statistics }: Traced<LocalState>, phase: Phase) => {
     const each = (values: Tensor) => reshape(values, [values.size, 1, 1, 1]);
     const x = mul(add(feed.pixels, 1), 0.5);
-    const bands = analyseLevels(x, level).at(-1);
+    const bands = analyseLevels(x, level, wavelet).at(-1);
     const band = role === "details" ? bands!.detail : (bands?.low ?? x);
     const clean = feed.intensity === undefined ? band : mul(band, each(feed.intensity));
     const noise = mul(feed.noise, each(feed.sigma));

@@ -2,6 +2,7 @@
  * @module Configuration of our local denoiser, one U-Net over the wavelet bands of all levels. Plain data,
  * resolved from the size of the images; a run directory keeps it whole.
  */
+import { orthogonalWavelet } from "../wavelet/wavelets.ts";
 
 /** Resolved configuration of a wavelet U-Net denoiser. */
 export interface LocalUnetConfig {
@@ -9,8 +10,10 @@ export interface LocalUnetConfig {
   /** Pixels of the training images; multiples of 2^levels. */
   readonly height: number;
   readonly width: number;
-  /** Haar analyses, each with a level of the network. */
+  /** Wavelet analyses, each with a level of the network. */
   readonly levels: number;
+  /** Name of the orthogonal wavelet. */
+  readonly wavelet: string;
   /** Feature channels of each level, the finest first. */
   readonly widths: readonly number[];
   /** Residual blocks of each level, on the way down and on the way up. */
@@ -33,6 +36,7 @@ export interface LocalUnetShape {
   readonly height: number;
   readonly width: number;
   readonly levels?: number | undefined;
+  readonly wavelet?: string | undefined;
   /** Feature channels of the finest level. */
   readonly baseWidth?: number | undefined;
   readonly batch?: number | undefined;
@@ -47,7 +51,7 @@ const DECODER = [1, 2, 2, 2];
 /** Levels unless asked otherwise. */
 export const UNET_LEVELS = 4;
 
-/** Fills in all defaults. */
+/** Fills in all defaults. @throws UserError `unknown/wavelet`, `wavelet/biorthogonal`. */
 export function resolveLocalUnetConfig(shape: LocalUnetShape): LocalUnetConfig {
   const { channels, height, width, levels = UNET_LEVELS, baseWidth = 64 } = shape;
   const each = (values: readonly number[]) =>
@@ -57,6 +61,7 @@ export function resolveLocalUnetConfig(shape: LocalUnetShape): LocalUnetConfig {
     height,
     width,
     levels,
+    wavelet: orthogonalWavelet(shape.wavelet ?? "haar"),
     widths: each(WIDTHS).map((factor) => Math.round(factor * baseWidth)),
     encoder: each(ENCODER),
     // What the coarsest level finds need not be brought up to it.

@@ -63,7 +63,7 @@ const LEAST_ERROR = 1e-9;
 
 /** The only {@link Stage}. */
 function unetStage(config: LocalUnetConfig): Stage {
-  const { channels, height, width, batch, lr, emaDecay, sigmaMin, sigmaMax } = config;
+  const { channels, height, width, batch, lr, emaDecay, sigmaMin, sigmaMax, wavelet } = config;
   const shape = (n: number) => [n, channels, height, width];
   const inputs = (n: number) => ({ pixels: shape(n), noise: shape(n), sigma: [n] });
   const draw = logUniformLevels(sigmaMin, sigmaMax);
@@ -75,7 +75,7 @@ function unetStage(config: LocalUnetConfig): Stage {
   const loss = (feed: BlindInputs, params: Traced<UnetState>["params"]) => {
     const noise = mul(feed.noise, reshape(feed.sigma, [feed.sigma.size, 1, 1, 1]));
     const noisy = add(mul(add(feed.pixels, 1), 0.5), noise);
-    const error = mean(square(sub(unetResidual(params, noisy), noise)), [1, 2, 3]); // [n]
+    const error = mean(square(sub(unetResidual(params, noisy, wavelet), noise)), [1, 2, 3]); // [n]
     const psnr = decibels(add(error, LEAST_ERROR));
     return { loss: mean(sub(decibels(square(feed.sigma)), psnr)), psnr: mean(psnr) };
   };
@@ -137,13 +137,13 @@ function unetStage(config: LocalUnetConfig): Stage {
 }
 
 /** The averaged network of a checkpoint. @throws UserError `local/format`, `nn/band-unet`, `nn/not-finite`. */
-function modelOf(checkpoint: ReadonlyMap<string, NamedArray>): UnetModel {
-  return unetModel(takeUnet(new Map(checkpoint), `${STAGE}.average`));
+function modelOf(wavelet: string, checkpoint: ReadonlyMap<string, NamedArray>): UnetModel {
+  return unetModel(takeUnet(new Map(checkpoint), `${STAGE}.average`), wavelet);
 }
 
 /** The system of a configuration. */
 export function localUnet(config: LocalUnetConfig): DenoisingSystem {
-  const { channels, height, width, levels } = config;
+  const { channels, height, width, levels, wavelet } = config;
   return {
     image: { channels, height, width },
     levels,
@@ -156,10 +156,10 @@ export function localUnet(config: LocalUnetConfig): DenoisingSystem {
           name: STAGE,
           parameters: params.data.length,
           runs: "once",
-          outputs: [unetResidual(traceInputs(params), x)],
+          outputs: [unetResidual(traceInputs(params), x, wavelet)],
         },
       ];
     },
-    model: modelOf,
+    model: (checkpoint) => modelOf(wavelet, checkpoint),
   };
 }

@@ -72,12 +72,12 @@ function networks(config: LocalConfig): readonly NetworkUse[] {
 function modelOf(config: LocalConfig, checkpoint: ReadonlyMap<string, NamedArray>): PyramidModel {
   const left = new Map(checkpoint);
   const [low, ...details] = members(config).map(({ name }) => takeBfCnn(left, name));
-  return localModel(low!, details.reverse());
+  return localModel(low!, details.reverse(), config.wavelet);
 }
 
 /** The system of a configuration. */
 export function local(config: LocalConfig): DenoisingSystem {
-  const { channels, height, width, levels, batch, lr, augmentConditions, edmLow } = config;
+  const { channels, height, width, levels, wavelet, batch, lr, augmentConditions, edmLow } = config;
   const image = { channels, height, width };
   const shape = { ...image, levels };
   const uses = networks(config);
@@ -92,6 +92,7 @@ export function local(config: LocalConfig): DenoisingSystem {
           ...member,
           share: ((1 - (edmLow?.share ?? 0)) * uses[i]!.parameters) / parameters,
           image,
+          wavelet,
           batch,
           lr,
           rescale: member.role === "low",

@@ -16,7 +16,7 @@ export function resumedConfig(
   { config, seed }: Pick<RunRecord<RunConfig>, "config" | "seed">,
 ): RunConfig {
   const { model, data } = config;
-  const { batch, lr, baseWidth, receptiveField, augmentConditions, edmLow } = chosenOptions(config);
+  const { batch, lr, baseWidth, receptiveField, augmentConditions, edmLow, wavelet } = chosenOptions(config);
   const size = (of: { readonly height: number; readonly width: number } | undefined) =>
     of && `${of.width}x${of.height}`;
   const compared: readonly (readonly [option: string, asked: unknown, has: unknown])[] = [
@@ -30,6 +30,7 @@ export function resumedConfig(
     ["--rf", request.receptiveField, receptiveField ?? "none"],
     ["--augment-conditions", request.augmentConditions, augmentConditions ?? "none"],
     ["--edm-low", request.edmLow, edmLow ?? "none"],
+    ["--wavelet", request.wavelet, wavelet ?? "none"],
     ["--seed", request.seed, seed],
     ["--patches", request.patches, data.patches ?? "whole pictures"],
     ["--limit", request.limit, data.limit ?? "all images"],

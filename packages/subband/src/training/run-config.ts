@@ -29,6 +29,7 @@ import {
   type WmgmFaithfulConfig,
 } from "../systems/wmgm-faithful-config.ts";
 import { measureLowRange } from "../systems/wmgm-faithful-low.ts";
+import { isOrthogonal, orthogonalWavelet } from "../wavelet/wavelets.ts";
 
 /** What is known of the data of a run. */
 export interface RunData {
@@ -179,9 +180,16 @@ const Image = {
   width: Count,
 };
 
+/** Runs begun before there was a choice are of Haar. */
+const Wavelet = z
+  .string()
+  .refine(isOrthogonal, "not an orthogonal wavelet that is known here: update subband")
+  .default("haar");
+
 const Local = z.strictObject({
   ...Image,
   levels: z.int().min(0).max(8),
+  wavelet: Wavelet,
   receptiveField: Count,
   features: Count,
   batch: Count,
@@ -201,6 +209,7 @@ const Local = z.strictObject({
 const LocalUnet = z.strictObject({
   ...Image,
   levels: z.int().min(1).max(8),
+  wavelet: Wavelet,
   widths: z.array(Count).min(1),
   encoder: z.array(z.int().nonnegative()),
   decoder: z.array(z.int().nonnegative()),
@@ -250,10 +259,12 @@ export interface ModelOptions {
   readonly augmentConditions?: boolean | undefined;
   /** Of preset `local`: a diffusion of the low-pass band, for sampling; see `LocalConfig`. */
   readonly edmLow?: boolean | undefined;
+  /** Of the local denoisers: name of their orthogonal wavelet; default `haar`. */
+  readonly wavelet?: string | undefined;
 }
 
 /** Options that only some presets have. */
-type OwnOption = "receptiveField" | "augmentConditions" | "edmLow";
+type OwnOption = "receptiveField" | "augmentConditions" | "edmLow" | "wavelet";
 
 /** A system that can be trained by name. */
 interface Preset<Model> {
@@ -350,13 +361,14 @@ export const presets: { readonly [Name in PresetName]: PresetOf<Name> } = {
   },
   local: {
     summary: "local denoisers of the wavelet bands as published, or of images (--levels 0)",
-    own: ["receptiveField", "augmentConditions", "edmLow"],
+    own: ["receptiveField", "augmentConditions", "edmLow", "wavelet"],
     resolve({ baseWidth: features, edmLow, ...options }, dataset) {
       const { channels, height, width, count } = dataset;
       const levels = options.levels ?? defaultLocalLevels(dataset);
       requireMultiple(height, width, levels);
       const shape = { channels, height, width, levels };
-      const measured = { ...shape, count: Math.min(count, SCALING_IMAGES) };
+      const wavelet = orthogonalWavelet(options.wavelet ?? "haar");
+      const measured = { ...shape, wavelet, count: Math.min(count, SCALING_IMAGES) };
       return resolveLocalConfig(
         {
           ...options,
@@ -367,19 +379,20 @@ export const presets: { readonly [Name in PresetName]: PresetOf<Name> } = {
         greatestDetails(measured, reader(dataset)),
       );
     },
-    chosen: ({ batch, lr, features, receptiveField, augmentConditions, edmLow }) => ({
+    chosen: ({ batch, lr, features, receptiveField, augmentConditions, edmLow, wavelet }) => ({
       batch,
       lr,
       baseWidth: features,
       receptiveField,
       augmentConditions,
       edmLow: edmLow !== undefined,
+      wavelet,
     }),
     denoiser: local,
   },
   "local-unet": {
     summary: "one denoiser of all wavelet bands, fine to coarse and back",
-    own: [],
+    own: ["wavelet"],
     resolve(options, { channels, height, width }) {
       const levels = options.levels ?? UNET_LEVELS;
       if (levels === 0)
@@ -390,7 +403,7 @@ export const presets: { readonly [Name in PresetName]: PresetOf<Name> } = {
       requireMultiple(height, width, levels);
       return resolveLocalUnetConfig({ ...options, channels, height, width, levels });
     },
-    chosen: ({ batch, lr, widths }) => ({ batch, lr, baseWidth: widths[0]! }),
+    chosen: ({ batch, lr, widths, wavelet }) => ({ batch, lr, baseWidth: widths[0]!, wavelet }),
     denoiser: localUnet,
   },
 };
@@ -403,6 +416,7 @@ const FLAGS: Readonly<Record<OwnOption, string>> = {
   receptiveField: "--rf",
   augmentConditions: "--augment-conditions",
   edmLow: "--edm-low",
+  wavelet: "--wavelet",
 };
 
 /**
@@ -415,9 +429,14 @@ export function resolveModel(name: PresetName, options: ModelOptions, dataset: I
     if (options[option] !== undefined && !preset.own.includes(option))
       throw new UserError(
         "config/option",
-        `${FLAGS[option]}: preset ${name} has no such option. It belongs to --preset local.`,
+        `${FLAGS[option]}: preset ${name} has no such option. It belongs to --preset ${ownersOf(option)}.`,
       );
   return preset.resolve(options, dataset);
+}
+
+function ownersOf(option: OwnOption): string {
+  const owners = Object.entries(presets).filter(([, { own }]) => own.includes(option));
+  return owners.map(([name]) => name).join(" and ");
 }
 
 /** The preset called `name`. @throws UserError `unknown/preset` with a suggestion. */

@@ -40,6 +40,7 @@ export interface TrainRequest {
   readonly receptiveField?: number | undefined;
   readonly augmentConditions?: boolean | undefined;
   readonly edmLow?: boolean | undefined;
+  readonly wavelet?: string | undefined;
   readonly seed?: number | undefined;
   readonly flip?: boolean | undefined;
   /** Use the first so many images only. */
@@ -112,11 +113,12 @@ export function resolveRunConfig(request: TrainRequest, dataset: Dataset): RunCo
     receptiveField,
     augmentConditions,
     edmLow,
+    wavelet,
     preset = "wmgm",
   } = request;
   const heldOut = heldOutCount(dataset.count);
   const { training } = splitDataset(dataset, heldOut);
-  const options = { levels, batch, lr, baseWidth, receptiveField, augmentConditions, edmLow };
+  const options = { levels, batch, lr, baseWidth, receptiveField, augmentConditions, edmLow, wavelet };
   const model = resolveModel(preset, options, training);
   return RunConfig.parse({
     preset,
