@@ -41,6 +41,9 @@ export const maxPool2dOp: OpDefinition<PoolAttrs> = defineOp<PoolAttrs>({
   },
   // Each window gives its gradient to the first element that reaches its maximum, in row-major order.
   vjp({ grad, inputs: [x], outputs: [y], attrs }) {
+    const { kernel, stride } = attrs;
+    const tiles = stride === kernel && x!.shape[2]! % kernel === 0 && x!.shape[3]! % kernel === 0;
+    if (tiles) return [mul(upsampleNearest2d(grad, kernel), firstMaxima(x!, y!, kernel))];
     let open: Tensor | undefined;
     let total: Tensor | undefined;
     for (let i = 0; i < attrs.kernel; i++)
@@ -71,6 +74,20 @@ export const maxPool2dOp: OpDefinition<PoolAttrs> = defineOp<PoolAttrs>({
     return [{ shape: out!.shape, data }];
   },
 });
+
+/**
+ * 1 at the first element, in row-major order, of each kernel x kernel block of `x` that is its maximum in `y`, else 0.
+ * All of it runs over whole images; slices of every kernel-th pixel would be copied one by one.
+ */
+function firstMaxima(x: Tensor, y: Tensor, kernel: number): Tensor {
+  const [, , h, w] = x.shape as [number, number, number, number];
+  const rank = Float32Array.from(
+    { length: h * w },
+    (_, at) => kernel ** 2 - (Math.floor(at / w) % kernel) * kernel - (at % kernel),
+  );
+  const hits = mul(cast(equal(x, upsampleNearest2d(y, kernel)), "float32"), constant(rank, [1, 1, h, w]));
+  return cast(equal(hits, upsampleNearest2d(maxPool2d(hits, kernel), kernel)), "float32");
+}
 
 /**
  * Max pooling with a square window and no padding (stride = window by default); ties give the gradient to the first.

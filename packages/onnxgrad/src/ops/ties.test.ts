@@ -23,6 +23,8 @@ describe("where a function has a kink, its gradient is the documented choice:", 
   test("max pooling gives it to the first in row-major order", () => {
     const pool = (x: Tensor) => maxPool2d(reshape(x, [1, 1, 2, 4]), 2);
     expect(slope(pool, [0, 5, 7, 7, 5, 5, 7, 7])).toEqual([0, 1, 1, 0, 0, 0, 0, 0]);
+    const overlapping = (x: Tensor) => maxPool2d(reshape(x, [1, 1, 2, 4]), 2, 1);
+    expect(slope(overlapping, [0, 5, 7, 7, 5, 5, 7, 7])).toEqual([0, 1, 2, 0, 0, 0, 0, 0]);
   });
   test("maximum and minimum give half to each side, so clamp passes half at its ends", () => {
     expect(slope((x) => maximum(x, 1), [0, 1, 2])).toEqual([0, 0.5, 1]);
