@@ -104,7 +104,7 @@ export function analyseLevels(x: Tensor, levels: number, wavelet: string): Noisy
 
 /**
  * The noise in x [n, c, h, w] by a U-Net over its bands, which sees them in units of the noise and without brightness:
- * f(a x + b) = a f(x) for a > 0. No coefficient of the finest bands is more than 4 deviations of the noise.
+ * f(a x + b) = a f(x) for a > 0. No coefficient of the finest bands is more than 8 deviations of the noise.
  * @throws GraphError when an extent is no multiple of 2^J.
  */
 export function unetResidual(network: Params<BandUnetParams>, x: Tensor, wavelet: string): Tensor {
