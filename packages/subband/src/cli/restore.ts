@@ -9,6 +9,7 @@ import type { Similarity } from "../restoration/compare-pictures.ts";
 import type { Picture } from "../restoration/picture.ts";
 import type { RestorationJob } from "../restoration/restoration-jobs.ts";
 import type { OnShare, TiledDenoiser } from "../restoration/tiled-denoiser.ts";
+import type { LoadedModel } from "../training/model-file.ts";
 import type { Context } from "./context.ts";
 import { formatCount, formatDuration, formatValue } from "./format.ts";
 import { emit, formatTable, note } from "./output.ts";
@@ -41,7 +42,12 @@ export interface Restoration {
   readonly verb: string;
   /** Of default outputs: `denoised`. */
   readonly suffix: string;
-  restore(picture: Picture, denoiser: TiledDenoiser, onShare: OnShare): Promise<Restored>;
+  restore(
+    picture: Picture,
+    denoiser: TiledDenoiser,
+    onShare: OnShare,
+    loaded: LoadedModel,
+  ): Promise<Restored>;
 }
 
 /** Adds the options that all commands take. */
@@ -83,8 +89,8 @@ export async function restoreAll(
   const { tiledDenoiser } = await import("../restoration/tiled-denoiser.ts");
   const { out, compare: reference, force } = flags;
   const jobs = await restorationJobs({ input, out, suffix: restoration.suffix, reference, force });
-  const { model, file } = openModel(flags.model);
-  const denoiser = tiledDenoiser(node(), model);
+  const loaded = openModel(flags.model);
+  const denoiser = tiledDenoiser(node(), loaded.model);
   const progress = createProgress(context);
   const results: Record<string, unknown>[] = [];
   const failed: { readonly input: string; readonly error: string }[] = [];
@@ -92,7 +98,16 @@ export async function restoreAll(
   try {
     for (const [i, job] of jobs.entries()) {
       try {
-        const result = await restoreOne(context, job, restoration, denoiser, progress, i, jobs.length);
+        const result = await restoreOne(
+          context,
+          job,
+          restoration,
+          denoiser,
+          loaded,
+          progress,
+          i,
+          jobs.length,
+        );
         results.push(result.json);
         lines.push(...(jobs.length === 1 ? result.lines : [result.line]));
       } catch (error) {
@@ -115,7 +130,7 @@ export async function restoreAll(
       : [`${formatCount(results.length)} of ${formatCount(jobs.length)} pictures written.`];
   emit(context, {
     lines: [...lines, ...summary],
-    json: { model: file, pictures: results, failed },
+    json: { model: loaded.file, pictures: results, failed },
   });
 }
 
@@ -125,6 +140,7 @@ async function restoreOne(
   job: RestorationJob,
   restoration: Restoration,
   denoiser: TiledDenoiser,
+  loaded: LoadedModel,
   progress: Progress,
   index: number,
   total: number,
@@ -142,7 +158,7 @@ async function restoreOne(
   for (const line of picture.notes) progress.note(`note: ${line}`);
   const begun = performance.now();
   const { signal } = context;
-  const found = await restoration.restore(picture, denoiser, async (share) => {
+  const onShare: OnShare = async (share) => {
     progress.update({
       label: restoration.verb,
       done: index + share,
@@ -153,7 +169,8 @@ async function restoreOne(
     await new Promise(setImmediate); // lets a signal in
     if (signal.aborted)
       throw new UserError("restoration/stopped", `stopped; "${job.output}" was not written.`);
-  });
+  };
+  const found = await restoration.restore(picture, denoiser, onShare, loaded);
   const seconds = (performance.now() - begun) / 1000;
   const { picture: result, before = picture, extra = [] } = found;
   mkdirSync(dirname(job.output), { recursive: true });

@@ -170,6 +170,21 @@ test("wrong requests are refused in one line, and nothing is written", async () 
       "--samples of 2 or more",
     ],
     [1, ["upscale", at("photos"), "--factor", "2", "--uncertainty", at("m.png")], "Give it a picture."],
+    [
+      1,
+      ["upscale", gray, "--factor", "2", "--method", "conditional"],
+      "this one has 0. Take --method measured",
+    ],
+    [
+      1,
+      ["upscale", gray, "--factor", "2", "--method", "conditional", "--sigma", "0.1"],
+      "takes the picture as it is",
+    ],
+    [
+      2,
+      ["upscale", gray, "--factor", "2", "--method", "bicubic"],
+      "Allowed choices are measured, conditional",
+    ],
     [1, ["upscale", gray, "--factor", "2", "--uncertainty", at("m.bmp")], 'unknown extension ".bmp"'],
     [1, ["inpaint", gray, "--mask", at("gone.png")], "no such picture"],
     [1, ["inpaint", gray, "--mask", at("broken.png")], "not a picture, or a broken one"],

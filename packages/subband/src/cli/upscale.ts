@@ -1,5 +1,5 @@
 /** @module `subband upscale`: enlarges pictures, with a local model as what pictures look like. */
-import { type Command, InvalidArgumentError } from "commander";
+import { type Command, InvalidArgumentError, Option } from "commander";
 import type { Context } from "./context.ts";
 import { addExamples } from "./options.ts";
 import { restoreAll } from "./restore.ts";
@@ -15,7 +15,12 @@ import {
 /** Options of the command. */
 interface UpscaleFlags extends SamplingFlags {
   readonly factor: number;
+  readonly method: Method;
 }
+
+/** Sampling under the picture as a measurement, or scale by scale with the picture as low-pass band. */
+type Method = "measured" | "conditional";
+const METHODS: readonly Method[] = ["measured", "conditional"];
 
 /** Adds the command. */
 export function register(program: Command, context: Context): void {
@@ -24,10 +29,19 @@ export function register(program: Command, context: Context): void {
     0,
   )
     .requiredOption("--factor <n>", "2, 4 or 8", parseFactor)
+    .addOption(
+      new Option(
+        "--method <name>",
+        "measured: block means stay the picture's; conditional: details drawn level by level, by a model of preset local",
+      )
+        .choices(METHODS)
+        .default("measured"),
+    )
     .action(async (input: string, flags: UpscaleFlags) => upscale(context, input, flags));
   addExamples(command, [
     "subband upscale small.png --factor 4 --out large.png",
     "subband upscale small.png --factor 2 --samples 8 --uncertainty map.png",
+    "subband upscale small.png --factor 4 --method conditional --model runs/local",
   ]);
 }
 
@@ -39,6 +53,7 @@ function parseFactor(text: string): number {
 async function upscale(context: Context, input: string, flags: UpscaleFlags): Promise<void> {
   const { upscalePicture } = await import("../restoration/upscale-picture.ts");
   await checkSampling(input, flags);
+  if (flags.method === "conditional") return upscaleByDetails(context, input, flags);
   await restoreAll(context, input, flags, {
     verb: "upscale",
     suffix: `${flags.factor}x`,
@@ -47,6 +62,29 @@ async function upscale(context: Context, input: string, flags: UpscaleFlags): Pr
       const options = posteriorOptions(flags, onShare);
       const found = await upscalePicture(denoiser, picture, flags.factor, sigma, options);
       return { ...(await sampledResult(flags, sigma, found.picture, found.deviation)), before: found.cubic };
+    },
+  });
+}
+
+/** By the details' networks of a pyramid. */
+async function upscaleByDetails(context: Context, input: string, flags: UpscaleFlags): Promise<void> {
+  const { UserError } = await import("onnxgrad");
+  const { node } = await import("onnxgrad/node");
+  const { upscaleConditional } = await import("../restoration/upscale-conditional.ts");
+  if (flags.sigma !== 0)
+    throw new UserError(
+      "restoration/method",
+      "--sigma: --method conditional takes the picture as it is. Denoise it first (subband denoise), or leave --method out.",
+    );
+  await restoreAll(context, input, flags, {
+    verb: "upscale",
+    suffix: `${flags.factor}x`,
+    async restore(picture, _, onShare, { model, run }) {
+      const options = { ...posteriorOptions(flags, onShare), detailNoise: run?.detailNoise };
+      const found = await upscaleConditional(node(), model, picture, flags.factor, options);
+      const result = await sampledResult(flags, 0, found.picture, found.deviation);
+      const { method } = flags;
+      return { ...result, json: { ...result.json, method }, before: found.cubic };
     },
   });
 }

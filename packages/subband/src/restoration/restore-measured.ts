@@ -41,20 +41,43 @@ export async function restoreMeasured(
   { height, width, data }: Measured,
   options: PosteriorOptions,
 ): Promise<MeasuredResult> {
-  const view = viewOf(picture, denoiser.model.channels);
+  const { channels } = denoiser.model;
+  const residual = tiledResidual(denoiser, [channels, height, width]);
+  return sampleView(picture, channels, { height, width }, options, (image, given, gain, own) =>
+    samplePosterior(residual, data([channels, height, width], given, gain), image, own),
+  );
+}
+
+/**
+ * Samples one image of a view from its values [channels, h, w] in the picture; `gain` is that of its noise, `options` are
+ * those of the picture with its own share of the progress.
+ */
+export type SampleImage = (
+  image: number,
+  given: Float32Array,
+  gain: number,
+  options: PosteriorOptions,
+) => Promise<Posterior>;
+
+/** Samples every image of the view of a picture for a model of that many channels, each to `height` x `width`. */
+export async function sampleView(
+  picture: Picture,
+  modelChannels: 1 | 3,
+  { height, width }: Pick<Measured, "height" | "width">,
+  options: PosteriorOptions,
+  sampleImage: SampleImage,
+): Promise<MeasuredResult> {
+  const view = viewOf(picture, modelChannels);
   const source = pictureSource(picture, view);
   const { images, channels } = source;
-  const extents = [channels, height, width] as const;
   const size = channels * height * width;
   const values = new Float32Array(images * size);
   const variance = new Float32Array(height * width);
-  const residual = tiledResidual(denoiser, extents);
   const { onShare } = options;
   for (let image = 0; image < images; image++) {
     const given = new Float32Array(channels * source.height * source.width);
     source.read(image, 0, 0, source.height, source.width, given);
-    const known = data(extents, given, noiseGains(view)[image]!);
-    const found = await samplePosterior(residual, known, image, {
+    const found = await sampleImage(image, given, noiseGains(view)[image]!, {
       ...options,
       onShare: onShare && ((share) => onShare((image + share) / images)),
     });

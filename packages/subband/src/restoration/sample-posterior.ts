@@ -63,17 +63,11 @@ export async function samplePosterior(
 ): Promise<Posterior> {
   const { seed, samples, onShare } = options;
   const { size } = data.measurement;
-  if (size > MOST_VALUES)
-    throw new UserError(
-      "restoration/too-large",
-      `too large to sample: ${(size / 1e6).toFixed(0)} megapixels, the most is ${MOST_VALUES / 1e6}. Cut the picture ` +
-        `into pieces.`,
-    );
+  const atOnce = samplesAtOnce(size, samples);
   const constrained = constrainedResidual(residual, data);
   const moments = sampleMoments(size);
   const sigmas = edmSchedule({ sigmaMax: SIGMA_MAX, sigmaMin: SIGMA_MIN }).sigmas(STEPS);
   const level = constantOf(data);
-  const atOnce = Math.max(1, Math.min(samples, Math.floor(VALUES_AT_ONCE / size)));
   for (let first = 0; first < samples; first += atOnce) {
     const images = { seed, first, count: Math.min(atOnce, samples - first), run: `plane-${plane}` };
     const fresh = stepNoise<Float32Array>(images);
@@ -89,6 +83,20 @@ export async function samplePosterior(
     moments.add(x);
   }
   return { mean: moments.mean(), ...(samples > 1 && { deviation: moments.std() }) };
+}
+
+/**
+ * How many of `samples` images of `size` values are drawn together.
+ * @throws UserError `restoration/too-large` for images that would not fit in memory.
+ */
+export function samplesAtOnce(size: number, samples: number): number {
+  if (size > MOST_VALUES)
+    throw new UserError(
+      "restoration/too-large",
+      `too large to sample: ${(size / 1e6).toFixed(0)} megapixels, the most is ${MOST_VALUES / 1e6}. Cut the picture ` +
+        `into pieces.`,
+    );
+  return Math.max(1, Math.min(samples, Math.floor(VALUES_AT_ONCE / size)));
 }
 
 /** The constant image that agrees best with the data. */

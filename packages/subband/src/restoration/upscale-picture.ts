@@ -30,8 +30,7 @@ export async function upscalePicture(
   sigma: number,
   options: PosteriorOptions,
 ): Promise<Upscaled> {
-  if (!(FACTORS as readonly number[]).includes(factor))
-    throw new UserError("restoration/factor", `factor: ${factor}. Known: ${FACTORS.join(", ")}.`);
+  requireFactor(factor);
   const [height, width] = [factor * picture.height, factor * picture.width];
   const found = await restoreMeasured(
     denoiser,
@@ -46,12 +45,28 @@ export async function upscalePicture(
     },
     options,
   );
+  return upscaledOf(picture, found, height, width);
+}
+
+/** The picture of a result, its alpha enlarged by cubic interpolation, and all of it so. */
+export async function upscaledOf(
+  picture: Picture,
+  found: MeasuredResult,
+  height: number,
+  width: number,
+): Promise<Upscaled> {
   const cubic = await enlarged(picture, height, width);
   const result = pictureOf(picture, found, height, width);
   if (picture.alpha)
     for (let i = picture.colours; i < result.samples.length; i += strideOf(picture))
       result.samples[i] = cubic.samples[i]!;
   return { picture: result, cubic, ...(found.deviation !== undefined && { deviation: found.deviation }) };
+}
+
+/** @throws UserError `restoration/factor`. */
+export function requireFactor(factor: number): void {
+  if (!(FACTORS as readonly number[]).includes(factor))
+    throw new UserError("restoration/factor", `factor: ${factor}. Known: ${FACTORS.join(", ")}.`);
 }
 
 /** By cubic interpolation, each channel for itself, so that hidden colours stay what they are. */

@@ -81,25 +81,14 @@ export async function compileLocalSampler(
       compileResidual(backend, network, [batch, 4 * channels, height / 2 ** (i + 1), width / 2 ** (i + 1)]),
     ),
   );
-  const scales = networks.map(({ residual }, i): DetailScale => {
-    const extents = [height / 2 ** (i + 1), width / 2 ** (i + 1)];
-    return {
-      residual: (band) => conditionalResidual(residual, band, batch),
-      inverse: (band, coefficients) =>
-        synthesiseMeans(
-          {
-            low: planes(band, [batch, channels, ...extents]),
-            details: planes(coefficients, [batch, 3 * channels, ...extents]),
-          },
-          model.wavelet,
-        ).data,
-    };
-  });
   return {
     batch,
     image: [channels, height, width],
     low,
-    scales: scales.toReversed(),
+    scales: detailScales(
+      networks.map(({ residual }) => residual),
+      { batch, channels, height, width, wavelet: model.wavelet },
+    ),
     lowSize: channels * h * w,
     dispose: async () => {
       await Promise.all([low.dispose(), ...networks.map((network) => network.dispose())]);
@@ -124,4 +113,37 @@ async function blindResidual(
     },
     dispose,
   };
+}
+
+/** What the details are of. */
+export interface DetailShape extends SampleShape {
+  readonly channels: number;
+  /** Name of the orthogonal wavelet. */
+  readonly wavelet: string;
+}
+
+/**
+ * Scales of synthesis, coarsest first, from the conditional networks of the details, finest first, for images of which
+ * the finest have these extents.
+ */
+export function detailScales(
+  residuals: readonly Residual<Float32Array>[],
+  { batch, channels, height, width, wavelet }: DetailShape,
+): readonly DetailScale[] {
+  return residuals
+    .map((residual, i): DetailScale => {
+      const extents = [height / 2 ** (i + 1), width / 2 ** (i + 1)];
+      return {
+        residual: (low) => conditionalResidual(residual, low, batch),
+        inverse: (low, details) =>
+          synthesiseMeans(
+            {
+              low: planes(low, [batch, channels, ...extents]),
+              details: planes(details, [batch, 3 * channels, ...extents]),
+            },
+            wavelet,
+          ).data,
+      };
+    })
+    .toReversed();
 }

@@ -118,7 +118,7 @@ export async function sampleLocal(
     const wanted = Math.min(sampler.batch, count - start);
     const total = (calls: readonly number[]): number => calls.slice(0, wanted).reduce((a, b) => a + b, 0);
     const tell = (band: number, share: number): void | Promise<void> =>
-      onProgress?.(start + (wanted * (band + Math.min(1, Math.max(0, share)))) / bands);
+      onProgress?.(start + (wanted * (band + share)) / bands);
     const band = await drawLow(images, (share) => tell(0, share));
     const found = await synthesiseDetails(band.x, scales, images, {
       onStep(report) {
@@ -149,8 +149,8 @@ export function scalesFrom(
 }
 
 /** How much of the way to its floor an ascent has made, 0..1, on the scale of ln sigma. */
-function fallen({ sigma }: MultiScaleReport, { sigma0 = 1, sigmaInf = 0.01 }: AscentSettings): number {
-  return Math.log(sigma0 / sigma) / Math.log(sigma0 / sigmaInf);
+export function fallen({ sigma }: MultiScaleReport, { sigma0 = 1, sigmaInf = 0.01 }: AscentSettings): number {
+  return Math.min(1, Math.max(0, Math.log(sigma0 / sigma) / Math.log(sigma0 / sigmaInf)));
 }
 
 /** Algorithm 1, with the constants of the released code; its range is only for bands that get details. */
