@@ -17,10 +17,7 @@ export function modelRows(model: LocalModel, names: readonly string[] = []): [st
   const networks = summarise(model);
   const parameters = networks.reduce((total, network) => total + network.parameters, 0);
   return [
-    [
-      "kind",
-      levels === 0 ? "flat denoiser" : `multi-scale denoiser, ${levels} ${levels === 1 ? "level" : "levels"}`,
-    ],
+    ["kind", levels === 0 ? "flat denoiser" : `multi-scale denoiser, ${levelsText(model, levels)}`],
     imagesRow(model, levels),
     ["parameters", formatCount(parameters)],
     ...networks.map((network, i): [string, string] => [label(network, levels), line(network, names[i])]),
@@ -31,11 +28,16 @@ function unetRows(model: UnetModel, levels: number): [string, string][] {
   const { widths, encoder, decoder } = bandUnetConfigOf(model.network);
   const blocks = `${encoder.join(", ")} down and ${decoder.join(", ")} up`;
   return [
-    ["kind", `wavelet U-Net denoiser, ${levels} ${levels === 1 ? "level" : "levels"}`],
+    ["kind", `wavelet U-Net denoiser, ${levelsText(model, levels)}`],
     imagesRow(model, levels),
     ["parameters", formatCount(countParameters(model.network))],
     ["network", `widths ${widths.join(", ")} from the finest level; residual blocks ${blocks}`],
   ];
+}
+
+/** Haar goes without saying. */
+function levelsText({ wavelet }: LocalModel, levels: number): string {
+  return `${levels} ${levels === 1 ? "level" : "levels"}${wavelet === "haar" ? "" : ` of ${wavelet}`}`;
 }
 
 function imagesRow({ channels }: LocalModel, levels: number): [string, string] {
@@ -48,11 +50,13 @@ export function modelJson(model: LocalModel): Readonly<Record<string, unknown>> 
   if (model.kind === "unet") {
     const { channels, ...network } = bandUnetConfigOf(model.network);
     const parameters = countParameters(model.network);
-    return { kind: "wavelet-unet", channels, levels: levelsOf(model), parameters, network };
+    const { wavelet } = model;
+    return { kind: "wavelet-unet", wavelet, channels, levels: levelsOf(model), parameters, network };
   }
   const networks = summarise(model);
   return {
     kind: model.details.length === 0 ? "flat" : "multi-scale",
+    ...(model.details.length === 0 ? {} : { wavelet: model.wavelet }),
     channels: model.channels,
     levels: model.details.length,
     parameters: networks.reduce((total, network) => total + network.parameters, 0),

@@ -87,6 +87,10 @@ describe("subband train of a denoiser", () => {
       expect(info.out, preset).toMatch(/^config\.model\.wavelet +"db2"$/m);
       const other = await run("train", "--out", out, "--wavelet", "haar");
       expect(other.err).toMatch(/^error: --wavelet: run .* has db2, not haar\./);
+      const stored = join(root, `db2-${preset}-model`);
+      const exported = await run("export", out, "--out", stored);
+      expect(exported.code, exported.err).toBe(0);
+      expect((await run("info", stored)).out).toMatch(/^kind +\S.* denoiser, 1 level of db2$/m);
       const clean = join(root, `${preset}.png`);
       const denoised = await run("denoise", join(root, "pictures", "a.png"), "--model", out, "--out", clean);
       expect(denoised.code, denoised.err).toBe(0);

@@ -51,4 +51,16 @@ describe("mirrored()", () => {
     mirrored(source, 5, 8).read(0, 1, 2, 2, 2, part);
     expect([...part]).toEqual([6, 6, 6, 6]);
   });
+
+  test("continues to above and to the left, too, further than the source is large", () => {
+    const source = arraySource(Float32Array.of(1, 2, 3, 4, 5, 6), [1, 1, 2, 3]);
+    const out = new Float32Array(6 * 9);
+    mirrored(source, 6, 9, 4).read(0, 0, 0, 6, 9, out);
+    const row = [3, 3, 2, 1, 1, 2, 3, 3, 2];
+    const low = row.map((v) => v + 3);
+    expect([...out]).toEqual([row, low, low, row, row, low].flat());
+    const inside = new Float32Array(6);
+    mirrored(source, 6, 9, 4).read(0, 4, 4, 2, 3, inside);
+    expect([...inside]).toEqual([1, 2, 3, 4, 5, 6]);
+  });
 });

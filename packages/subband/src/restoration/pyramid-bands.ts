@@ -6,6 +6,7 @@ import type { PyramidModel } from "../systems/local-model.ts";
 import { joinMeans, splitMeans } from "../wavelet/haar-means.ts";
 import { analyseMeans, synthesiseMeans } from "../wavelet/mean-bands.ts";
 import { planes } from "../wavelet/planes.ts";
+import { wavelet } from "../wavelet/wavelets.ts";
 import { arraySource, type ImageSource } from "./image-source.ts";
 
 /** Takes rows y .. y + rows - 1 of all images: [images, channels, rows, width], reused by the next call. */
@@ -21,8 +22,8 @@ export interface BandLevel {
 }
 
 /** One level of a source of even extents. */
-export function bandLevel(source: ImageSource, { wavelet }: Pick<PyramidModel, "wavelet">): BandLevel {
-  return wavelet === "haar" ? haarLevel(source) : wholeLevel(source, wavelet);
+export function bandLevel(source: ImageSource, model: Pick<PyramidModel, "wavelet">): BandLevel {
+  return model.wavelet === "haar" ? haarLevel(source) : wholeLevel(source, model.wavelet);
 }
 
 /** Rows that are computed at once. */
@@ -48,11 +49,10 @@ function haarMeans(source: ImageSource): ImageSource {
   const { images, channels } = source;
   const [height, width] = [source.height / 2, source.width / 2];
   const out = new Float32Array(images * channels * height * width);
-  for (let y = 0; y < height; y += STRIP) {
-    const rows = Math.min(STRIP, height - y);
+  forStrips(height, (y, rows) => {
     const fine = planes(windowOf(source, 2 * y, 2 * rows), [images, channels, 2 * rows, 2 * width]);
     copyRows(splitMeans(fine).low.data, y, rows, out, images * channels, height, width);
-  }
+  });
   return arraySource(out, [images, channels, height, width]);
 }
 
@@ -72,65 +72,87 @@ function haarDetails(finer: ImageSource): ImageSource {
   };
 }
 
-/** By any wavelet: plane by plane, so that little lies in memory besides the bands. */
-function wholeLevel(source: ImageSource, wavelet: string): BandLevel {
+/** By any wavelet: bands in memory as a whole, made by strips and joined by strips, which periodic rows surround. */
+function wholeLevel(source: ImageSource, name: string): BandLevel {
   const { images, channels } = source;
   const [height, width] = [source.height / 2, source.width / 2];
+  const reach = filterRows(name);
   const area = height * width;
   const low = new Float32Array(images * channels * area);
   const details = new Float32Array(3 * low.length);
-  const image = new Float32Array(4 * channels * area);
-  for (let i = 0; i < images; i++) {
-    source.read(i, 0, 0, source.height, source.width, image);
-    for (let c = 0; c < channels; c++) {
-      const plane = image.subarray(4 * c * area, 4 * (c + 1) * area);
-      const bands = analyseMeans(planes(plane, [1, source.height, source.width]), wavelet);
-      low.set(bands.low.data, (i * channels + c) * area);
-      for (let b = 0; b < 3; b++)
-        details.set(bands.details.data.subarray(b * area, (b + 1) * area), detailAt(i, b, c));
-    }
-  }
+  for (let i = 0; i < images; i++)
+    forStrips(height, (y, rows) => {
+      const tall = rows + 2 * reach;
+      const fine = periodicRows(source, i, 2 * (y - reach), 2 * tall);
+      const bands = analyseMeans(planes(fine, [channels, 2 * tall, 2 * width]), name);
+      copyInner(bands.low.data, tall, low.subarray(i * channels * area), y, rows);
+      copyInner(bands.details.data, tall, details.subarray(3 * i * channels * area), y, rows);
+    });
   return {
     low: arraySource(low, [images, channels, height, width]),
     details: arraySource(details, [images, 3 * channels, height, width]),
     join(coarse, emit) {
-      const found = new Float32Array(details.length);
+      const clean = new Float32Array(details.length);
+      const fine = arraySource(clean, [images, 3 * channels, height, width]);
       return (y, rows, values) => {
-        copyRows(values, y, rows, found, 3 * images * channels, height, width);
-        if (y + rows === height) emitStrips(joined(coarse, found), emit);
+        copyRows(values, y, rows, clean, 3 * images * channels, height, width);
+        // The first rows of the image need the last ones of the bands.
+        if (y + rows === height)
+          forStrips(height, (top, count) => emit(2 * top, 2 * count, joined(coarse, fine, top, count)));
       };
     },
   };
 
-  /** Where band `b` of channel `c` of an image begins. */
-  function detailAt(i: number, b: number, c: number): number {
-    return ((3 * i + b) * channels + c) * area;
-  }
-
-  function joined(coarse: ImageSource, found: Float32Array): ImageSource {
-    const out = new Float32Array(4 * images * channels * area);
-    const both = [new Float32Array(channels * area), new Float32Array(3 * area)] as const;
+  /** Rows 2y .. 2(y + rows) - 1 of the image. */
+  function joined(coarse: ImageSource, fine: ImageSource, y: number, rows: number): Float32Array {
+    const tall = rows + 2 * reach;
+    const out = new Float32Array(images * channels * 4 * rows * width);
+    const size = 2 * rows * 2 * width;
     for (let i = 0; i < images; i++) {
-      coarse.read(i, 0, 0, height, width, both[0]);
+      const bands = {
+        low: planes(periodicRows(coarse, i, y - reach, tall), [channels, tall, width]),
+        details: planes(periodicRows(fine, i, y - reach, tall), [3 * channels, tall, width]),
+      };
+      const { data } = synthesiseMeans(bands, name);
       for (let c = 0; c < channels; c++) {
-        for (let b = 0; b < 3; b++)
-          both[1].set(found.subarray(detailAt(i, b, c), detailAt(i, b, c) + area), b * area);
-        const bands = {
-          low: planes(both[0].subarray(c * area, (c + 1) * area), [1, height, width]),
-          details: planes(both[1], [3, height, width]),
-        };
-        out.set(synthesiseMeans(bands, wavelet).data, 4 * (i * channels + c) * area);
+        const from = (2 * tall * c + 2 * reach) * 2 * width;
+        out.set(data.subarray(from, from + size), (i * channels + c) * size);
       }
     }
-    return arraySource(out, [images, channels, source.height, source.width]);
+    return out;
+  }
+
+  /** Rows reach .. reach + rows - 1 of planes [*, tall, width] to rows y.. of planes [*, height, width]. */
+  function copyInner(from: Float32Array, tall: number, to: Float32Array, y: number, rows: number): void {
+    for (let p = 0; p < from.length / (tall * width); p++) {
+      const at = (p * tall + reach) * width;
+      to.set(from.subarray(at, at + rows * width), (p * height + y) * width);
+    }
   }
 }
 
-function emitStrips(source: ImageSource, emit: RowSink): void {
-  for (let y = 0; y < source.height; y += STRIP) {
-    const rows = Math.min(STRIP, source.height - y);
-    emit(y, rows, windowOf(source, y, rows));
+/** Rows of coefficients beyond a strip that its pixels, or the other way round, depend on: half a filter. */
+function filterRows(name: string): number {
+  return Math.ceil(wavelet(name).decLo.length / 4);
+}
+
+function forStrips(height: number, visit: (y: number, rows: number) => void): void {
+  for (let y = 0; y < height; y += STRIP) visit(y, Math.min(STRIP, height - y));
+}
+
+/** Rows y .. y + rows - 1 of an image that repeats itself above and below: [channels, rows, width]. */
+function periodicRows(source: ImageSource, image: number, y: number, rows: number): Float32Array {
+  const { channels, height, width } = source;
+  const out = new Float32Array(channels * rows * width);
+  for (let done = 0; done < rows;) {
+    const from = (((y + done) % height) + height) % height;
+    const count = Math.min(rows - done, height - from);
+    const part = new Float32Array(channels * count * width);
+    source.read(image, from, 0, count, width, part);
+    copyRows(part, done, count, out, channels, rows, width);
+    done += count;
   }
+  return out;
 }
 
 /** Whole rows of all images: [images, channels, rows, width]. */

@@ -14,14 +14,7 @@ import { node } from "onnxgrad/node";
 import { expectClose } from "onnxgrad/testing";
 import { describe, expect, test } from "vitest";
 import { initBandUnet } from "../nn/band-unet.ts";
-import {
-  conditionalConfig,
-  flatConfig,
-  foldBfCnn,
-  foldedBfCnn,
-  initBfCnn,
-  initBfCnnStatistics,
-} from "../nn/bf-cnn.ts";
+import { foldBfCnn, foldedBfCnn, initBfCnn, initBfCnnStatistics } from "../nn/bf-cnn.ts";
 import type { BfCnnNetwork } from "../nn/bf-cnn-network.ts";
 import type { Params } from "../nn/layers.ts";
 import { analyseMeans } from "../wavelet/mean-bands.ts";

@@ -36,7 +36,7 @@ export interface TrainedSystem {
 
 /** A system that learns to denoise images of noise of any level. */
 export interface DenoisingSystem extends TrainedSystem {
-  /** Haar levels that its model takes images apart by; 0: none. */
+  /** Wavelet levels that its model takes images apart by; 0: none. */
   readonly levels: number;
   /** The strongest noise that the networks of details learned, the finest level first, in units of their coefficients. */
   readonly detailNoise?: readonly number[];

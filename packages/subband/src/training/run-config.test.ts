@@ -78,6 +78,39 @@ describe("presets", () => {
     );
   });
 
+  test.each(["local", "local-unet"] as const)(
+    "%s: runs of before are of Haar; unknown wavelets are refused",
+    (preset) => {
+      const model = presets[preset].resolve({ ...options, levels: 1, wavelet: "sym4" }, dataset);
+      const parse = (changed: object) =>
+        RunConfig.safeParse({
+          preset,
+          data: {
+            source: "r",
+            name: "r",
+            count: 3,
+            fingerprint: "r",
+            licence: "CC0",
+            credit: "none",
+            flip: true,
+          },
+          images: {},
+          model: { ...model, ...changed },
+        });
+      expect(parse({}).data?.model).toEqual(model);
+      const { wavelet, ...before } = model;
+      expect(wavelet).toBe("sym4");
+      const old = parse({ wavelet: undefined });
+      expect(old.data?.model).toEqual({ ...before, wavelet: "haar" });
+      expect(chosenOptions(old.data!).wavelet).toBe("haar");
+      for (const name of ["bior2.2", "db99", "constructor"])
+        expect(parse({ wavelet: name }).error?.issues[0], name).toMatchObject({
+          path: ["model", "wavelet"],
+          message: "not an orthogonal wavelet that is known here: update subband",
+        });
+    },
+  );
+
   test("wmgm-faithful has its own levels, measured range and sampling", () => {
     const model = presets["wmgm-faithful"].resolve({}, dataset);
     expect(model.levels).toBe(1);
