@@ -47,9 +47,12 @@ export function register(program: Command, context: Context): void {
     )
     .option("--minutes <m>", "budget: wall-clock minutes, measured once when the run begins (default: 15)")
     .option("--images <n>", "budget: images that every stage sees, instead of minutes")
-    .option("--batch <n>", "images a step (default: 64)")
-    .option("--lr <rate>", "peak learning rate (default: 1e-3)")
-    .option("--width <n>", "feature channels of the networks at full resolution (default: 64)")
+    .option("--batch <n>", "images a step (default: the preset's, 64 for wmgm)")
+    .option("--lr <rate>", "peak learning rate (default: the preset's, 1e-3 for wmgm)")
+    .option(
+      "--width <n>",
+      "feature channels of the networks at full resolution (default: the preset's, 64 for wmgm)",
+    )
     .option("--rf <n>", "preset local: receptive field, 5, 9, 13, 23 or 43 (default: 13)")
     .option("--augment-conditions", "preset local: noise on the low-pass band beside details, too")
     .option("--edm-low", "preset local: a diffusion of the low-pass band, too, to sample with")

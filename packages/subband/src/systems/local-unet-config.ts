@@ -53,7 +53,7 @@ export const UNET_LEVELS = 4;
 
 /** Fills in all defaults. @throws UserError `unknown/wavelet`, `wavelet/biorthogonal`. */
 export function resolveLocalUnetConfig(shape: LocalUnetShape): LocalUnetConfig {
-  const { channels, height, width, levels = UNET_LEVELS, baseWidth = 64 } = shape;
+  const { channels, height, width, levels = UNET_LEVELS, baseWidth = 32 } = shape;
   const each = (values: readonly number[]) =>
     Array.from({ length: levels }, (_, j) => values[Math.min(j, values.length - 1)]!);
   return {
@@ -66,7 +66,7 @@ export function resolveLocalUnetConfig(shape: LocalUnetShape): LocalUnetConfig {
     encoder: each(ENCODER),
     // What the coarsest level finds need not be brought up to it.
     decoder: each(DECODER).map((blocks, j) => (j === levels - 1 ? 0 : blocks)),
-    batch: shape.batch ?? 16,
+    batch: shape.batch ?? 8,
     lr: shape.lr ?? 1e-3,
     emaDecay: 0.999,
     sigmaMin: 1 / 255,
