@@ -98,8 +98,8 @@ type DrawLow = (images: ImageRange, onShare: (share: number) => void | Promise<v
  * `stochasticAscent` throws.
  *
  * @example
- * const { model, prior } = loadModel("runs/faces");
- * const sampler = await compileLocalSampler(node(), model, prior, { batch: 16, height: 64, width: 64 });
+ * const { model, run } = loadModel("runs/faces");
+ * const sampler = await compileLocalSampler(node(), model, run?.prior, { batch: 16, height: 64, width: 64 });
  * const { data } = await sampleLocal(sampler, { seed: 0, count: 16, low: { sampler: "dpmpp2m", steps: 20 } });
  */
 export async function sampleLocal(
