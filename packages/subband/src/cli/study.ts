@@ -48,12 +48,76 @@ export function register(program: Command, context: Context): void {
     .option("--out <folder>", "where results.csv, tables.md, psnr.svg and strip.png go", "study-local")
     .option("--threads <n>", "threads inside one operation (default: all cores)", parsePositive)
     .action(async (flags: LocalFlags) => studyLocal(context, flags));
+  registerLowPass(study, context);
   addExamples(local, [
     "subband study local --model ours=runs/unet --model flat=models/flat-rf43 --pictures photos --gain ours,flat",
     "subband study local --pictures photos --dump noisy",
     "/usr/bin/python3 bench/peers/skimage_denoise.py noisy",
     "subband study local --model ours=runs/unet --pictures photos --peers noisy/results.csv",
   ]);
+}
+
+/** Options of `study low-pass`. */
+interface LowPassFlags {
+  readonly n: number;
+  readonly ascentImages: number;
+  readonly seed: number;
+  readonly threads?: number;
+}
+
+function registerLowPass(study: Command, context: Context): void {
+  const lowPass = study
+    .command("low-pass")
+    .description("ways to draw a local model's low-pass band: network calls, spectrum and band statistics")
+    .argument("<run>", "run of preset local, best with --edm-low")
+    .option("-n, --n <count>", "bands drawn by methods of few calls", parsePositive, 256)
+    .option(
+      "--ascent-images <count>",
+      "bands drawn by stochastic ascent, of thousands of calls",
+      parsePositive,
+      8,
+    )
+    .option("--seed <n>", "seed of the bands", parseCount, 0)
+    .option("--threads <n>", "threads inside one operation (default: all cores)", parsePositive)
+    .action(async (run: string, flags: LowPassFlags) => studyLowPass(context, run, flags));
+  addExamples(lowPass, [
+    "subband study low-pass runs/local",
+    "subband study low-pass runs/local -n 64 --json",
+  ]);
+}
+
+async function studyLowPass(context: Context, run: string, flags: LowPassFlags): Promise<void> {
+  const { UserError } = await import("onnxgrad");
+  const { node } = await import("onnxgrad/node");
+  const { openDataset } = await import("../data/open-dataset.ts");
+  const { lowPassBands, lowPassTable, runLowPassStudy } = await import("../studies/low-pass-study.ts");
+  const { levelsOf } = await import("../systems/local-model.ts");
+  const { loadRun } = await import("../training/load-run.ts");
+  const { loadModel } = await import("../training/model-file.ts");
+  const { createProgress } = await import("./progress.ts");
+  const { n, ascentImages, seed, threads } = flags;
+  const { model, run: known } = loadModel(run);
+  if (known === undefined)
+    throw new UserError(
+      "study/run",
+      `"${run}" is a model file, whose data are not known. Give the run it is of.`,
+    );
+  const { config } = loadRun(run);
+  const { image } = known;
+  const { limit, patches, source } = config.data;
+  const dataset = await openDataset(source, { size: image, channels: image.channels, limit, patches });
+  const progress = createProgress(context);
+  try {
+    const study = await runLowPassStudy(node(threads === undefined ? {} : { threads }), {
+      ...{ model, prior: known.prior, seed, count: n },
+      ...lowPassBands(dataset, model.wavelet, levelsOf(model)),
+      ascentCount: ascentImages,
+      onProgress: (label, done, total) => progress.update({ label, done, total, unit: "images" }),
+    });
+    emit(context, { lines: [lowPassTable(study)], json: { run, seed, ...study } });
+  } finally {
+    progress.finish();
+  }
 }
 
 async function studyLocal(context: Context, flags: LocalFlags): Promise<void> {

@@ -1,0 +1,195 @@
+/**
+ * @module The low-pass study: how many network calls each way of drawing the coarsest low-pass band of a local model
+ * takes, and how near its bands come to those of the data.
+ */
+import { type Backend, UserError } from "onnxgrad";
+import type { Dataset } from "../data/dataset.ts";
+import { bandReport, bandStatistics } from "../evaluation/band-report.ts";
+import { greyImages, radialPowerSpectrum, radialSpectrumError } from "../spectrum/radial.ts";
+import { localModel, type LocalModel, requirePyramid } from "../systems/local-model.ts";
+import type { LowPassPrior } from "../systems/low-pass-prior.ts";
+import { compileLocalSampler } from "../systems/local-sampler.ts";
+import { type LowPassSampling, sampleLocal } from "../systems/local-sampling.ts";
+import { analyseMeans } from "../wavelet/mean-bands.ts";
+import { planes } from "../wavelet/planes.ts";
+
+/** What is studied. */
+export interface LowPassStudyRequest {
+  readonly model: LocalModel;
+  /** The diffusion that was trained for the band; without one its rows are left out. */
+  readonly prior?: LowPassPrior | undefined;
+  /** Bands of the data [n, channels, height, width] in [-1, 1]; extents are multiples of 4. */
+  readonly real: Float32Array;
+  readonly shape: readonly [n: number, channels: number, height: number, width: number];
+  readonly seed: number;
+  /** Bands drawn by methods of few calls, and by stochastic ascent. */
+  readonly count: number;
+  readonly ascentCount: number;
+  readonly onProgress?: (method: string, done: number, total: number) => void | Promise<void>;
+}
+
+/** One way of drawing bands. */
+export interface LowPassRow {
+  readonly method: string;
+  readonly images: number;
+  /** Network calls a band. */
+  readonly calls: number;
+  /** Whether every ascent reached its floor. */
+  readonly converged: boolean;
+  /** Mean |log10| of the ratio of radial power spectra. */
+  readonly spectrumError: number;
+  /** Standard deviation over the data's: the finest details together, and the low band of two Haar levels. */
+  readonly detailRatio: number;
+  readonly lowRatio: number;
+  /** Of the finest details, drawn and real. */
+  readonly kurtosis: number;
+  readonly realKurtosis: number;
+  readonly ms: number;
+}
+
+/** What {@link runLowPassStudy} finds. */
+export interface LowPassStudy {
+  readonly rows: readonly LowPassRow[];
+  /** Methods that did not end with bands, and why. */
+  readonly failed: readonly { readonly method: string; readonly why: string }[];
+  /** The spectrum error between two halves of the data. */
+  readonly floor: number;
+}
+
+/** Haar levels that bands are compared on. */
+const LEVELS = 2;
+
+/** Images of the data that bands are compared with, at most. */
+const REAL = 1024;
+
+/** Most bands compiled together. */
+const BATCH = 64;
+
+const METHODS: readonly (readonly [name: string, isPrior: boolean, low: LowPassSampling])[] = [
+  ["diffusion (--edm-low), DPM-Solver++(2M) 20", true, { sampler: "dpmpp2m", steps: 20 }],
+  ["diffusion (--edm-low), Heun 10", true, { sampler: "heun", steps: 10 }],
+  ["blind network, DPM-Solver++(2M) 20", false, { sampler: "dpmpp2m", steps: 20 }],
+  ["stochastic ascent, rising h, beta 1", false, { ascent: { rising: true, beta: 1 } }],
+  ["stochastic ascent as published, fixed h, beta 0.01", false, { ascent: {} }],
+];
+
+/**
+ * Draws bands every way and measures them. Those of stochastic ascent are stretched to [0, 0.8], as the released code
+ * stretches them before they get details.
+ * @throws UserError `local/kind` for a U-Net; `study/low-pass` for bands of other extents.
+ */
+export async function runLowPassStudy(backend: Backend, request: LowPassStudyRequest): Promise<LowPassStudy> {
+  const { model, prior, real, shape, seed, onProgress } = request;
+  const [n, channels, height, width] = shape;
+  if (height % 2 ** LEVELS !== 0 || width % 2 ** LEVELS !== 0)
+    throw new UserError(
+      "study/low-pass",
+      `low-pass bands of ${width}x${height}: extents must be multiples of ${2 ** LEVELS}. Take a model of fewer levels.`,
+    );
+  const band = localModel(requirePyramid(model, "the low-pass study").low, []);
+  const spectrum = (x: Float32Array) =>
+    radialPowerSpectrum(greyImages(x, channels, height, width), height, width);
+  const statistics = (data: Float32Array, count: number) =>
+    bandStatistics({ data, shape: [count, channels, height, width] }, LEVELS);
+  const half = Math.floor(n / 2) * channels * height * width;
+  const reference = { spectrum: spectrum(real), bands: statistics(real, n) };
+  const rows: LowPassRow[] = [];
+  const failed: { method: string; why: string }[] = [];
+  for (const [method, isPrior, low] of METHODS) {
+    if (isPrior && prior === undefined) continue;
+    const isAscent = "ascent" in low;
+    const count = isAscent ? request.ascentCount : request.count;
+    const batch = Math.min(count, BATCH);
+    const sampler = await compileLocalSampler(backend, band, isPrior ? prior : undefined, {
+      batch,
+      height,
+      width,
+    });
+    try {
+      const began = performance.now();
+      const { data, nfeLow, converged } = await sampleLocal(sampler, {
+        ...{ seed, count, low },
+        ...(onProgress && { onProgress: (done: number) => onProgress(method, done, count) }),
+      });
+      const ms = (performance.now() - began) / count;
+      if (isAscent) stretch(data, count);
+      const [lh, hl, hh, ...rest] = bandReport(statistics(data, count), reference.bands);
+      const details = [lh!, hl!, hh!];
+      const power = (of: (each: (typeof details)[number]) => number) => Math.hypot(...details.map(of));
+      rows.push({
+        ...{ method, images: count, calls: nfeLow, converged, ms },
+        spectrumError: radialSpectrumError(spectrum(data), reference.spectrum),
+        detailRatio: power(({ generated }) => generated.std) / power((each) => each.real.std),
+        lowRatio: rest.at(-1)!.stdRatio,
+        kurtosis: details.reduce((sum, { generated }) => sum + generated.kurtosis / 3, 0),
+        realKurtosis: details.reduce((sum, each) => sum + each.real.kurtosis / 3, 0),
+      });
+    } catch (error) {
+      if (!(error instanceof UserError)) throw error;
+      failed.push({ method, why: error.message });
+    } finally {
+      await sampler.dispose();
+    }
+  }
+  return {
+    rows,
+    failed,
+    floor: radialSpectrumError(spectrum(real.subarray(0, half)), spectrum(real.subarray(half, 2 * half))),
+  };
+}
+
+/** The low-pass bands in [-1, 1] of the first images of a data set, `levels` analyses down. */
+export function lowPassBands(
+  dataset: Dataset,
+  wavelet: string,
+  levels: number,
+): Pick<LowPassStudyRequest, "real" | "shape"> {
+  const { channels, height, width } = dataset;
+  const n = Math.min(REAL, dataset.count);
+  const size = channels * height * width;
+  let band = planes(new Float32Array(n * size), [n, channels, height, width]);
+  for (let i = 0; i < n; i++) dataset.read(i, false, band.data, i * size);
+  for (let level = 0; level < levels; level++) band = analyseMeans(band, wavelet).low;
+  return { real: band.data, shape: band.shape as unknown as LowPassStudyRequest["shape"] };
+}
+
+/** Each image of [-1, 1] to where [0, 0.8] lies. */
+function stretch(data: Float32Array, count: number): void {
+  const size = data.length / count;
+  for (let i = 0; i < count; i++) {
+    const image = data.subarray(i * size, (i + 1) * size);
+    const least = image.reduce((a, b) => Math.min(a, b), Infinity);
+    const range = image.reduce((a, b) => Math.max(a, b), -Infinity) - least;
+    for (let k = 0; k < size; k++) image[k] = range > 0 ? (1.6 * (image[k]! - least)) / range - 1 : -0.2;
+  }
+}
+
+/** The study as a Markdown table. */
+export function lowPassTable({ rows, failed, floor }: LowPassStudy): string {
+  const header = [
+    "low-pass band",
+    "bands",
+    "calls",
+    "spectrum error",
+    "std, finest details",
+    "std, low",
+    "kurtosis",
+  ];
+  const lines = rows.map((row) => [
+    row.method + (row.converged ? "" : " (not all reached the floor)"),
+    String(row.images),
+    row.calls.toFixed(0),
+    row.spectrumError.toFixed(3),
+    row.detailRatio.toFixed(2),
+    row.lowRatio.toFixed(2),
+    `${row.kurtosis.toFixed(1)} / ${row.realKurtosis.toFixed(1)}`,
+  ]);
+  return [
+    `| ${header.join(" | ")} |`,
+    `|---|${"---:|".repeat(header.length - 1)}`,
+    ...lines.map((cells) => `| ${cells.join(" | ")} |`),
+    "",
+    `Standard deviations over those of the data, kurtosis drawn / real. Two halves of the data: spectrum error ${floor.toFixed(3)}.`,
+    ...failed.map(({ method, why }) => `No bands by ${method}: ${why}`),
+  ].join("\n");
+}
