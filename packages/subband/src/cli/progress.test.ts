@@ -39,6 +39,18 @@ describe("createProgress() without a terminal", () => {
     expect(io.out).toBe("");
   });
 
+  test("a slow task has a rate with decimals, one that goes back has none", () => {
+    const { io, context, clock } = stage(false);
+    const progress = createProgress(context, { now: () => clock.now, interval: 0 });
+    for (const done of [1, 2, 0.5]) {
+      progress.update({ label: "sample", done, total: 4, unit: "images" });
+      clock.now += 4000;
+    }
+    progress.finish();
+    expect(io.err).toContain("sample  50 % | 2 of 4 images | 0.25 images/s");
+    expect(io.err).toMatch(/12 % \| 1 of 4 images(?! \|[^|]*\/s)/);
+  });
+
   test("a short task prints nothing, a note always", () => {
     const { io, context, clock } = stage(false);
     const progress = createProgress(context, { now: () => clock.now });

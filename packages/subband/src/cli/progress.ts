@@ -139,7 +139,8 @@ function rateClock(now: () => number): RateClock {
     rate() {
       const [oldest, newest] = [marks[0], marks.at(-1)];
       if (oldest === undefined || newest === undefined || newest.time <= oldest.time) return undefined;
-      return (1000 * (newest.done - oldest.done)) / (newest.time - oldest.time);
+      const rate = (1000 * (newest.done - oldest.done)) / (newest.time - oldest.time);
+      return rate >= 0 ? rate : undefined; // a sampler that stops by itself may guess that it was further
     },
     left() {
       const newest = marks.at(-1);
@@ -170,7 +171,9 @@ function progressLine(update: ProgressUpdate, clock: RateClock, withBar: boolean
   return [
     [label, bar, percent].filter((part) => part !== "").join(" "),
     unit === "bytes" ? counted : `${counted} ${unit}`,
-    ...(rate === undefined ? [] : [`${amount(rate)}${unit === "bytes" ? "" : ` ${unit}`}/s`]),
+    ...(rate === undefined
+      ? []
+      : [`${rate > 0 && rate < 1 ? rate.toFixed(2) : amount(rate)}${unit === "bytes" ? "" : ` ${unit}`}/s`]),
     ...Object.entries(values).map(([name, value]) => `${name} ${formatValue(value)}`),
     ...(left === undefined || fraction === 1 ? [] : [`${formatDuration(left)} left`]),
   ].join(" | ");
