@@ -19,6 +19,7 @@ import {
   lowPassConfig,
 } from "../packages/subband/src/nn/bf-cnn.ts";
 import type { BfCnnNetwork } from "../packages/subband/src/nn/bf-cnn-network.ts";
+import { openModel } from "../packages/subband/src/restoration/model-source.ts";
 import { macsPerPixel, parametersOf } from "../packages/subband/src/systems/local-cost.ts";
 import { type LocalModel, localModel, storeModel } from "../packages/subband/src/systems/local-model.ts";
 import type { DenoiseSettings } from "./denoise-child.ts";
@@ -49,29 +50,49 @@ const NOISE = 25 / 255;
 interface Case {
   readonly name: string;
   readonly title: string;
-  /** Files of the authors, the low-pass (or only) network first, then details from the finest level on. */
-  readonly files: readonly string[];
-  readonly configs: readonly BfCnnConfig[];
   /** Tiles, and pixels a side of them. */
   readonly tiles: readonly [count: number, side: number];
+  /** The model, and where its weights are from. */
+  model(): Promise<readonly [model: LocalModel, weights: string]>;
 }
 
 const CASES: readonly Case[] = [
   {
+    name: "builtin",
+    title: "the builtin U-Net",
+    tiles: [4, 256],
+    model: () => Promise.resolve([openModel("builtin").model, "weights as shipped"]),
+  },
+  {
     name: "rf13",
     title: "multi-scale 13 x 13, 2 levels",
-    files: ["low", "rf13-scale0", "rf13-scale1"],
-    configs: [lowPassConfig(1), conditionalConfig(1, 13), conditionalConfig(1, 13)],
     tiles: [4, 256],
+    model: () =>
+      published(
+        ["low", "rf13-scale0", "rf13-scale1"],
+        [lowPassConfig(1), conditionalConfig(1, 13), conditionalConfig(1, 13)],
+      ),
   },
   {
     name: "flat43",
     title: "flat 43 x 43",
-    files: ["flat-rf43"],
-    configs: [flatConfig(1, 43)],
     tiles: [4, 128],
+    model: () => published(["flat-rf43"], [flatConfig(1, 43)]),
   },
 ];
+
+/** The authors' networks, the low-pass (or only) one first, then details from the finest level on; or random ones like them. */
+async function published(
+  files: readonly string[],
+  configs: readonly BfCnnConfig[],
+): Promise<[LocalModel, string]> {
+  const isHere = files.every((each) => existsSync(`${SHARED}${each}.pt`));
+  const networks = isHere
+    ? await Promise.all(files.map((each) => importBfCnn(`${SHARED}${each}.pt`)))
+    : configs.map(randomNetwork);
+  const [low, ...details] = networks as [BfCnnNetwork, ...BfCnnNetwork[]];
+  return [localModel(low, details), isHere ? "the authors' networks" : "random weights"];
+}
 
 export const denoiseBench: Bench = {
   name: "denoise",
@@ -88,17 +109,12 @@ export const denoiseBench: Bench = {
 };
 
 async function measure(
-  { name, title, files, configs, tiles: [count, side] }: Case,
+  { name, title, model: make, tiles: [count, side] }: Case,
   file: string,
   report: (result: BenchResult) => void,
   { turns, threads }: BenchSettings,
 ): Promise<void> {
-  const isPublished = files.every((each) => existsSync(`${SHARED}${each}.pt`));
-  const networks = isPublished
-    ? await Promise.all(files.map((each) => importBfCnn(`${SHARED}${each}.pt`)))
-    : configs.map(randomNetwork);
-  const [low, ...details] = networks as [BfCnnNetwork, ...BfCnnNetwork[]];
-  const model = localModel(low, details);
+  const [model, weights] = await make();
   const metadata = writeTensors(file, model, [count, 1, side, side]);
 
   const ours = startOurs();
@@ -135,7 +151,7 @@ async function measure(
       `ours, best: ${rates(measured.ours!.best)}`,
       ...(measured.theirs === undefined ? [] : [`peer, best: ${rates(measured.theirs.best)}`]),
       ...measured.notes,
-      `${threads} threads; ${isPublished ? "the authors' networks" : "random weights"}; compiled in ${compileMs.toFixed(0)} ms`,
+      `${threads} threads; ${weights}; compiled in ${compileMs.toFixed(0)} ms`,
       `peak resident: ours ${megabytes(memory.ours)}` +
         (memory.peer === undefined ? "" : `, peer ${megabytes(memory.peer)}`),
       ...(answer === undefined

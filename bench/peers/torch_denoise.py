@@ -1,4 +1,4 @@
-"""PyTorch's side of bench/denoise.ts: multi-scale and flat local denoisers, written from their definition.
+"""PyTorch's side of bench/denoise.ts: multi-scale and flat local denoisers and our U-Net, written from their definition.
 
 `setup` names a safetensors file with a model as it is stored, the noisy tiles and the product's own output, and answers
 how far the output here is from that. Normalisation is folded into the weights, as in the product; the fastest of two
@@ -27,15 +27,12 @@ class BiasFree(torch.nn.Module):
             gain = tensors.get(f"{prefix}.params.gains.{i}")
             if gain is not None:
                 weight = weight * (gain / tensors[f"{prefix}.statistics.deviations.{i}"])[:, None, None, None]
-            out, inputs, side, _ = weight.shape
-            convolution = torch.nn.Conv2d(inputs, out, side, padding=side // 2, bias=False)
-            convolution.weight.data.copy_(weight)
-            self.convolutions.append(convolution)
+            self.convolutions.append(convolution(weight))
 
     def forward(self, x):
         last = len(self.convolutions) - 1
-        for i, convolution in enumerate(self.convolutions):
-            x = convolution(x)
+        for i, each in enumerate(self.convolutions):
+            x = each(x)
             if 0 < i < last:
                 x = F.relu(x)
         return x
@@ -67,9 +64,83 @@ class Denoiser(torch.nn.Module):
         return x
 
 
+class Block(torch.nn.Module):
+    """x + second(relu(first(x) + bias))."""
+
+    def __init__(self, tensors, prefix):
+        super().__init__()
+        self.first = convolution(tensors[f"{prefix}.first"], tensors[f"{prefix}.bias"])
+        self.second = convolution(tensors[f"{prefix}.second"])
+
+    def forward(self, x):
+        return x + self.second(F.relu(self.first(x)))
+
+
+class BandUnet(torch.nn.Module):
+    """The U-Net over Haar bands in units of the noise; gray, like everything here."""
+
+    def __init__(self, tensors):
+        super().__init__()
+
+        def module(name):
+            return convolution(tensors[f"unet.{name}"]) if f"unet.{name}" in tensors else None
+
+        def blocks(name):
+            found = torch.nn.ModuleList()
+            while f"unet.{name}.{len(found)}.first" in tensors:
+                found.append(Block(tensors, f"unet.{name}.{len(found)}"))
+            return torch.nn.Sequential(*found)
+
+        self.entries, self.downs, self.ups = (torch.nn.ModuleList() for _ in range(3))
+        self.encoders, self.decoders = torch.nn.ModuleList(), torch.nn.ModuleList()
+        while f"unet.levels.{len(self.entries)}.entry" in tensors:
+            level = f"levels.{len(self.entries)}"
+            self.entries.append(module(f"{level}.entry"))
+            self.downs.append(module(f"{level}.down"))
+            self.ups.append(module(f"{level}.up"))
+            self.encoders.append(blocks(f"{level}.encoder"))
+            self.decoders.append(blocks(f"{level}.decoder"))
+        self.exit = module("exit")
+        signs = torch.tensor([[1.0, 1, 1, 1], [1, 1, -1, -1], [1, -1, 1, -1], [1, -1, -1, 1]]).reshape(4, 1, 2, 2)
+        self.register_buffer("analysis", signs / 4)
+        self.register_buffer("synthesis", signs)
+
+    def forward(self, x):
+        low, scale, skips = x, None, []
+        for j, (entry, down, encoder) in enumerate(zip(self.entries, self.downs, self.encoders)):
+            bands = F.conv2d(low, self.analysis, stride=2)
+            low, details = bands[:, :1], bands[:, 1:]
+            if scale is None:
+                scale = details[:, 2:].abs().mean((1, 2, 3), keepdim=True) * (torch.pi / 2) ** 0.5 + 1e-6
+            even = low - F.avg_pool2d(F.pad(low, (1, 1, 1, 1), mode="replicate"), 3, 1)
+            h = entry(torch.cat((even, details), 1) / (scale * 0.5**j))
+            if down is not None:
+                h = h + down(F.avg_pool2d(skips[-1], 2))
+            skips.append(encoder(h))
+        for j in reversed(range(len(skips))):
+            if self.ups[j] is not None:
+                h = skips[j] + F.interpolate(self.ups[j](h), scale_factor=2, mode="nearest")
+            else:
+                h = skips[j]
+            h = self.decoders[j](h)
+        noise = self.exit(h)
+        noise = noise / torch.sqrt((noise / 8) ** 2 + 1) * scale
+        return x - F.conv_transpose2d(noise, self.synthesis, stride=2)
+
+
+def convolution(weight, bias=None):
+    out, inputs, side, _ = weight.shape
+    made = torch.nn.Conv2d(inputs, out, side, padding=side // 2, bias=bias is not None)
+    made.weight.data.copy_(weight)
+    if bias is not None:
+        made.bias.data.copy_(bias)
+    return made
+
+
 def variants(tensors, layout, wanted):
     """Functions without arguments by name, in one layout; `wanted` forms only."""
-    network = Denoiser(tensors).eval().requires_grad_(False).to(memory_format=LAYOUTS[layout])
+    architecture = BandUnet if "unet.exit" in tensors else Denoiser
+    network = architecture(tensors).eval().requires_grad_(False).to(memory_format=LAYOUTS[layout])
     x = tensors["noisy"].contiguous(memory_format=LAYOUTS[layout])
 
     def called(module):

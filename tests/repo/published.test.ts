@@ -17,6 +17,7 @@ import { dirname, join } from "node:path";
 import { promisify } from "node:util";
 import { publint } from "publint";
 import { formatMessage } from "publint/utils";
+import sharp from "sharp";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { ROOT, textOf } from "./sources.ts";
 
@@ -150,5 +151,19 @@ describe.skipIf(unbuilt.length > 0)(`the packages${suffix}`, { timeout: 180_000 
     const command = join(project, "node_modules/subband/bin/subband.js");
     const { stdout } = await run(process.execPath, [command, "--version"], { cwd: project });
     expect(stdout.trim()).toBe(version);
+  });
+
+  test("subband denoises with the model that it brings along", async () => {
+    const command = join(project, "node_modules/subband/bin/subband.js");
+    const noisy = join(project, "noisy.png");
+    const noise = { type: "gaussian", mean: 128, sigma: 25 } as const;
+    await sharp({ create: { width: 64, height: 48, channels: 3, background: "black", noise } })
+      .png()
+      .toFile(noisy);
+    const out = join(project, "clean.png");
+    await run(process.execPath, [command, "denoise", noisy, "--out", out], { cwd: project });
+    const deviation = async (path: string) => (await sharp(path).stats()).channels[0]!.stdev;
+    expect(await deviation(noisy)).toBeGreaterThan(20);
+    expect(await deviation(out)).toBeLessThan(10);
   });
 });
