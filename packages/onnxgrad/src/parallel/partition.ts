@@ -10,7 +10,7 @@ import { concat, sliceRanges, split } from "../ops/slice.ts";
 import { input } from "../ops/source.ts";
 import type { OpName } from "../ops/registry.ts";
 import { scope } from "../trace/scope.ts";
-import { apply, type GraphNode, reachable, type Shape, sizeOf, type Tensor } from "../trace/tensor.ts";
+import { apply, type GraphNode, reachable, type Shape, type Tensor } from "../trace/tensor.ts";
 import { multiplyAccumulates } from "./multiply-accumulates.ts";
 import {
   applyLocally,
