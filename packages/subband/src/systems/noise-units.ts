@@ -2,21 +2,8 @@
  * @module What brings a noisy image of any brightness and any noise level to one scale before a network sees it: bands in
  * units of the noise, low-pass bands without their brightness, and an output that is never much more than the noise.
  */
-import {
-  abs,
-  add,
-  concat,
-  constant,
-  conv2d,
-  div,
-  mean,
-  mul,
-  narrow,
-  sqrt,
-  square,
-  sub,
-  type Tensor,
-} from "onnxgrad";
+import { abs, add, constant, conv2d, div, mean, mul, sqrt, square, sub, type Tensor } from "onnxgrad";
+import { mirrorAround } from "./mirror-around.ts";
 
 /** E|x| = sqrt(2 / pi) for N(0, 1). */
 const MEAN_ABSOLUTE = Math.sqrt(2 / Math.PI);
@@ -41,13 +28,8 @@ export function noiseScale(diagonal: Tensor): Tensor {
  */
 export function withoutMean(x: Tensor): Tensor {
   const c = x.shape[1]!;
-  const tall = repeatBorder(repeatBorder(x, 2), 3);
   const box = constant(new Float32Array(9 * c).fill(1 / 9), [c, 1, 3, 3]);
-  return sub(x, conv2d(tall, box, { groups: c }));
-}
-
-function repeatBorder(x: Tensor, axis: number): Tensor {
-  return concat([narrow(x, axis, 0, 1), x, narrow(x, axis, x.shape[axis]! - 1, 1)], axis);
+  return sub(x, conv2d(mirrorAround(x, 1), box, { groups: c }));
 }
 
 /** x / sqrt(1 + (x / 8)^2): x itself near 0, and never beyond -8 and 8. */
