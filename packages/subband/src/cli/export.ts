@@ -53,13 +53,12 @@ async function exportRun(context: Context, run: string, flags: ExportFlags): Pro
 
 async function exportDenoiser(context: Context, run: string, flags: ExportFlags): Promise<void> {
   const { UserError } = await import("onnxgrad");
-  const { loadRun } = await import("../training/load-run.ts");
   const { loadModel, saveModel } = await import("../training/model-file.ts");
-  const { isRun } = await import("../training/run-directory.ts");
   const { versions } = await import("../training/versions.ts");
   const { weightsNamed } = await import("../training/weights.ts");
   const { modelJson, modelRows } = await import("./model-table.ts");
-  if (!isRun(run))
+  const { model, run: loaded } = loadModel(run, weightsNamed(flags.weights ?? "last"));
+  if (loaded === undefined)
     throw new UserError("export/model", `"${run}" is a model file already: copy it, or use it where it is.`);
   if (flags.steps !== undefined || flags.sampler !== undefined)
     throw new UserError(
@@ -73,23 +72,21 @@ async function exportDenoiser(context: Context, run: string, flags: ExportFlags)
       `run "${run}" is a denoiser and draws no images: there is no sampler to write to "${out}". Give --out a folder, or a ` +
         `file name that ends with .safetensors, for its model.`,
     );
-  const weights = weightsNamed(flags.weights ?? "last");
-  const loaded = loadRun(run, weights);
-  const { model } = loadModel(run, weights);
   if (loaded.warning !== undefined) note(context, `warning: ${loaded.warning}`);
   const { file, bytes } = saveModel(out, model, {
     subband_version: versions().subband,
     ...provenance(loaded),
   });
-  const { licence, credit } = loaded.config.data;
+  const { weights, best, config } = loaded;
+  const { licence, credit } = config.data;
   emit(context, {
     lines: formatTable([
       ["model", `${file}, ${formatBytes(bytes)}`],
       ...modelRows(model),
-      ...(weights === "last" ? [] : [["best weights", bestLine(loaded.best)] as const]),
+      ...(weights === "last" ? [] : [["best weights", bestLine(best)] as const]),
       ["licence", `of the training data: ${licence}`],
     ]),
-    json: { file, bytes, ...modelJson(model), weights, best: loaded.best, licence, credit },
+    json: { file, bytes, ...modelJson(model), weights, best, licence, credit },
   });
 }
 
@@ -155,7 +152,11 @@ async function exportGenerator(context: Context, run: string, flags: ExportFlags
 const extents = (shape: readonly number[]): string => `[batch, ${shape.join(", ")}]`;
 
 /** Where the model comes from, as the file keeps it. The path of the data stays at home. */
-function provenance({ config, weights, best }: LoadedRun): Record<string, string> {
+function provenance({
+  config,
+  weights,
+  best,
+}: Pick<LoadedRun, "config" | "weights" | "best">): Record<string, string> {
   const { source: _, ...data } = config.data;
   return {
     config: JSON.stringify({ ...config, data }),

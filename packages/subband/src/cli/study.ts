@@ -92,7 +92,6 @@ async function studyLowPass(context: Context, run: string, flags: LowPassFlags):
   const { openDataset } = await import("../data/open-dataset.ts");
   const { lowPassBands, lowPassTable, runLowPassStudy } = await import("../studies/low-pass-study.ts");
   const { levelsOf } = await import("../systems/local-model.ts");
-  const { loadRun } = await import("../training/load-run.ts");
   const { loadModel } = await import("../training/model-file.ts");
   const { createProgress } = await import("./progress.ts");
   const { n, ascentImages, seed, threads } = flags;
@@ -102,8 +101,7 @@ async function studyLowPass(context: Context, run: string, flags: LowPassFlags):
       "study/run",
       `"${run}" is a model file, whose data are not known. Give the run it is of.`,
     );
-  const { config } = loadRun(run);
-  const { image } = known;
+  const { config, image } = known;
   const { limit, patches, source } = config.data;
   const dataset = await openDataset(source, { size: image, channels: image.channels, limit, patches });
   const progress = createProgress(context);

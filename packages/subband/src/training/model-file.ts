@@ -30,7 +30,7 @@ export interface LoadedModel {
 }
 
 /** What is known of a model because it is a run. */
-export interface RunOfModel extends Pick<LoadedRun, "weights" | "best" | "warning"> {
+export interface RunOfModel extends Pick<LoadedRun, "config" | "weights" | "best" | "warning"> {
   /** Of the training images. */
   readonly image: ImageShape;
   /** What draws the coarsest low-pass band, where that was trained. */
@@ -144,6 +144,6 @@ function modelOfRun(dir: string, weights: WeightsName): LoadedModel {
     metadata: { trained_on: name, licence, credit, preset: config.preset },
     file: join(dir, file),
     bytes,
-    run: { weights, best, warning, image, detailNoise, prior: system.prior?.(tensors) },
+    run: { config, weights, best, warning, image, detailNoise, prior: system.prior?.(tensors) },
   };
 }
