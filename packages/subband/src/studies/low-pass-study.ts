@@ -4,6 +4,7 @@
  */
 import { type Backend, UserError } from "onnxgrad";
 import type { Dataset } from "../data/dataset.ts";
+import { stretch } from "../diffusion/ascent/multi-scale.ts";
 import { bandReport, bandStatistics } from "../evaluation/band-report.ts";
 import { greyImages, radialPowerSpectrum, radialSpectrumError } from "../spectrum/radial.ts";
 import { localModel, type LocalModel, requirePyramid } from "../systems/local-model.ts";
@@ -59,6 +60,9 @@ export interface LowPassStudy {
 /** Haar levels that bands are compared on. */
 const LEVELS = 2;
 
+/** [0, 0.8] of images in [0, 1], for images in [-1, 1]. */
+const STRETCHED = [-1, 0.6] as const;
+
 /** Images of the data that bands are compared with, at most. */
 const REAL = 1024;
 
@@ -112,7 +116,9 @@ export async function runLowPassStudy(backend: Backend, request: LowPassStudyReq
         ...(onProgress && { onProgress: (done: number) => onProgress(method, done, count) }),
       });
       const ms = (performance.now() - began) / count;
-      if (isAscent) stretch(data, count);
+      if (isAscent)
+        for (let i = 0; i < count; i++)
+          stretch(data.subarray((i * data.length) / count, ((i + 1) * data.length) / count), STRETCHED);
       const [lh, hl, hh, ...rest] = bandReport(statistics(data, count), reference.bands);
       const details = [lh!, hl!, hh!];
       const power = (of: (each: (typeof details)[number]) => number) => Math.hypot(...details.map(of));
@@ -151,17 +157,6 @@ export function lowPassBands(
   for (let i = 0; i < n; i++) dataset.read(i, false, band.data, i * size);
   for (let level = 0; level < levels; level++) band = analyseMeans(band, wavelet).low;
   return { real: band.data, shape: band.shape as unknown as LowPassStudyRequest["shape"] };
-}
-
-/** Each image of [-1, 1] to where [0, 0.8] lies. */
-function stretch(data: Float32Array, count: number): void {
-  const size = data.length / count;
-  for (let i = 0; i < count; i++) {
-    const image = data.subarray(i * size, (i + 1) * size);
-    const least = image.reduce((a, b) => Math.min(a, b), Infinity);
-    const range = image.reduce((a, b) => Math.max(a, b), -Infinity) - least;
-    for (let k = 0; k < size; k++) image[k] = range > 0 ? (1.6 * (image[k]! - least)) / range - 1 : -0.2;
-  }
 }
 
 /** The study as a Markdown table. */

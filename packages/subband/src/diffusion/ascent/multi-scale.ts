@@ -154,7 +154,7 @@ async function climb(
 }
 
 /** Maps the least and greatest of `values` to the ends of `range`; a constant stays as it is. */
-function stretch(values: Float32Array, [least, greatest]: readonly [number, number]): void {
+export function stretch(values: Float32Array, [least, greatest]: readonly [number, number]): void {
   let [low, high] = [Infinity, -Infinity];
   for (const value of values) [low, high] = [Math.min(low, value), Math.max(high, value)];
   if (!(high > low)) return;
