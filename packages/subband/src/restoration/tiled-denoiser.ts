@@ -5,6 +5,8 @@
  * image, which fade into each other, because it looks further than a tile can afford.
  */
 import { type Backend, UserError } from "onnxgrad";
+import { receptiveFieldOf } from "../nn/bf-cnn.ts";
+import { configOf } from "../nn/bf-cnn-network.ts";
 import { compileDenoiser, compileResidual } from "../systems/local-denoiser.ts";
 import {
   levelsOf,
@@ -168,10 +170,9 @@ export function tiledDenoiser(
     onProgress?: OnShare,
   ): Promise<void> {
     const network = level === 0 ? low : details[level - 1]!;
-    const { weights } = network.params;
-    const radius = weights.reduce((sum, { shape }) => sum + (shape[2]! - 1) / 2, 0);
+    const { outputs, kernels } = configOf({ ...network.params, ...network.statistics });
+    const radius = (receptiveFieldOf(kernels) - 1) / 2;
     const { images, height, width, channels: inputs } = source;
-    const outputs = weights.at(-1)!.shape[0]!;
     const plan = planTiles({ ...options, height, width, images, radius });
     const shape = [plan.batch, inputs, plan.height, plan.width] as const;
     const run = await programs.get(`${level}-${shape.join("-")}`, async () => {

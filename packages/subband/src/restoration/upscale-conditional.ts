@@ -6,13 +6,15 @@
 import { type Backend, UserError } from "onnxgrad";
 import { synthesiseDetails } from "../diffusion/ascent/multi-scale.ts";
 import { sampleMoments } from "../diffusion/sample-moments.ts";
-import type { BfCnnNetwork } from "../nn/bf-cnn-network.ts";
+import { receptiveFieldOf } from "../nn/bf-cnn.ts";
+import { type BfCnnNetwork, configOf } from "../nn/bf-cnn-network.ts";
 import { compileResidual } from "../systems/local-denoiser.ts";
 import { type LocalModel, requireHaar, requirePyramid } from "../systems/local-model.ts";
 import { detailScales } from "../systems/local-sampler.ts";
 import { DETAIL_ASCENT, fallen, scalesFrom } from "../systems/local-sampling.ts";
 import { arraySource } from "./image-source.ts";
 import type { Picture } from "./picture.ts";
+import { copyRows } from "./pyramid-bands.ts";
 import { sampleView } from "./restore-measured.ts";
 import { runTiles } from "./run-tiles.ts";
 import { type PosteriorOptions, samplesAtOnce } from "./sample-posterior.ts";
@@ -133,9 +135,8 @@ async function compileLattice(
   width: number,
   tilePixels: number | undefined,
 ): Promise<Lattice> {
-  const { weights } = network.params;
-  const radius = weights.reduce((sum, { shape }) => sum + (shape[2]! - 1) / 2, 0);
-  const [inputs, outputs] = [weights[0]!.shape[1]!, weights.at(-1)!.shape[0]!];
+  const { inputs, outputs, kernels } = configOf({ ...network.params, ...network.statistics });
+  const radius = (receptiveFieldOf(kernels) - 1) / 2;
   const plan = planTiles({ height, width, images, radius, ...(tilePixels !== undefined && { tilePixels }) });
   const { residual, dispose } = await compileResidual(backend, network, [
     plan.batch,
@@ -150,10 +151,7 @@ async function compileLattice(
       await runTiles({
         ...{ plan, images, inputs, outputs, width, network: residual },
         read: (image, top, left, tile) => source.read(image, top, left, plan.height, plan.width, tile),
-        emit(y, rows, values) {
-          for (let p = 0; p < images * outputs; p++)
-            out.set(values.subarray(p * rows * width, (p + 1) * rows * width), (p * height + y) * width);
-        },
+        emit: (y, rows, values) => copyRows(values, y, rows, out, images * outputs, height, width),
       });
       return out;
     },
