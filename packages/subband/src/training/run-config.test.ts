@@ -23,6 +23,16 @@ const dataset = createDataset({
   skipped: {},
   fingerprint: "ramp",
 });
+/** What run.json tells of its data, where that makes no difference. */
+const data = {
+  source: "r",
+  name: "r",
+  count: 3,
+  fingerprint: "r",
+  licence: "CC0",
+  credit: "none",
+  flip: true,
+};
 const options = { batch: 6, lr: 2e-4, baseWidth: 16 };
 
 describe("presets", () => {
@@ -54,15 +64,7 @@ describe("presets", () => {
     const parse = (model: unknown) =>
       RunConfig.parse({
         preset: "local",
-        data: {
-          source: "r",
-          name: "r",
-          count: 3,
-          fingerprint: "r",
-          licence: "CC0",
-          credit: "none",
-          flip: true,
-        },
+        data,
         images: {},
         model: JSON.parse(JSON.stringify(model)) as unknown,
       });
@@ -85,15 +87,7 @@ describe("presets", () => {
       const parse = (changed: object) =>
         RunConfig.safeParse({
           preset,
-          data: {
-            source: "r",
-            name: "r",
-            count: 3,
-            fingerprint: "r",
-            licence: "CC0",
-            credit: "none",
-            flip: true,
-          },
+          data,
           images: {},
           model: { ...model, ...changed },
         });
