@@ -15,7 +15,7 @@ import {
   ValueInfoProtoSchema,
 } from "onnx-buf";
 import { GraphError } from "../errors.ts";
-import type { LowerContext, OnnxAttribute } from "../ops/define-op.ts";
+import type { LowerContext, OnnxAttribute, Processor } from "../ops/define-op.ts";
 import { BatchGuard, type DynamicBatch } from "./dynamic-batch.ts";
 import { executionOrder } from "./execution-order.ts";
 import {
@@ -43,6 +43,8 @@ export interface ModelOptions {
    * every sample alone. A graph that would depend on the batch is refused.
    */
   readonly dynamicBatch?: DynamicBatch;
+  /** Whose kernels operations are written for; default `cpu`. Either runs the model. */
+  readonly processor?: Processor;
 }
 
 /** A value of the model's interface. */
@@ -66,6 +68,7 @@ export class ModelBuilder implements LowerContext {
   readonly initializers: TensorProto[] = [];
   /** The graph node that each ONNX node was lowered from. */
   readonly origins: GraphNode[] = [];
+  readonly processor: Processor;
   readonly #batch: BatchGuard | undefined;
   #origin: GraphNode | undefined;
   readonly #constants = new Map<string, string>();
@@ -73,9 +76,10 @@ export class ModelBuilder implements LowerContext {
   #next = 0;
 
   /** `taken` are the public names, which no value inside may have. */
-  constructor(taken: Iterable<string> = [], batch?: BatchGuard) {
+  constructor(taken: Iterable<string> = [], batch?: BatchGuard, processor: Processor = "cpu") {
     this.#taken = new Set(taken);
     this.#batch = batch;
+    this.processor = processor;
   }
 
   /** Says which graph node is lowered from now on. */
@@ -234,7 +238,7 @@ export function toOnnx(outputs: Readonly<Record<string, Tensor>>, options: Model
 /** The first half of {@link toOnnx}. */
 export function lowerGraph(
   outputs: Readonly<Record<string, Tensor>>,
-  { dynamicBatch }: ModelOptions = {},
+  { dynamicBatch, processor }: ModelOptions = {},
 ): LoweredGraph {
   const nodes = reachable(Object.values(outputs));
   const inputs = inputPorts(nodes);
@@ -242,7 +246,8 @@ export function lowerGraph(
   if (shared)
     throw new GraphError(`toOnnx: "${shared.name}" names an input and an output. Rename one of them.`);
   const guard = dynamicBatch && new BatchGuard(dynamicBatch);
-  const builder = new ModelBuilder([...Object.keys(outputs), ...inputs.map((each) => each.name)], guard);
+  const taken = [...Object.keys(outputs), ...inputs.map((each) => each.name)];
+  const builder = new ModelBuilder(taken, guard, processor);
   const names = new Map<Tensor, string>();
   for (const node of executionOrder(nodes)) {
     builder.enter(node);

@@ -1,33 +1,19 @@
 /**
  * @module Convolutions with few pixels as matrix products over the whole batch: every window becomes a row. ONNX Runtime's
  * Conv works image by image, where 16 pixels can neither use its threads nor fill its matrix kernels. The windows are
- * gathered by index, one copy; the rows of forward pass and weight gradient are the same node to the runtime.
+ * gathered by index, one copy.
  */
 import type { Shape } from "../trace/tensor.ts";
 import type { ConvGeometry } from "./conv-geometry.ts";
+import type { ConvShapes } from "./conv-weight-grad.ts";
 import type { LowerContext } from "./define-op.ts";
 
-/** Input, weight and output of a convolution. */
-interface ConvShapes {
-  readonly x: Shape;
-  readonly w: Shape;
-  readonly y: Shape;
-}
-
-/** Pixels up to which all three products, and up to which the weight gradient alone, are faster by windows. */
+/** Pixels up to which convolutions are faster by windows. */
 const PIXELS = 25;
-const WEIGHT_GRAD_PIXELS = 64;
-
-const hasWindows = (w: Shape, g: ConvGeometry): boolean => g.groups === 1 && w[2]! * w[3]! > 1;
 
 /** Whether the convolution with weight `w` and output `y` is to be run by windows: about twice as fast at 4 x 4 pixels. */
 export function isSmall(w: Shape, y: Shape, g: ConvGeometry): boolean {
-  return hasWindows(w, g) && y[2]! * y[3]! <= PIXELS && y[0]! >= 8;
-}
-
-/** Whether the weight gradient is to be computed by windows. */
-export function prefersWindowWeightGrad(w: Shape, y: Shape, g: ConvGeometry): boolean {
-  return isSmall(w, y, g) || (hasWindows(w, g) && y[2]! * y[3]! <= WEIGHT_GRAD_PIXELS);
+  return g.groups === 1 && w[2]! * w[3]! > 1 && y[2]! * y[3]! <= PIXELS && y[0]! >= 8;
 }
 
 const emit1 = (context: LowerContext, ...args: Parameters<LowerContext["emit"]>): string =>
@@ -117,21 +103,4 @@ export function windowInputGrad(
   const matrix = reshaped(context, arranged(context, w, shapes.w, [2n, 0n, 1n]), [kh * kw * out, c]);
   const rows = windowRows(context, y, shapes, back, true);
   return channelsFirst(context, emit1(context, "Gemm", [rows, matrix]), shapes.y);
-}
-
-/** Weight gradient: output gradients [n oh ow, out] transposed x windows [n oh ow, kh kw c]. */
-export function windowWeightGrad(
-  context: LowerContext,
-  x: string,
-  y: string,
-  shapes: ConvShapes,
-  g: ConvGeometry,
-): string {
-  const [out, c, kh, kw] = shapes.w as [number, number, number, number];
-  const [n, , oh, ow] = shapes.y as [number, number, number, number];
-  const rows = windowRows(context, x, shapes, g);
-  const outputs = channelsLast(context, y, [n * oh * ow, out]);
-  const product = emit1(context, "Gemm", [outputs, rows], { attrs: { transA: 1n } });
-  const taps = reshaped(context, product, [out, kh * kw, c]);
-  return reshaped(context, emit1(context, "Transpose", [taps], { attrs: { perm: [0n, 2n, 1n] } }), shapes.w);
 }

@@ -13,13 +13,8 @@ import {
   pair,
   requireGeometry,
 } from "./conv-geometry.ts";
-import {
-  isSmall,
-  prefersWindowWeightGrad,
-  windowConv,
-  windowInputGrad,
-  windowWeightGrad,
-} from "./conv-windows.ts";
+import { lowerWeightGrad } from "./conv-weight-grad.ts";
+import { isSmall, windowConv, windowInputGrad } from "./conv-windows.ts";
 import { defineOp, type LowerContext, type OpDefinition, shapeError } from "./define-op.ts";
 import { sum } from "./reduce.ts";
 import { reshape } from "./reshape.ts";
@@ -154,8 +149,8 @@ export const conv2dWeightGradOp: OpDefinition<AdjointAttrs> = defineOp<AdjointAt
     needs[0] ? conv2dInputGrad(y!, grad, x!.shape, g) : null,
     needs[1] ? conv2dRaw(x!, grad, g) : null,
   ],
-  lower: (context, [x, y], { attrs, inputs: [xSpec, ySpec] }) => [
-    lowerWeightGrad(context, x!, y!, xSpec!.shape, ySpec!.shape, attrs),
+  lower: (context, [x, y], { attrs: { shape, ...g }, inputs: [xSpec, ySpec] }) => [
+    lowerWeightGrad(context, x!, y!, { x: xSpec!.shape, w: shape, y: ySpec!.shape }, g),
   ],
   evaluate([x, y], { shape, ...g }) {
     const data = new Float64Array(sizeOf(shape));
@@ -215,65 +210,6 @@ function swapChannels(
   const [grouped] = context.emit("Reshape", [w, context.shape([groups, out / groups, perGroup, kh, kw])]);
   const [swapped] = context.emit("Transpose", [grouped!], { attrs: { perm: [0n, 2n, 1n, 3n, 4n] } });
   return context.emit("Reshape", [swapped!, context.shape([groups * perGroup, out / groups, kh, kw])])[0]!;
-}
-
-/**
- * Small kernels on small images go by windows (see conv-windows.ts). Others: one matrix product a kernel tap, dW[:, :, i, j] = dY [o, n*oh*ow] x (x shifted by the tap) [n*oh*ow, c]. Measured
- * faster on the CPU provider than im2col with one product and than Conv with batch and channels exchanged.
- */
-function lowerWeightGrad(
-  context: LowerContext,
-  x: string,
-  y: string,
-  xShape: Shape,
-  yShape: Shape,
-  { shape, ...g }: AdjointAttrs,
-): string {
-  const [n, c, height, width] = xShape as [number, number, number, number];
-  const [out, perGroup, kh, kw] = shape as [number, number, number, number];
-  const [, , oh, ow] = yShape as [number, number, number, number];
-  const emit1 = (...args: Parameters<LowerContext["emit"]>) => context.emit(...args)[0]!;
-  const reshapeTo = (value: string, dims: readonly number[]) =>
-    emit1("Reshape", [value, context.shape(dims)]);
-  if (prefersWindowWeightGrad(shape, yShape, g))
-    return windowWeightGrad(context, x, y, { x: xShape, w: shape, y: yShape }, g);
-  const grouped = g.groups > 1;
-  // [g, o/g, n*oh*ow] or [o, n*oh*ow]
-  const yRows = reshapeTo(
-    emit1("Transpose", [y], { attrs: { perm: [1n, 0n, 2n, 3n] } }),
-    grouped ? [g.groups, out / g.groups, n * oh * ow] : [out, n * oh * ow],
-  );
-  const [ph, pw] = g.padding;
-  let padded = emit1("Transpose", [x], { attrs: { perm: [1n, 0n, 2n, 3n] } }); // [c, n, h, w]
-  if (ph > 0 || pw > 0) padded = emit1("Pad", [padded, context.ints([0, 0, ph, pw, 0, 0, ph, pw])]);
-  const whole = height + 2 * ph === oh && width + 2 * pw === ow;
-  const taps: string[] = [];
-  for (let i = 0; i < kh; i++)
-    for (let j = 0; j < kw; j++) {
-      const top = i * g.dilation[0];
-      const left = j * g.dilation[1];
-      const shifted = whole
-        ? padded
-        : emit1("Slice", [
-            padded,
-            context.ints([top, left]),
-            context.ints([top + (oh - 1) * g.stride[0] + 1, left + (ow - 1) * g.stride[1] + 1]),
-            context.ints([2, 3]),
-            context.ints([...g.stride]),
-          ]);
-      if (grouped) {
-        const rows = reshapeTo(shifted, [g.groups, perGroup, n * oh * ow]);
-        const columns = emit1("Transpose", [rows], { attrs: { perm: [0n, 2n, 1n] } });
-        taps.push(reshapeTo(emit1("MatMul", [yRows, columns]), [1, out, perGroup]));
-      } else {
-        const product = emit1("Gemm", [yRows, reshapeTo(shifted, [c, n * oh * ow])], {
-          attrs: { transB: 1n },
-        });
-        taps.push(reshapeTo(product, [1, out, c]));
-      }
-    }
-  const stacked = taps.length === 1 ? taps[0]! : emit1("Concat", taps, { attrs: { axis: 0n } }); // [kh*kw, o, c]
-  return reshapeTo(emit1("Transpose", [stacked], { attrs: { perm: [1n, 2n, 0n] } }), shape);
 }
 
 /** Sum over batch and space: [n, c, h, w] -> [c]; as a matrix product where that is one pass over the data. */

@@ -15,8 +15,13 @@ export interface RefArray {
 /** An attribute of an ONNX node: bigint and bigint[] become INT and INTS, number and number[] FLOAT and FLOATS. */
 export type OnnxAttribute = bigint | number | string | readonly bigint[] | readonly number[];
 
+/** Whose kernels will run a model. */
+export type Processor = "cpu" | "gpu";
+
 /** What a lowering may write. Values are named by strings. */
 export interface LowerContext {
+  /** Of several forms of an operation, the one that these kernels run fastest is to be written. All run on both. */
+  readonly processor: Processor;
   /** Appends an ONNX node and returns the names of its outputs ("" where `outputs[i]` is false: not wanted). */
   emit(
     opType: string,

@@ -1,5 +1,6 @@
 /** @module What onnxgrad asks of ONNX Runtime: the seam between compiled programs and the Node or web package. */
 
+import type { Processor } from "../ops/define-op.ts";
 import type { Sharded } from "../parallel/placement.ts";
 import type { Shape } from "../trace/tensor.ts";
 
@@ -89,6 +90,8 @@ export interface ShardPlan {
 export interface Backend {
   /** e.g. `node-cpu`. */
   readonly name: string;
+  /** Whose kernels run its models: of several forms of an operation they get the fastest. */
+  readonly processor: Processor;
   /** Wraps a buffer without copying it. */
   tensor(data: RuntimeData, shape: readonly number[]): RuntimeTensor;
   /** Where the state stays between runs; absent where that is the host's memory. */

@@ -103,7 +103,7 @@ describe("nodeWorker()", () => {
   });
 
   test("leaves the event loop free while it trains", async () => {
-    const { program, step } = await trainer(nodeWorker({ threads: 1 }), { width: 64, depth: 5, batch: 4 });
+    const { program, step } = await trainer(nodeWorker({ threads: 1 }), { width: 64, depth: 8, batch: 12 });
     await step();
     // Whatever else the machine does delays timers too, so the best of a few windows counts.
     const windows: { p99: number; stepMs: number; late: number }[] = [];

@@ -50,6 +50,7 @@ export function node(options: NodeOptions = {}): Backend {
   const shards = shardCount(options);
   return {
     name: `node-${provider}`,
+    processor: provider === "cpu" ? "cpu" : "gpu",
     tensor,
     ...(device && { device }),
     ...(shards > 1 && { shards: nodeShards(shards, options) }),

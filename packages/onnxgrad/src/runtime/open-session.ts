@@ -38,7 +38,7 @@ export async function openSession(
     const found = partition(Object.values(outputs), k, (name) => name.startsWith("in."));
     if (found !== undefined && isWorthwhile(found)) return openSharded(backend, outputs, found);
   }
-  const model = toOnnx(rewritten(outputs, rematerialize), options);
+  const model = toOnnx(rewritten(outputs, rematerialize), { processor: backend.processor, ...options });
   const session = await backend.createSession(model.bytes);
   return { session, inputs: model.inputs, nodes: model.nodes, bytes: model.bytes.length, shards: 1 };
 }

@@ -56,6 +56,7 @@ export function web(options: WebOptions = {}): Backend {
   let ort: typeof Ort | undefined;
   return {
     name: `web-${provider}`,
+    processor: provider === "webgpu" ? "gpu" : "cpu",
     ...(device && { device }),
     tensor(data, shape) {
       invariant(ort !== undefined, "a session comes before tensors");

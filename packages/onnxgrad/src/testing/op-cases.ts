@@ -159,7 +159,6 @@ const GEOMETRIES: readonly (readonly [name: string, x: Shape, w: Shape, options:
   ],
   ["3x2 padding [2,0]", [1, 2, 4, 4], [2, 2, 3, 2], { padding: [2, 0] }],
   ["whole image", [2, 3, 3, 3], [4, 3, 3, 3], {}],
-  // Above 64 pixels the weight gradient is a product a tap, below it goes by windows.
   ["72 pixels", [1, 2, 9, 8], [2, 2, 3, 3], { padding: 1 }],
   ["81 pixels, stride 2", [1, 1, 17, 18], [2, 1, 3, 3], { stride: 2, padding: 1 }],
   // From eight images of few pixels on, the lowering changes to one matrix product over the batch.
@@ -171,6 +170,11 @@ const GEOMETRIES: readonly (readonly [name: string, x: Shape, w: Shape, options:
     { stride: [2, 1], padding: [1, 0], dilation: [1, 2] },
   ],
   ["kernel larger than the input", [1, 1, 2, 2], [1, 1, 3, 3], { padding: 1 }],
+  // The weight gradient makes a volume of whichever has fewer channels, and sums over large images one by one.
+  ["more inputs than outputs, 3x2", [2, 3, 3, 4], [2, 3, 3, 2], { padding: [1, 0], dilation: [1, 2] }],
+  ["large images, 3x2", [2, 1, 5, 4], [2, 1, 3, 2], { padding: 1 }],
+  ["large images, more inputs than outputs", [2, 2, 5, 5], [1, 2, 3, 3], { padding: 1 }],
+  ["rows that no window reaches", [2, 1, 6, 7], [2, 1, 2, 2], { stride: [3, 4] }],
 ];
 
 const UNIT: Range = [-1, 1];

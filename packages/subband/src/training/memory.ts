@@ -67,6 +67,7 @@ async function traced(state: StateTree, { inputs, build }: StageProgram): Promis
 /** A backend that runs nothing. */
 const NOWHERE: Backend = {
   name: "nowhere",
+  processor: "cpu",
   tensor: (data) => ({ data }),
   createSession: () => Promise.resolve({ run: () => Promise.resolve(), release: () => Promise.resolve() }),
 };
