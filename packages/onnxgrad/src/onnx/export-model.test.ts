@@ -141,7 +141,7 @@ describe("exportModel()", () => {
       "batch normalisation in training",
       (x) =>
         batchNormTraining(reshape(x, [-1, 2, 2, 2]), { scale: constant([1, 1]), shift: constant([0, 0]) }).y,
-      "mean: cuts or mixes the samples",
+      "channelMoments: cuts or mixes the samples",
     ],
     ["half of the batch", (x) => narrow(x, 0, 0, 488), "slice: cuts or mixes the samples of the batch"],
     [

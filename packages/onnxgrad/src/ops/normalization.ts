@@ -2,6 +2,7 @@
 import { apply, sameShape, type Shape, type Tensor } from "../trace/tensor.ts";
 import { add, mul, pow, sub } from "./arithmetic.ts";
 import { defineOp, type OpDefinition, requireFloat, shapeError } from "./define-op.ts";
+import { channelAffine, channelMoments } from "./channels.ts";
 import { mean } from "./reduce.ts";
 import { reshape } from "./reshape.ts";
 
@@ -120,7 +121,9 @@ export function affineChannels(x: Tensor, { scale, shift }: Affine): Tensor {
     x.shape.slice(0, 2),
     [1, x.shape[1]!],
   ]);
-  const spread = (t: Tensor) => reshape(t, [t.rank === 2 ? t.shape[0]! : 1, x.shape[1]!, 1, 1]);
+  const c = x.shape[1]!;
+  if (scale.size === c && shift.size === c) return channelAffine(x, reshape(scale, [c]), reshape(shift, [c]));
+  const spread = (t: Tensor) => reshape(t, [t.rank === 2 ? t.shape[0]! : 1, c, 1, 1]);
   return add(mul(x, spread(scale)), spread(shift));
 }
 
@@ -134,13 +137,9 @@ export interface BatchNormResult {
 
 /** Batch normalisation of [n,c,h,w] in training: statistics of this batch, per channel (Ioffe and Szegedy 2015). */
 export function batchNormTraining(x: Tensor, affine: Affine, epsilon = 1e-5): BatchNormResult {
-  const average = (t: Tensor) => mean(t, [0, 2, 3], { keepDims: true });
-  const m = average(x);
-  const centred = sub(x, m);
-  const variance = average(mul(centred, centred));
-  const y = affineChannels(mul(centred, pow(add(variance, epsilon), -0.5)), affine);
-  const c = [x.shape[1]!];
-  return { y, mean: reshape(m, c), variance: reshape(variance, c) };
+  requireAffine("batchNormTraining", x, affine, [x.shape.slice(1, 2)]);
+  const { mean, variance } = channelMoments(x);
+  return { y: batchNormInference(x, affine, { mean, variance }, epsilon), mean, variance };
 }
 
 /** Batch normalisation of [n,c,h,w] at inference: running mean and variance [c] are given. */

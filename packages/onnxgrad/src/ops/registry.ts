@@ -1,6 +1,7 @@
 /** @module Every operation by name: what the op-table tests, the support table and the importers of graphs enumerate. */
 import { addOp, divOp, maximumOp, minimumOp, mulOp, powOp, subOp } from "./arithmetic.ts";
 import { broadcastToOp } from "./broadcast.ts";
+import { channelAffineOp, channelMomentsOp } from "./channels.ts";
 import {
   castOp,
   equalOp,
@@ -25,6 +26,7 @@ import {
   sigmoidOp,
   signOp,
   siluOp,
+  slopesOp,
   sinOp,
   softplusOp,
   sqrtOp,
@@ -76,6 +78,7 @@ export type OpName =
   | "softplus"
   | "silu"
   | "leakyRelu"
+  | "slopes"
   | "sum"
   | "mean"
   | "max"
@@ -97,7 +100,9 @@ export type OpName =
   | "gather"
   | "scatterAdd"
   | "softmax"
-  | "standardize";
+  | "standardize"
+  | "channelMoments"
+  | "channelAffine";
 
 /** All operations, by their names: leaving one out does not compile. */
 export const registry: { readonly [K in OpName]: OpDefinition<never> } = {
@@ -134,6 +139,7 @@ export const registry: { readonly [K in OpName]: OpDefinition<never> } = {
   softplus: softplusOp,
   silu: siluOp,
   leakyRelu: leakyReluOp,
+  slopes: slopesOp,
   sum: sumOp,
   mean: meanOp,
   max: maxOp,
@@ -156,4 +162,6 @@ export const registry: { readonly [K in OpName]: OpDefinition<never> } = {
   scatterAdd: scatterAddOp,
   softmax: softmaxOp,
   standardize: standardizeOp,
+  channelMoments: channelMomentsOp,
+  channelAffine: channelAffineOp,
 };

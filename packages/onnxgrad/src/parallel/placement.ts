@@ -163,6 +163,20 @@ const convolution: PlacementRule = (node, places) => {
   return { inputs: places, outputs: [x!], ...localAttrShape(node, x!) };
 };
 
+/** Images sharded along the batch, what every channel is multiplied by and gets added replicated. */
+const imagesOnly: PlacementRule = (_, places) =>
+  places[0]!.kind === "sharded" &&
+  places[0]!.axis === 0 &&
+  places.slice(1).every(({ kind }) => kind === "replicated")
+    ? { inputs: places, outputs: [places[0]!] }
+    : undefined;
+
+/** Statistics of a channel need all of its images. */
+const byChannel: PlacementRule = (_, [place]) =>
+  place!.kind === "sharded" && place!.axis === 1
+    ? { inputs: [place!], outputs: [sharded(0, place!.blocks), sharded(0, place!.blocks)] }
+    : undefined;
+
 /** Attributes that name the shape of the output are those of the shard's. */
 function localAttrShape({ attrs }: GraphNode, place: Placement): Pick<Decision, "attrs"> {
   const { shape, ...rest } = attrs as { readonly shape?: Shape };
@@ -336,6 +350,7 @@ export const placementRules: { readonly [K in OpName]: PlacementRule } = {
   softplus: elementwise,
   silu: elementwise,
   leakyRelu: elementwise,
+  slopes: elementwise,
   sum: reduction(false),
   mean: reduction(true),
   max: along(notReduced),
@@ -358,6 +373,8 @@ export const placementRules: { readonly [K in OpName]: PlacementRule } = {
   scatterAdd,
   softmax: along(notLast),
   standardize: along(notLast),
+  channelMoments: byChannel,
+  channelAffine: imagesOnly,
 };
 
 /** The node in one shard of `k`: applied to the shard's inputs. */

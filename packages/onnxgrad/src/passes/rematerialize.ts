@@ -12,7 +12,8 @@ import { bufferOf, bytesOf, isGiven, type Liveness, liveness } from "./liveness.
 const CHEAP: ReadonlySet<string> = new Set<OpName>([
   ...(["add", "sub", "mul", "div", "maximum", "minimum", "abs", "sign", "sqrt", "exp"] as const),
   ...(["equal", "less", "greater", "lessEqual", "greaterEqual", "cast", "where"] as const),
-  ...(["sigmoid", "tanh", "relu", "leakyRelu", "silu", "softmax"] as const),
+  ...(["sigmoid", "tanh", "relu", "leakyRelu", "slopes", "silu", "softmax"] as const),
+  "channelAffine" satisfies OpName,
   ...(["reshape", "broadcastTo", "transpose", "concat", "split", "slice", "upsampleNearest2d"] as const),
 ]);
 

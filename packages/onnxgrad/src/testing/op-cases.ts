@@ -16,6 +16,7 @@ import {
   stopGradient,
   where,
 } from "../ops/compare.ts";
+import { channelAffine, channelMoments } from "../ops/channels.ts";
 import { convGeometry, type ConvOptions } from "../ops/conv-geometry.ts";
 import { conv2d, conv2dWeightGradOp, convTranspose2d } from "../ops/conv.ts";
 import {
@@ -34,6 +35,7 @@ import {
   silu,
   siluOp,
   sin,
+  slopesOp,
   softplus,
   sqrt,
   tanh,
@@ -127,6 +129,13 @@ const reduction = (reduce: typeof sum): OpCases => [
   { name: "unit axis", inputs: [f([3, 1])], build: (x) => reduce(x, [1]) },
   { name: "scalar", inputs: [f([])], build: (x) => reduce(x) },
 ];
+
+/** Of both signs, at zero of both signs, and as small and as large as values get. */
+const slopesAt = (slope: number): OpCase => ({
+  name: `slope ${slope}`,
+  inputs: [fixed([7])],
+  build: (x) => apply1(slopesOp, [concat([x, constant([0, -0, 1e-37, -1e-37, 3e38, -3e38])], 0)], { slope }),
+});
 
 /** Geometries of the three convolution operations: [name, input, weight, options]. */
 const GEOMETRIES: readonly (readonly [name: string, x: Shape, w: Shape, options: ConvOptions])[] = [
@@ -295,6 +304,16 @@ export const opCases: { readonly [K in OpName]: OpCases } = {
   leakyRelu: [
     ...unary((x) => leakyRelu(x)),
     { name: "slope 0.2", inputs: [f([2, 5])], build: (x) => leakyRelu(x, 0.2) },
+    { name: "slope 1.5", inputs: [f([2, 5])], build: (x) => leakyRelu(x, 1.5) },
+    { name: "slope -0.5", inputs: [f([2, 5])], build: (x) => leakyRelu(x, -0.5) },
+  ],
+  slopes: [
+    { name: "alone", inputs: [fixed([2, 3, 4])], build: (x) => apply1(slopesOp, [x], { slope: 0.2 }) },
+    slopesAt(0),
+    slopesAt(0.3),
+    slopesAt(1),
+    slopesAt(2),
+    slopesAt(-0.5),
   ],
 
   sum: reduction(sum),
@@ -486,6 +505,25 @@ export const opCases: { readonly [K in OpName]: OpCases } = {
       name: "all three outputs",
       inputs: [f([2, 4])],
       build: (x) => apply(standardizeOp, [x], { epsilon: 1e-3 }),
+    },
+  ],
+  channelMoments: [
+    { name: "both", inputs: [f([2, 3, 2, 2])], build: (x) => Object.values(channelMoments(x)) },
+    { name: "mean alone", inputs: [f([2, 3, 2, 2])], build: (x) => square(channelMoments(x).mean) },
+    { name: "variance alone", inputs: [f([2, 3, 2, 2])], build: (x) => square(channelMoments(x).variance) },
+    {
+      name: "variance far from zero",
+      inputs: [f([2, 2, 3, 3], [99, 101])],
+      build: (x) => channelMoments(x).variance,
+      secondOrder: false,
+    },
+  ],
+  channelAffine: [
+    { name: "3 channels", inputs: [f([2, 3, 2, 2]), f([3]), f([3])], build: channelAffine },
+    {
+      name: "1 channel, twice",
+      inputs: [f([3, 1, 1, 2]), f([1]), f([1])],
+      build: (x, scale, shift) => channelAffine(channelAffine(x, scale!, shift!), scale!, shift!),
     },
   ],
 };
