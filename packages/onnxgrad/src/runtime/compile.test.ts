@@ -257,6 +257,25 @@ describe("compile()", () => {
     expect((after.arrayBuffers - before.arrayBuffers) / 2 ** 20).toBeLessThan(50);
     expectClose([step.state.tree().x.data[0]!], [2], { rtol: 1e-6 });
   });
+
+  test("makes no arrays for results that have theirs", async () => {
+    const n = 2 ** 18;
+    const step = await build(backend, { state: { x: full([n], 1) } }, ({ state }) => {
+      const x = mul(state.x, 0.5);
+      return { state: { x }, all: x };
+    });
+    await step.run({});
+    await step.run({});
+    // Megabytes between two runs in a row, which the collector seldom comes between.
+    const grown: number[] = [];
+    for (let i = 0; i < 5; i++) {
+      const before = process.memoryUsage().arrayBuffers;
+      await step.run({});
+      grown.push((process.memoryUsage().arrayBuffers - before) / 2 ** 20);
+    }
+    expect(Math.max(...grown), `of 2 MB of results: ${grown.join(", ")}`).toBeLessThan(0.5);
+    expect(step.state.tree().x.data[0]).toBe(0.5 ** 7);
+  });
 });
 
 describe("a function that cannot be compiled", () => {
