@@ -35,6 +35,7 @@ export {
   stopGradient,
   where,
 } from "./ops/compare.ts";
+export { channelMoments } from "./ops/channels.ts";
 export { type ConvOptions } from "./ops/conv-geometry.ts";
 export { conv2d, convTranspose2d } from "./ops/conv.ts";
 export {

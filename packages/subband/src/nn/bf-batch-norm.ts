@@ -5,18 +5,14 @@
  */
 import {
   add,
+  channelMoments,
   div,
   GraphError,
-  maximum,
-  mean,
   mul,
   type NdArray,
   ndarray,
-  reshape,
   type Rng,
   sqrt,
-  square,
-  sub,
   type Tensor,
 } from "onnxgrad";
 import type { Phase } from "./batch-norm.ts";
@@ -35,39 +31,28 @@ export function initGain(rng: Rng, channels: number): NdArray {
   return ndarray([channels], Float32Array.from({ length: channels }, draw));
 }
 
-/** Features normalised, and the running deviation [c] after this pass. */
-export interface BiasFreeNormalized {
-  readonly y: Tensor;
+/** What features are multiplied by a channel [c], and the running deviation [c] after this pass. */
+export interface BiasFreeScale {
+  readonly scale: Tensor;
   readonly deviation: Tensor;
 }
 
 /**
- * x [n, c, h, w] times gain / deviation. In training the deviation is the batch's, sqrt(var + 1e-5) with the biased
- * variance about the mean (which is not taken from x), and the running one moves a tenth towards it; at inference it is
- * the running one.
+ * gain / deviation of the features x [n, c, h, w]. In training the deviation is the batch's, sqrt(var + 1e-5) with the
+ * biased variance about the mean (which is not taken from x), and the running one moves a tenth towards it; at inference
+ * it is the running one.
  * @throws GraphError in training when a channel has but one value, n h w = 1.
  */
-export function biasFreeBatchNorm(
-  gain: Tensor,
-  running: Tensor,
-  x: Tensor,
-  phase: Phase,
-): BiasFreeNormalized {
-  const channels = x.shape[1]!;
-  const scaled = (deviation: Tensor) => mul(x, reshape(div(gain, deviation), [1, channels, 1, 1]));
-  if (phase === "inference") return { y: scaled(running), deviation: running };
-  if (x.size / channels < 2)
+export function biasFreeScale(gain: Tensor, running: Tensor, x: Tensor, phase: Phase): BiasFreeScale {
+  if (phase === "inference") return { scale: div(gain, running), deviation: running };
+  if (x.size / x.shape[1]! < 2)
     throw new GraphError(
-      `biasFreeBatchNorm: [${x.shape.join(",")}] has one value a channel, which has no deviation. ` +
+      `biasFreeScale: [${x.shape.join(",")}] has one value a channel, which has no deviation. ` +
         `Train on larger batches or images, or run the network in phase inference.`,
     );
-  const average = (t: Tensor) => mean(t, [0, 2, 3]); // [c]
-  // E[x^2] - E[x]^2: a training step of the conditional 13 x 13 network is 8 % faster than about the mean. Features have
-  // means of the order of their deviations, so little cancels; rounding must not make a negative of nothing.
-  const variance = maximum(sub(average(square(x)), square(average(x))), 0);
-  const deviation = sqrt(add(variance, EPSILON));
+  const deviation = sqrt(add(channelMoments(x).variance, EPSILON));
   return {
-    y: scaled(deviation),
+    scale: div(gain, deviation),
     deviation: add(mul(running, 1 - MOMENTUM), mul(deviation, MOMENTUM)),
   };
 }

@@ -1,6 +1,7 @@
 import {
   compile,
   constant,
+  conv2d,
   gradients,
   input,
   interpret,
@@ -8,6 +9,8 @@ import {
   mul,
   type NdArray,
   pack,
+  relu,
+  reshape,
   rng,
   sum,
   Tensor,
@@ -18,7 +21,7 @@ import {
 import { node } from "onnxgrad/node";
 import { expectClose } from "onnxgrad/testing";
 import { describe, expect, test } from "vitest";
-import { biasFreeBatchNorm, initGain } from "./bf-batch-norm.ts";
+import { biasFreeScale, initGain } from "./bf-batch-norm.ts";
 import {
   bfCnn,
   type BfCnnConfig,
@@ -131,31 +134,30 @@ describe("initGain()", () => {
   });
 });
 
-describe("biasFreeBatchNorm()", () => {
+describe("biasFreeScale()", () => {
   /** Channel 0 holds 1, 3, 5, 7 (variance 5) and channel 1 holds 2, 2, 4, 8 (variance 6), in two images of 1 x 2. */
   const images = constant([1, 3, 2, 2, 5, 7, 4, 8], [2, 2, 1, 2]);
   const gain = constant([2, -0.5]);
   const running = constant([4, 10]);
 
-  test("divides by the batch's deviation about the mean in training, and takes no mean away", () => {
-    const { y, deviation } = biasFreeBatchNorm(gain, running, images, "training");
-    const [s0, s1] = [2 / Math.sqrt(5 + 1e-5), -0.5 / Math.sqrt(6 + 1e-5)];
-    expectClose(values(y), [1 * s0, 3 * s0, 2 * s1, 2 * s1, 5 * s0, 7 * s0, 4 * s1, 8 * s1], { rtol: 1e-12 });
+  test("is the gain over the batch's deviation about the mean in training", () => {
+    const { scale, deviation } = biasFreeScale(gain, running, images, "training");
+    expectClose(values(scale), [2 / Math.sqrt(5 + 1e-5), -0.5 / Math.sqrt(6 + 1e-5)], { rtol: 1e-12 });
     expectClose(values(deviation), [3.6 + 0.1 * Math.sqrt(5 + 1e-5), 9 + 0.1 * Math.sqrt(6 + 1e-5)], {
       rtol: 1e-12,
     });
   });
 
-  test("divides by the running deviation at inference, and leaves it", () => {
-    const { y, deviation } = biasFreeBatchNorm(gain, running, images, "inference");
-    expectClose(values(y), [0.5, 1.5, -0.1, -0.1, 2.5, 3.5, -0.2, -0.4], { rtol: 1e-12 });
+  test("is the gain over the running deviation at inference, which stays", () => {
+    const { scale, deviation } = biasFreeScale(gain, running, images, "inference");
+    expectClose(values(scale), [0.5, -0.05], { rtol: 1e-12 });
     expect(deviation).toBe(running);
   });
 
   test("refuses to train on one value a channel and says what to do", () => {
     const one = input("x", [1, 2, 1, 1]);
-    expect(() => biasFreeBatchNorm(gain, running, one, "training")).toThrow(/\[1,2,1,1\].*larger batches/);
-    expect(() => biasFreeBatchNorm(gain, running, one, "inference")).not.toThrow();
+    expect(() => biasFreeScale(gain, running, one, "training")).toThrow(/\[1,2,1,1\].*larger batches/);
+    expect(() => biasFreeScale(gain, running, one, "inference")).not.toThrow();
   });
 });
 
@@ -164,6 +166,34 @@ describe("bfCnn()", () => {
   const shape = [2, 4, 6, 5];
   const x = input("x", shape);
   const at = normal("x", 240);
+
+  test("is convolution, scale, ReLU as written, and remembers the deviations met, in both phases", () => {
+    for (const phase of ["training", "inference"] as const) {
+      const [first, ...weights] = constants(params).weights;
+      const deviations: Tensor[] = [];
+      let h = conv2d(x, first!, { padding: 1 });
+      params.gains.forEach((_, i) => {
+        const weight = weights[i]!;
+        const features = conv2d(h, weight, { padding: (weight.shape[2]! - 1) / 2 });
+        const running = constants(statistics).deviations[i]!;
+        const { scale, deviation } = biasFreeScale(constants(params).gains[i]!, running, features, phase);
+        deviations.push(deviation);
+        h = relu(mul(features, reshape(scale, [1, scale.size, 1, 1])));
+      });
+      const want = conv2d(h, weights.at(-1)!, { padding: 1 });
+      const got = bfCnn(constants(params), constants(statistics), x, phase);
+      expectClose(values(got.y, { x: at }), values(want, { x: at }), {
+        rtol: 1e-11,
+        atol: 1e-11,
+        what: phase,
+      });
+      for (const [i, each] of got.statistics.deviations.entries())
+        expectClose(values(each, { x: at }), values(deviations[i]!, { x: at }), {
+          rtol: 1e-11,
+          what: `${phase}, deviation ${i}`,
+        });
+    }
+  });
 
   test("is homogeneous of degree 1 at inference: f(a x) = a f(x)", () => {
     const y = bfCnn(constants(params), constants(statistics), x, "inference").y;

@@ -4,19 +4,24 @@
  * denoised image is x - f(x). Nothing is added anywhere, so f(a x) = a f(x) for a > 0, once trained.
  */
 import {
+  cast,
   conv2d,
   full,
   invariant,
+  less,
+  mul,
   type NdArray,
   ndarray,
   relu,
+  reshape,
   type Rng,
   scope,
+  sub,
   type Tensor,
   UserError,
 } from "onnxgrad";
 import type { Normalized, Phase } from "./batch-norm.ts";
-import { biasFreeBatchNorm, initGain } from "./bf-batch-norm.ts";
+import { biasFreeScale, initGain } from "./bf-batch-norm.ts";
 import { initWeight, type Params } from "./layers.ts";
 
 /** Receptive fields that were published, pixels (or coefficients) a side. */
@@ -121,15 +126,21 @@ export function bfCnn(
     const [first, ...weights] = params.weights;
     const deviations: Tensor[] = [];
     let h = same(x, first!); // [n, width, h, w]
+    // relu(s u) = |s| relu(sign(s) u): signs go to the weights that make u, sizes to those that read it, and no pass over
+    // the features is needed for either. `size` is that of the layer before.
+    let size: Tensor | undefined;
     params.gains.forEach((gain, i) =>
       scope(`layers.${i + 1}`, () => {
-        const running = statistics.deviations[i]!;
-        const { y, deviation } = biasFreeBatchNorm(gain, running, same(h, weights[i]!), phase);
+        const sign = sub(1, mul(cast(less(gain, 0), "float32"), 2));
+        const weight = perOutput(scaled(weights[i]!, size), sign);
+        const u = same(h, weight);
+        const { scale, deviation } = biasFreeScale(mul(gain, sign), statistics.deviations[i]!, u, phase);
         deviations.push(deviation);
-        h = relu(y);
+        size = scale;
+        h = relu(u);
       }),
     );
-    return { y: same(h, weights.at(-1)!), statistics: { deviations } };
+    return { y: same(h, scaled(weights.at(-1)!, size)), statistics: { deviations } };
   });
 }
 
@@ -165,6 +176,16 @@ export function foldedBfCnn(weights: readonly Tensor[], x: Tensor): Tensor {
       return l === 0 || l === last ? y : relu(y);
     }, x);
   });
+}
+
+/** Weight [out, in, k, k] for features that lack their scale [in]; as it is where they lack none. */
+function scaled(weight: Tensor, scale: Tensor | undefined): Tensor {
+  return scale === undefined ? weight : mul(weight, reshape(scale, [1, scale.size, 1, 1]));
+}
+
+/** Weight [out, in, k, k] times one number [out] an output channel. */
+function perOutput(weight: Tensor, scale: Tensor): Tensor {
+  return mul(weight, reshape(scale, [scale.size, 1, 1, 1]));
 }
 
 /** Zero-padded convolution that keeps the extents. */
