@@ -94,6 +94,8 @@ export interface Backend {
   readonly processor: Processor;
   /** Wraps a buffer without copying it. */
   tensor(data: RuntimeData, shape: readonly number[]): RuntimeTensor;
+  /** Whether a model may take parts of a fed array as inputs of their own (`input-views.ts`). */
+  readonly views?: boolean;
   /** Where the state stays between runs; absent where that is the host's memory. */
   readonly device?: Device;
   /** Threads over which `compile` may split the batch; absent where there are none. */

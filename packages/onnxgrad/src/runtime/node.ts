@@ -7,6 +7,7 @@ import { UserError } from "../errors.ts";
 import { modelWithEmptySequence, toOnnx } from "../onnx/model.ts";
 import { input } from "../ops/source.ts";
 import type { Backend, Device, RuntimeData, RuntimeTensor, Session } from "./backend.ts";
+import { viewFeeder } from "./input-views.ts";
 import { nodeShards, shardCount } from "./shards.ts";
 
 /** Settings of the Node backend. */
@@ -51,16 +52,19 @@ export function node(options: NodeOptions = {}): Backend {
   return {
     name: `node-${provider}`,
     processor: provider === "cpu" ? "cpu" : "gpu",
+    views: provider === "cpu",
     tensor,
     ...(device && { device }),
     ...(shards > 1 && { shards: nodeShards(shards, options) }),
     async createSession(model): Promise<Session> {
       await device?.open();
       const session = await createSession(device === undefined ? withoutCopies(model) : model, settings);
+      const withViews = viewFeeder(session.inputNames, tensor);
       return {
         async run(feeds, fetches) {
-          if (device === undefined) await runInPlace(session, feeds as Tensors, fetches as Tensors);
-          else await session.run(feeds as Tensors, fetches as Tensors);
+          const all = withViews(feeds as Tensors);
+          if (device === undefined) await runInPlace(session, all, fetches as Tensors);
+          else await session.run(all, fetches as Tensors);
           device?.count(feeds, fetches);
         },
         async release() {

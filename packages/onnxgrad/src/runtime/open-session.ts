@@ -6,8 +6,9 @@ import { inputPorts, toOnnx, type ModelOptions, type ModelPort } from "../onnx/m
 import { partition, type Partition } from "../parallel/partition.ts";
 import { optimize } from "../passes/optimize.ts";
 import { rematerialize } from "../passes/rematerialize.ts";
-import { reachable, type Tensor } from "../trace/tensor.ts";
+import { reachable, type Shape, type Tensor } from "../trace/tensor.ts";
 import type { Backend, Session, ShardModel, ShardPlan } from "./backend.ts";
+import { wholeInputs, withViews } from "./input-views.ts";
 import { openPlan } from "./sharded-session.ts";
 
 /** Below this many multiply-accumulates (some two milliseconds of a core) a step is not worth the messages. */
@@ -38,9 +39,21 @@ export async function openSession(
     const found = partition(Object.values(outputs), k, (name) => name.startsWith("in."));
     if (found !== undefined && isWorthwhile(found)) return openSharded(backend, outputs, found);
   }
-  const model = toOnnx(rewritten(outputs, rematerialize), { processor: backend.processor, ...options });
+  const prepared = rewritten(outputs, (tensors) => rematerialize(viewed(backend, tensors)));
+  const model = toOnnx(prepared, { processor: backend.processor, ...options });
   const session = await backend.createSession(model.bytes);
-  return { session, inputs: model.inputs, nodes: model.nodes, bytes: model.bytes.length, shards: 1 };
+  const inputs = wholeInputs(model.inputs, shapesOf(outputs));
+  return { session, inputs, nodes: model.nodes, bytes: model.bytes.length, shards: 1 };
+}
+
+const viewed = ({ views = false }: Backend, tensors: readonly Tensor[]) =>
+  views ? withViews(tensors) : [...tensors];
+
+/** Shapes of the inputs of a graph. */
+function shapesOf(outputs: Readonly<Record<string, Tensor>>): (name: string) => Shape {
+  const ports = inputPorts(reachable(Object.values(outputs)));
+  const shapes = new Map(ports.map(({ name, spec }) => [name, spec.shape]));
+  return (name) => shapes.get(name)!;
 }
 
 const isWorthwhile = ({ cost: { shards, rest } }: Partition) =>
@@ -52,22 +65,22 @@ async function openSharded(
   found: Partition,
 ): Promise<OpenedSession> {
   const inputs = inputPorts(reachable(Object.values(outputs)));
-  const lowered = found.shards.map((shard) => toOnnx(optimized(shard)));
-  const models = lowered.map((model): ShardModel => ({
+  const lowered = found.shards.map((shard) => toOnnx(optimized(backend, shard)));
+  const models = lowered.map((model, i): ShardModel => ({
     model: model.bytes,
-    inputs: model.inputs.map(({ name, spec }) => ({
+    inputs: wholeInputs(model.inputs, shapesOf(found.shards[i]!)).map(({ name, spec }) => ({
       name,
       shape: spec.shape,
       dtype: spec.dtype === "int64" ? "int64" : "float32",
     })),
     outputs: model.outputs.map(({ name, spec }) => ({ name, shape: spec.shape })),
   }));
-  const rest = toOnnx(
-    optimized(Object.fromEntries(Object.keys(outputs).map((name, i) => [name, found.rest[i]!]))),
-  );
+  const restOutputs = Object.fromEntries(Object.keys(outputs).map((name, i) => [name, found.rest[i]!]));
+  const rest = toOnnx(optimized(backend, restOutputs));
+  const restInputs = wholeInputs(rest.inputs, shapesOf(restOutputs));
   const plan: ShardPlan = {
     models,
-    rest: { model: rest.bytes, inputs: rest.inputs.map(({ name, spec }) => ({ name, shape: spec.shape })) },
+    rest: { model: rest.bytes, inputs: restInputs.map(({ name, spec }) => ({ name, shape: spec.shape })) },
     cuts: found.inputs,
     shapes: new Map(inputs.map(({ name, spec }) => [name, spec.shape])),
   };
@@ -81,8 +94,8 @@ async function openSharded(
 }
 
 /** The graph of a shard or of the rest, ready to be written. */
-const optimized = (outputs: Readonly<Record<string, Tensor>>) =>
-  rewritten(outputs, (tensors) => rematerialize(optimize(tensors)));
+const optimized = (backend: Backend, outputs: Readonly<Record<string, Tensor>>) =>
+  rewritten(outputs, (tensors) => rematerialize(viewed(backend, optimize(tensors))));
 
 /** Named outputs after a pass. */
 function rewritten(

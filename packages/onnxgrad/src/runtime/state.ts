@@ -37,7 +37,6 @@ export class State<S extends StateTree = StateTree> {
 
   /** @throws UserError `state/name` when two arrays have the same dotted name. */
   constructor(tree: S) {
-    this.#tree = tree;
     const entries = new Map<string, StateEntry>();
     const enter = (name: string, entry: Omit<StateEntry, "name">) => {
       if (entries.has(name))
@@ -47,20 +46,26 @@ export class State<S extends StateTree = StateTree> {
         );
       entries.set(name, { name, ...entry });
     };
-    const visit = (value: StateTree, name: string) => {
-      if (value instanceof Packed)
-        enter(name, {
-          shape: [value.data.length],
-          packed: value,
-          current: value.data.slice(),
-          spare: undefined,
-        });
-      else if (isNdArray(value))
-        enter(name, { shape: value.shape, current: value.data.slice(), spare: undefined });
-      else
-        for (const [key, child] of Object.entries(value)) visit(child, name === "" ? key : `${name}.${key}`);
+    const own = (data: Float32Array) => ({ current: data.slice(), spare: undefined });
+    // What is kept of the tree has no values, so that nothing keeps the arrays that they came from.
+    const visit = (value: StateTree, name: string): StateTree => {
+      if (value instanceof Packed) {
+        const packed = value.withoutData();
+        enter(name, { shape: [value.data.length], packed, ...own(value.data) });
+        return packed;
+      }
+      if (isNdArray(value)) {
+        enter(name, { shape: value.shape, ...own(value.data) });
+        return { shape: value.shape, data: new Float32Array(0) };
+      }
+      return Object.fromEntries(
+        Object.entries(value).map(([key, child]: [string, StateTree]) => [
+          key,
+          visit(child, name === "" ? key : `${name}.${key}`),
+        ]),
+      );
     };
-    visit(tree, "");
+    this.#tree = visit(tree, "") as S;
     this.entries = entries;
   }
 
@@ -116,7 +121,7 @@ export class State<S extends StateTree = StateTree> {
     });
   }
 
-  /** The template that the state was made from: structure and shapes, not present values. */
+  /** The tree that the state was made from: structure and shapes, without values. */
   get template(): S {
     return this.#tree;
   }

@@ -27,11 +27,15 @@ export class Packed<T = unknown> {
   /** The same layout over other values. */
   withData(data: Float32Array): Packed<T> {
     let next = 0;
-    const tree = treeMap(this.tree, isNdArray, (leaf): NdArray => {
+    const tree = treeMap(this.tree, isNdArray, ({ shape }): NdArray => {
       const { offset } = this.entries[next++]!;
-      return { shape: leaf.shape, data: data.subarray(offset, offset + leaf.data.length) };
+      return { shape, data: data.subarray(offset, offset + sizeOf(shape)) };
     });
     return new Packed(data, this.entries, tree as T);
+  }
+  /** The layout alone, over no values. */
+  withoutData(): Packed<T> {
+    return this.withData(new Float32Array(0));
   }
 }
 
