@@ -94,8 +94,11 @@ export interface Backend {
   readonly processor: Processor;
   /** Wraps a buffer without copying it. */
   tensor(data: RuntimeData, shape: readonly number[]): RuntimeTensor;
-  /** Whether a model may take parts of a fed array as inputs of their own (`input-views.ts`). */
-  readonly views?: boolean;
+  /**
+   * Whether models work on the given arrays where they lie: parts of one may be fed (`input-views.ts`), and results may
+   * be written over what they replace (`in-place.ts`).
+   */
+  readonly inPlace?: boolean;
   /** Where the state stays between runs; absent where that is the host's memory. */
   readonly device?: Device;
   /** Threads over which `compile` may split the batch; absent where there are none. */

@@ -6,7 +6,7 @@ import { UserError } from "../errors.ts";
 import type { ModelOptions } from "../onnx/model.ts";
 import { type Shape, sizeOf, type Spec } from "../trace/tensor.ts";
 import type { Backend, RuntimeData, RuntimeTensor } from "./backend.ts";
-import type { State, StateTree } from "./state.ts";
+import type { State, StateEntry, StateTree } from "./state.ts";
 import { openSession } from "./open-session.ts";
 import { readable, writable, written } from "./state-buffers.ts";
 import { type InputSpec, type TraceArguments, type TraceOptions, traceProgram } from "./trace-program.ts";
@@ -38,7 +38,8 @@ export interface Program<S extends StateTree, I, R> {
   /**
    * Runs once; runs of programs that share a state wait for each other. The returned arrays are reused by the next
    * run: copy what must last.
-   * @throws UserError when an input is missing, has the wrong length or values that its type cannot hold.
+   * @throws UserError when an input is missing, has the wrong length or values that its type cannot hold; `state/torn`
+   * after a run that failed inside ONNX Runtime while it was writing the state.
    */
   run(feeds: { readonly [K in keyof I]: Feed }): Promise<{ readonly [K in OutputNames<R>]: Float32Array }>;
   readonly state: State<S>;
@@ -85,7 +86,8 @@ export async function compile<
     );
   const { state, updates, outputs } = traceProgram(options, build);
   const opened = await openSession(backend, Object.fromEntries(outputs), options.model);
-  const { session } = opened;
+  const { session, overwritten } = opened;
+  const isOverwritten = ({ name }: StateEntry) => overwritten.has(`next.${name}`);
 
   const wrapped = new WeakMap<RuntimeData, RuntimeTensor>();
   const wrap = (data: RuntimeData, shape: Shape): RuntimeTensor => {
@@ -127,12 +129,22 @@ export async function compile<
           fed[name] = backend.tensor(feedData(key, spec, feed), spec.shape);
         }
         const fetched: Record<string, RuntimeTensor> = {};
-        for (const entry of updates) fetched[`next.${entry.name}`] = await writable(entry, backend, wrap);
+        for (const entry of updates) {
+          const find = isOverwritten(entry) ? readable : writable;
+          fetched[`next.${entry.name}`] = await find(entry, backend, wrap);
+        }
         if (updates.length === 0 || runs % readEvery === 0)
           for (const [name, , , tensor] of buffers) fetched[name] = tensor;
-        await session.run(fed, fetched);
+        try {
+          await session.run(fed, fetched);
+        } catch (error) {
+          // What is refused, or lost with its thread, has not been written to.
+          if (!(error instanceof UserError))
+            for (const entry of updates) if (isOverwritten(entry)) entry.torn = true;
+          throw error;
+        }
         runs++;
-        for (const entry of updates) written(entry, backend);
+        for (const entry of updates) written(entry, backend, isOverwritten(entry));
         return outputData as { readonly [K in OutputNames<R>]: Float32Array };
       }),
     dispose: () => session.release(),

@@ -27,6 +27,13 @@ function viewNamed(name: string): View | undefined {
 
 const inputName = ({ node }: Tensor) => (node.attrs as { readonly name: string }).name;
 
+/** The input in whose memory the output of an input node lies: itself, or what it is a view of. */
+export function sourceOf(x: Tensor): string | undefined {
+  if (x.node.op.name !== "input") return undefined;
+  const name = inputName(x);
+  return viewNamed(name)?.of ?? name;
+}
+
 /** The same graph with views of flat inputs in the place of their parts, each in the shape in which it is used. */
 export function withViews(outputs: readonly Tensor[]): Tensor[] {
   return rewrite(outputs, ({ op, attrs, outputs: made }, [x]) => {

@@ -44,7 +44,7 @@ export function nodeWorker(options: NodeOptions = {}): Backend {
   return {
     name: `node-${options.provider ?? "cpu"}-worker`,
     processor: options.provider === "webgpu" ? "gpu" : "cpu",
-    views: options.provider !== "webgpu",
+    inPlace: options.provider !== "webgpu",
     tensor: (data, shape): LocalTensor => ({ data, shape }),
     createSession: open,
     ...(shards > 1 && { planned: { count: shards, open } }),

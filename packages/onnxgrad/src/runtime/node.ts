@@ -52,7 +52,7 @@ export function node(options: NodeOptions = {}): Backend {
   return {
     name: `node-${provider}`,
     processor: provider === "cpu" ? "cpu" : "gpu",
-    views: provider === "cpu",
+    inPlace: provider === "cpu",
     tensor,
     ...(device && { device }),
     ...(shards > 1 && { shards: nodeShards(shards, options) }),

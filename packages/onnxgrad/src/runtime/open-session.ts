@@ -8,6 +8,7 @@ import { optimize } from "../passes/optimize.ts";
 import { rematerialize } from "../passes/rematerialize.ts";
 import { reachable, type Shape, type Tensor } from "../trace/tensor.ts";
 import type { Backend, Session, ShardModel, ShardPlan } from "./backend.ts";
+import { overwritable } from "./in-place.ts";
 import { wholeInputs, withViews } from "./input-views.ts";
 import { openPlan } from "./sharded-session.ts";
 
@@ -21,6 +22,8 @@ export interface OpenedSession {
   readonly session: Session;
   /** What must be fed. */
   readonly inputs: readonly ModelPort[];
+  /** Outputs that may be written over the inputs that they replace. */
+  readonly overwritten: ReadonlySet<string>;
   /** ONNX nodes and bytes, of all models together. */
   readonly nodes: number;
   readonly bytes: number;
@@ -43,11 +46,21 @@ export async function openSession(
   const model = toOnnx(prepared, { processor: backend.processor, ...options });
   const session = await backend.createSession(model.bytes);
   const inputs = wholeInputs(model.inputs, shapesOf(outputs));
-  return { session, inputs, nodes: model.nodes, bytes: model.bytes.length, shards: 1 };
+  return {
+    session,
+    inputs,
+    overwritten: overwritten(backend, prepared),
+    nodes: model.nodes,
+    bytes: model.bytes.length,
+    shards: 1,
+  };
 }
 
-const viewed = ({ views = false }: Backend, tensors: readonly Tensor[]) =>
-  views ? withViews(tensors) : [...tensors];
+const viewed = ({ inPlace = false }: Backend, tensors: readonly Tensor[]) =>
+  inPlace ? withViews(tensors) : [...tensors];
+
+const overwritten = ({ inPlace = false }: Backend, prepared: Readonly<Record<string, Tensor>>) =>
+  inPlace ? overwritable(prepared) : new Set<string>();
 
 /** Shapes of the inputs of a graph. */
 function shapesOf(outputs: Readonly<Record<string, Tensor>>): (name: string) => Shape {
@@ -76,7 +89,8 @@ async function openSharded(
     outputs: model.outputs.map(({ name, spec }) => ({ name, shape: spec.shape })),
   }));
   const restOutputs = Object.fromEntries(Object.keys(outputs).map((name, i) => [name, found.rest[i]!]));
-  const rest = toOnnx(optimized(backend, restOutputs));
+  const prepared = optimized(backend, restOutputs);
+  const rest = toOnnx(prepared);
   const restInputs = wholeInputs(rest.inputs, shapesOf(restOutputs));
   const plan: ShardPlan = {
     models,
@@ -87,6 +101,7 @@ async function openSharded(
   return {
     session: await (backend.planned ?? { open: (each: ShardPlan) => openPlan(backend, each) }).open(plan),
     inputs,
+    overwritten: overwritten(backend, prepared),
     nodes: [...lowered, rest].reduce((sum, { nodes }) => sum + nodes, 0),
     bytes: [...lowered, rest].reduce((sum, { bytes }) => sum + bytes.length, 0),
     shards: models.length,

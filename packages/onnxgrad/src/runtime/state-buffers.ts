@@ -1,7 +1,7 @@
 /**
  * @module Where the buffers of the state are when a program runs: in the host's memory, or on a device that keeps them
- * from run to run. On either, a step reads one buffer while it writes the other. What is on a device went there once,
- * and comes back only when asked for.
+ * from run to run. On either, a step reads one buffer while it writes another, unless it may write over what it has read.
+ * What is on a device went there once, and comes back only when asked for.
  */
 import { UserError } from "../errors.ts";
 import type { Packed } from "../trace/packed.ts";
@@ -24,6 +24,8 @@ export interface StateEntry {
   /** The packed layout, when the buffer is a packed tree. */
   readonly packed?: Packed;
   current: Float32Array;
+  /** A run has failed that was writing here. */
+  torn?: boolean;
   spare: Float32Array | undefined;
   /** Where the buffer is on a device, when a program keeps it there; `current` may be behind it then. */
   residence?: Residence | undefined;
@@ -31,9 +33,10 @@ export interface StateEntry {
 
 /**
  * The present values of a buffer.
- * @throws UserError `state/on-device` when they are on a device and have not been pulled.
+ * @throws UserError `state/on-device` when they are on a device and have not been pulled; `state/torn`.
  */
-export function held({ name, current, residence }: StateEntry): Float32Array {
+export function held({ name, current, residence, torn }: StateEntry): Float32Array {
+  requireWhole(name, torn);
   if (residence?.ahead !== true) return current;
   throw new UserError(
     "state/on-device",
@@ -41,11 +44,20 @@ export function held({ name, current, residence }: StateEntry): Float32Array {
   );
 }
 
+function requireWhole(name: string, torn = false): void {
+  if (torn)
+    throw new UserError(
+      "state/torn",
+      `state "${name}": a run failed while it was writing here. Load a checkpoint.`,
+    );
+}
+
 /** Makes a tensor over a buffer in the host's memory. */
 type Wrap = (data: Float32Array, shape: readonly number[]) => RuntimeTensor;
 
-/** The present values of `entry`, as a run on `backend` is fed them. */
+/** The present values of `entry`, as a run on `backend` is fed them. @throws UserError `state/torn`. */
 export async function readable(entry: StateEntry, backend: Backend, wrap: Wrap): Promise<RuntimeTensor> {
+  requireWhole(entry.name, entry.torn);
   const residence = await settle(entry, backend.device);
   return residence === undefined ? wrap(entry.current, entry.shape) : residence.current;
 }
@@ -59,15 +71,15 @@ export async function writable(entry: StateEntry, backend: Backend, wrap: Wrap):
   return wrap((entry.spare ??= new Float32Array(sizeOf(shape))), shape);
 }
 
-/** What a run on `backend` has written becomes the present values. */
-export function written(entry: StateEntry, { device }: Backend): void {
+/** What a run on `backend` has written becomes the present values: what it wrote over, or else the buffer beside it. */
+export function written(entry: StateEntry, { device }: Backend, isOverwritten: boolean): void {
   const { residence } = entry;
   if (device !== undefined && residence !== undefined) {
-    [residence.current, residence.spare] = [residence.spare!, residence.current];
+    if (!isOverwritten) [residence.current, residence.spare] = [residence.spare!, residence.current];
     residence.ahead = true;
   } else {
     evict(entry);
-    [entry.current, entry.spare] = [entry.spare!, entry.current];
+    if (!isOverwritten) [entry.current, entry.spare] = [entry.spare!, entry.current];
   }
 }
 

@@ -1,6 +1,6 @@
 /**
  * @module State: the arrays that live from step to step (parameters, moments, averages), shared by any number of
- * compiled programs. Each array has a second buffer, which a step writes while it reads the first; they then swap.
+ * compiled programs. A step writes over an array, or into a second buffer beside it that then takes its place.
  */
 import { UserError } from "../errors.ts";
 import { constant } from "../ops/source.ts";
@@ -170,7 +170,10 @@ export class State<S extends StateTree = StateTree> {
         );
     }
     for (const [name, { data }] of own) data.set(tensors.get(name)!.data);
-    for (const entry of this.entries.values()) evict(entry);
+    for (const entry of this.entries.values()) {
+      evict(entry);
+      entry.torn = false;
+    }
   }
 }
 

@@ -84,7 +84,7 @@ async function trainAndKill(request: TrainRequest, killAt: number): Promise<void
     await trainRun(${JSON.stringify(request)}, node({ threads: 1 }), { onEvent({ kind }) {
       if (kind === "saved") saved = true;
       if (kind === "step" && ++steps >= ${killAt} && saved) process.kill(process.pid, "SIGKILL");
-    } }, undefined, { saveSeconds: 0.05, previews: [] });`;
+    } }, undefined, { saveSeconds: 0, previews: [] });`;
   const child = spawn(
     process.execPath,
     ["--import", "tsx", "--conditions=@subband/source", "--input-type=module", "-e", code],
@@ -103,7 +103,7 @@ describe("trainRun()", () => {
       const events = await trainHere({ ...TINY, out: straight }, { previews: [0.5] });
       expect(stepsIn(events)).toBe(60);
 
-      // The last checkpoint may be a step or two behind the kill: far enough in, more than ten steps are always kept.
+      // One is saved after every step, the last a step or two behind the kill: more than ten steps are always kept.
       const killAt = 15 + rng(0, "kill-at", process.pid).below(35);
       await trainAndKill({ ...TINY, out: killed }, killAt);
       const seen = loadCheckpoint(killed)!.metadata["progress"];
