@@ -5,7 +5,7 @@ import { add, mul, sub } from "./arithmetic.ts";
 import { cast, equal } from "./compare.ts";
 import { defineOp, type OpDefinition, requireFloat, shapeError } from "./define-op.ts";
 import { matmul } from "./matmul.ts";
-import { matrixTranspose } from "./reshape.ts";
+import { matrixTranspose, reshape } from "./reshape.ts";
 import { sliceRanges, unslice } from "./slice.ts";
 import { constant } from "./source.ts";
 
@@ -202,9 +202,23 @@ export function linearResizeMatrix(from: number, to: number, alignCorners: boole
   return matrix;
 }
 
+/** Pixels up to which one product with the whole image is faster than one along each direction. */
+const WHOLE_IMAGE = 64;
+
+/** [a, b] and [c, d] to [a c, b d]. */
+function kronecker(p: Float64Array, [a, b]: Shape, q: Float64Array, [c, d]: Shape): Float64Array {
+  const made = new Float64Array(a! * b! * c! * d!);
+  for (let i = 0; i < a!; i++)
+    for (let j = 0; j < b!; j++)
+      for (let k = 0; k < c!; k++)
+        for (let l = 0; l < d!; l++)
+          made[(i * c! + k) * b! * d! + j * d! + l] = p[i * b! + j]! * q[k * d! + l]!;
+  return made;
+}
+
 /**
- * Bilinear resizing of [n,c,h,w] to height x width, without antialiasing, as two matrix products (so that every
- * gradient is again one).
+ * Bilinear resizing of [n,c,h,w] to height x width, without antialiasing, as matrix products (so that every gradient is
+ * again one): one for small images, else one along each direction.
  * @throws GraphError unless x is [n,c,h,w] and the target is at least 1 x 1.
  */
 export function resizeBilinear2d(
@@ -217,8 +231,18 @@ export function resizeBilinear2d(
     throw new GraphError(
       `resizeBilinear2d: takes [n,c,h,w] and a positive size, got [${x.shape.join(",")}] to ${height}x${width}.`,
     );
-  const [, , h, w] = x.shape as [number, number, number, number];
-  const columns = matrixTranspose(constant(linearResizeMatrix(w, width, alignCorners), [width, w]));
-  const rows = constant(linearResizeMatrix(h, height, alignCorners), [height, h]);
+  const [n, c, h, w] = x.shape as [number, number, number, number];
+  const alongRows = linearResizeMatrix(h, height, alignCorners);
+  const alongColumns = linearResizeMatrix(w, width, alignCorners);
+  if (h * w <= WHOLE_IMAGE) {
+    const whole = kronecker(alongRows, [height, h], alongColumns, [width, w]); // [height width, h w]
+    const pixels = matmul(
+      reshape(x, [n * c, h * w]),
+      matrixTranspose(constant(whole, [height * width, h * w])),
+    );
+    return reshape(pixels, [n, c, height, width]);
+  }
+  const columns = matrixTranspose(constant(alongColumns, [width, w]));
+  const rows = constant(alongRows, [height, h]);
   return matmul(rows, matmul(x, columns)); // [n, c, h, w] -> [n, c, h, width] -> [n, c, height, width]
 }

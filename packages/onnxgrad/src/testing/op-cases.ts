@@ -609,6 +609,11 @@ export const compositeCases: Readonly<Record<string, OpCases>> = {
     { name: "up, half-pixel centres", inputs: [f([1, 2, 3, 4])], build: (x) => resizeBilinear2d(x, 5, 8) },
     { name: "down, half-pixel centres", inputs: [f([1, 1, 5, 6])], build: (x) => resizeBilinear2d(x, 2, 4) },
     {
+      name: "72 pixels, direction by direction",
+      inputs: [f([1, 1, 9, 8])],
+      build: (x) => resizeBilinear2d(x, 4, 9),
+    },
+    {
       name: "up, corners aligned",
       inputs: [f([1, 2, 3, 4])],
       build: (x) => resizeBilinear2d(x, 5, 7, { alignCorners: true }),
