@@ -203,7 +203,7 @@ export function linearResizeMatrix(from: number, to: number, alignCorners: boole
 }
 
 /** Pixels up to which one product with the whole image is faster than one along each direction. */
-const WHOLE_IMAGE = 64;
+const WHOLE_IMAGE = 16;
 
 /** [a, b] and [c, d] to [a c, b d]. */
 function kronecker(p: Float64Array, [a, b]: Shape, q: Float64Array, [c, d]: Shape): Float64Array {

@@ -105,7 +105,17 @@ const RESIDUAL_GAIN = 0.1;
  * `bands[j]` are the noisy bands of level j + 1, each of half the extents of the one before.
  */
 export function bandUnet(params: Params<BandUnetParams>, bands: readonly NoisyBands[]): Tensor {
-  const { levels, exit } = params;
+  return bandExit(params, bandFeatures(params, bands));
+}
+
+/** The last convolution of a {@link bandUnet}: features [n, width, h, w] to [n, 4c, h, w]. */
+export function bandExit({ exit }: Params<BandUnetParams>, features: Tensor): Tensor {
+  return scope("bandUnet", () => same(features, exit));
+}
+
+/** All of a {@link bandUnet} before {@link bandExit}. */
+export function bandFeatures(params: Params<BandUnetParams>, bands: readonly NoisyBands[]): Tensor {
+  const { levels } = params;
   invariant(
     bands.length === levels.length,
     `${bands.length} levels of bands for ${levels.length} of a network`,
@@ -127,7 +137,7 @@ export function bandUnet(params: Params<BandUnetParams>, bands: readonly NoisyBa
         if (up !== undefined) h = add(skips[j]!, upsampleNearest2d(same(h, up), 2));
         h = decoder.reduce(residualBlock, h);
       });
-    return same(h, exit); // [n, 4c, h, w]
+    return h;
   });
 }
 

@@ -160,8 +160,9 @@ describe("compileDenoiser()", () => {
         (x: Tensor) =>
           bfCnn(constants(params), constants(statistics), x, "inference").y;
       const oracle = denoiseBands(whole(trained.low), trained.details.map(whole), input("x", shape), "haar");
-      const denoiser = await compileDenoiser(node({ threads: 1 }), trained, shape);
-      const { image, low, details } = await denoiser.run(Float32Array.from(at));
+      const denoiser = await compileDenoiser(node({ threads: 1 }), trained, shape, { bands: true });
+      const { image, bands } = await denoiser.run(Float32Array.from(at));
+      const { low, details } = bands!;
       const close = { rtol: 1e-3, atol: 1e-3 };
       expectClose(image, values(oracle.image, at), { ...close, what });
       expectClose(low, values(oracle.low, at), { ...close, what: `${what}: low band` });
@@ -295,11 +296,11 @@ describe("a U-Net model", () => {
   test("denoises images of gray and of colour by f(a x) = a f(x), and gives the bands of what it made", async () => {
     for (const channels of [1, 3] as const) {
       const shape = [2, channels, 8, 12] as const;
-      const denoiser = await compileDenoiser(node({ threads: 1 }), unet(channels), shape);
+      const denoiser = await compileDenoiser(node({ threads: 1 }), unet(channels), shape, { bands: true });
       const noisy = Float32Array.from(normal("unet", 2 * channels * 96));
       const once = await denoiser.run(noisy);
       const image = once.image.slice();
-      const [low, detail2] = [once.low.slice(), once.details[1]!.slice()];
+      const [low, detail2] = [once.bands!.low.slice(), once.bands!.details[1]!.slice()];
       const first = analyseLevel(input("x", shape), "haar");
       const second = analyseLevel(first.low, "haar");
       expectClose(low, values(second.low, image), { atol: 1e-5, what: `low, ${channels} channels` });

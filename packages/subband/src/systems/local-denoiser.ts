@@ -22,11 +22,15 @@ import {
   UserError,
 } from "onnxgrad";
 import type { Residual } from "../diffusion/ascent/residual.ts";
-import { bandUnet, type BandUnetParams, type NoisyBands } from "../nn/band-unet.ts";
+import { bandExit, bandFeatures, type BandUnetParams, type NoisyBands } from "../nn/band-unet.ts";
 import { foldBfCnn, foldedBfCnn } from "../nn/bf-cnn.ts";
+import type { Phase } from "../nn/batch-norm.ts";
 import type { BfCnnNetwork } from "../nn/bf-cnn-network.ts";
 import type { Params } from "../nn/layers.ts";
 import { dwt2Graph, idwt2Graph } from "../wavelet/graph.ts";
+import { isHaar } from "../wavelet/haar.ts";
+import { wavelet as waveletNamed } from "../wavelet/wavelets.ts";
+import { convolveBlocks, fitsBlocks, synthesiseBlocks } from "./band-blocks.ts";
 import { levelsOf, type LocalModel, mirrorMargin } from "./local-model.ts";
 import { cropAround, mirrorAround } from "./mirror-around.ts";
 import { limited, noiseScale, withoutMean } from "./noise-units.ts";
@@ -104,10 +108,16 @@ export function analyseLevels(x: Tensor, levels: number, wavelet: string): Noisy
 
 /**
  * The noise in x [n, c, h, w] by a U-Net over its bands, which sees them in units of the noise and without brightness:
- * f(a x + b) = a f(x) for a > 0. No coefficient of the finest bands is more than 8 deviations of the noise.
+ * f(a x + b) = a f(x) for a > 0. No coefficient of the finest bands is more than 8 deviations of the noise. Both phases
+ * compute the same; for inference the last convolution goes by blocks where that is faster (`band-blocks.ts`).
  * @throws GraphError when an extent is no multiple of 2^J.
  */
-export function unetResidual(network: Params<BandUnetParams>, x: Tensor, wavelet: string): Tensor {
+export function unetResidual(
+  network: Params<BandUnetParams>,
+  x: Tensor,
+  wavelet: string,
+  phase: Phase = "training",
+): Tensor {
   const c = x.shape[1]!;
   const bands = analyseLevels(x, network.levels.length, wavelet);
   const scale = noiseScale(narrow(bands[0]!.detail, 1, 2 * c, c));
@@ -115,7 +125,11 @@ export function unetResidual(network: Params<BandUnetParams>, x: Tensor, wavelet
     const unit = mul(scale, 0.5 ** j); // a level halves the noise
     return { low: div(withoutMean(low), unit), detail: div(detail, unit) };
   });
-  const noise = mul(limited(bandUnet(network, seen)), scale); // [n, 4c, h / 2, w / 2]
+  const features = bandFeatures(network, seen);
+  const finish = (noise: Tensor) => mul(limited(noise), scale);
+  if (phase === "inference" && isHaar(waveletNamed(wavelet)) && fitsBlocks(features, network.exit))
+    return synthesiseBlocks(finish(convolveBlocks(features, network.exit)));
+  const noise = finish(bandExit(network, features)); // [n, 4c, h / 2, w / 2]
   const [low, detail] = split(noise, [c, 3 * c], 1) as [Tensor, Tensor];
   return synthesiseLevel(low, detail, wavelet);
 }
@@ -135,7 +149,7 @@ export function traceDenoiser(model: LocalModel): (x: Tensor) => DenoisedBands {
     constant(data, shape),
   ) as unknown as Params<BandUnetParams>;
   return (x) => {
-    const image = sub(x, unetResidual(network, x, wavelet));
+    const image = sub(x, unetResidual(network, x, wavelet, "inference"));
     const bands = analyseLevels(image, levelsOf(model), wavelet);
     return { image, low: bands.at(-1)!.low, details: bands.map(({ detail }) => detail) };
   };
@@ -150,9 +164,19 @@ export function graphResidual({ params, statistics }: BfCnnNetwork): GraphResidu
 /** Denoised arrays; all are reused by the next run. */
 export interface DenoisedArrays {
   readonly image: Float32Array;
-  readonly low: Float32Array;
-  /** Of level 1 (finest) to J. */
-  readonly details: readonly Float32Array[];
+  /** Where they were asked for: the coarsest low-pass band, and the details of level 1 (finest) to J. */
+  readonly bands?: { readonly low: Float32Array; readonly details: readonly Float32Array[] };
+}
+
+/** How {@link compileDenoiser} takes an image and what it gives. */
+export interface CompileDenoiserOptions {
+  /**
+   * Images of a wavelet other than Haar are continued by mirroring, so that opposite borders do not see each other; by
+   * `wrap` they are left as they are, for callers that see to their borders themselves. Default `mirror`.
+   */
+  readonly borders?: "mirror" | "wrap";
+  /** Give the denoised bands too; default false. */
+  readonly bands?: boolean;
 }
 
 /** A model compiled for images of one shape. */
@@ -163,9 +187,7 @@ export interface CompiledDenoiser {
 }
 
 /**
- * Compiles a model for images of `shape` [n, c, h, w]. Where its wavelet is not Haar they are continued by mirroring, so
- * that opposite borders do not see each other; by `borders: "wrap"` they are left as they are, for callers that see to
- * their borders themselves.
+ * Compiles a model for images of `shape` [n, c, h, w].
  * @throws UserError `local/shape` when the channels are not those of the model or an extent is no multiple of 2^J.
  *
  * @example
@@ -176,7 +198,7 @@ export async function compileDenoiser(
   backend: Backend,
   model: LocalModel,
   shape: readonly [n: number, c: number, h: number, w: number],
-  { borders = "mirror" }: { readonly borders?: "mirror" | "wrap" } = {},
+  { borders = "mirror", bands = false }: CompileDenoiserOptions = {},
 ): Promise<CompiledDenoiser> {
   const [, channels, height, width] = shape;
   const levels = levelsOf(model);
@@ -191,24 +213,23 @@ export async function compileDenoiser(
   const margin = borders === "wrap" ? 0 : mirrorMargin(model);
   const program = await compile(backend, { inputs: { x: shape } }, ({ x }) => {
     const found = denoise(mirrorAround(x, margin));
+    const image = cropAround(found.image, margin);
+    if (!bands) return { image };
     const details = found.details.map((detail, j) => [
       `detail${j}`,
       cropAround(detail, margin / 2 ** (j + 1)),
     ]);
-    return {
-      image: cropAround(found.image, margin),
-      low: cropAround(found.low, margin / multiple),
-      ...Object.fromEntries(details),
-    } as { readonly [name: string]: Tensor };
+    return { image, low: cropAround(found.low, margin / multiple), ...Object.fromEntries(details) } as {
+      readonly [name: string]: Tensor;
+    };
   });
   return {
     async run(noisy) {
-      const found = await program.run({ x: noisy });
-      return {
-        image: found["image"]!,
-        low: found["low"]!,
-        details: Array.from({ length: levels }, (_, j) => found[`detail${j}`]!),
-      };
+      const found: Readonly<Record<string, Float32Array>> = await program.run({ x: noisy });
+      const image = found["image"]!;
+      if (!bands) return { image };
+      const details = Array.from({ length: levels }, (_, j) => found[`detail${j}`]!);
+      return { image, bands: { low: found["low"]!, details } };
     },
     dispose: () => program.dispose(),
   };

@@ -53,6 +53,11 @@ describe("unetResidual()", () => {
   const residual = (data: ArrayLike<number>) =>
     values(unetResidual(network, input("x", shape), "haar"), data);
 
+  test("is the same in both phases, though inference takes the last convolution by blocks", () => {
+    const blocks = values(unetResidual(network, input("x", shape), "haar", "inference"), x);
+    expectClose(blocks, residual(x), { rtol: 1e-10, atol: 1e-10 });
+  });
+
   test("f(a x + b) = a f(x) for a > 0, at any brightness and contrast", () => {
     const expected = residual(x);
     for (const [a, b] of [
