@@ -4,6 +4,7 @@
  */
 import { z } from "zod";
 import { presetNamed } from "../training/run-config.ts";
+import { modelPath } from "../restoration/model-source.ts";
 import type { RunSettings, TrainRequest } from "../training/train-run.ts";
 import { orthogonalWavelet } from "../wavelet/wavelets.ts";
 import type { Size } from "./options.ts";
@@ -42,6 +43,7 @@ const Schema = z
   .object({
     data: z.string().min(1, "a folder, an archive, cifar10 or faces").optional(),
     out: z.string().min(1, "the path of a folder"),
+    from: z.string().min(1, "a model, a run or builtin").optional(),
     levels: whole(0)
       .refine((n) => n <= 8, "at most 8")
       .optional(),
@@ -81,10 +83,11 @@ export function parseTrainFlags(flags: TrainFlags, refuse: (message: string) => 
     const key = String(path[0]);
     return refuse(`${flagOf(key)}: "${String(flags[key])}"; give ${message}.`);
   }
-  const { threads, saveSeconds, rf: receptiveField, ...asked } = parsed.data;
+  const { threads, saveSeconds, rf: receptiveField, from, ...asked } = parsed.data;
   return {
     request: {
       ...asked,
+      from: from === undefined ? undefined : modelPath(from),
       preset,
       size: flags.size,
       flip: flags.flip === false ? false : undefined,

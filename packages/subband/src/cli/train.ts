@@ -60,6 +60,10 @@ export function register(program: Command, context: Context): void {
       "--wavelet <name>",
       "presets local, local-unet: an orthogonal wavelet, haar, dbN, symN or coifN (default: haar)",
     )
+    .option(
+      "--from <model>",
+      "presets local, local-unet: begin with the weights of a model, of a run, or of builtin",
+    )
     .option("--seed <n>", "seed of every random number (default: 0)")
     .option(
       "--limit <n>",
@@ -83,6 +87,7 @@ export function register(program: Command, context: Context): void {
     "subband train --data cifar10 --out runs/cifar --dry-run",
     "subband train --out runs/faces --minutes 8",
     "subband train --preset local-unet --data ~/Pictures --channels 1 --out runs/denoiser",
+    "subband train --from builtin --data ~/Pictures --patches 200 --size 96 --lr 2e-4 --out runs/mine",
   ]);
 }
 

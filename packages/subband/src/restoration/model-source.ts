@@ -9,11 +9,8 @@ export const BUILTIN = "builtin";
 /** Where it lies: beside `src/` and `dist/`. */
 const BUILTIN_FOLDER = fileURLToPath(new URL("../../models/denoiser", import.meta.url));
 
-/**
- * Opens `builtin`, or the model or run at a path.
- * @throws UserError `model/no-builtin`, `model/pytorch`; what `loadModel` throws.
- */
-export function openModel(name: string, builtinFolder: string = BUILTIN_FOLDER): LoadedModel {
+/** The path of `builtin`, or the path that was given. @throws UserError `model/no-builtin`, `model/pytorch`. */
+export function modelPath(name: string, builtinFolder: string = BUILTIN_FOLDER): string {
   if (name === BUILTIN) {
     if (!isModel(builtinFolder))
       throw new UserError(
@@ -21,12 +18,20 @@ export function openModel(name: string, builtinFolder: string = BUILTIN_FOLDER):
         "this build has no builtin denoiser. Import one (subband import NET.pt --out MODEL) or train one (subband train " +
           "--preset local-unet), and give it with --model.",
       );
-    return loadModel(builtinFolder);
+    return builtinFolder;
   }
   if (/\.pth?$/.test(name))
     throw new UserError(
       "model/pytorch",
       `"${name}" is a PyTorch checkpoint. Import it first: subband import ${name} --out MODEL`,
     );
-  return loadModel(name);
+  return name;
+}
+
+/**
+ * Opens `builtin`, or the model or run at a path.
+ * @throws UserError `model/no-builtin`, `model/pytorch`; what `loadModel` throws.
+ */
+export function openModel(name: string, builtinFolder?: string): LoadedModel {
+  return loadModel(modelPath(name, builtinFolder));
 }

@@ -12,7 +12,9 @@ import {
   input,
   mean,
   mul,
+  isNdArray,
   type NamedArray,
+  type NdArray,
   pack,
   reshape,
   type Rng,
@@ -22,13 +24,15 @@ import {
   sub,
   type Tensor,
   type Traced,
+  treeLeaves,
+  UserError,
   valueAndGrad,
 } from "onnxgrad";
 import { type BandUnetConfig, initBandUnet } from "../nn/band-unet.ts";
 import { drawEach, drawNormal, logUniformLevels } from "./blind-noise.ts";
 import { traceInputs } from "./cost.ts";
 import { unetResidual } from "./local-denoiser.ts";
-import { takeUnet, type UnetModel, unetModel } from "./local-model.ts";
+import { type LocalModel, takeUnet, type UnetModel, unetModel } from "./local-model.ts";
 import { decibels } from "./local-stage.ts";
 import type { LocalUnetConfig } from "./local-unet-config.ts";
 import { SCORE_IMAGES, type Stage } from "./stage.ts";
@@ -141,6 +145,17 @@ function modelOf(wavelet: string, checkpoint: ReadonlyMap<string, NamedArray>): 
   return unetModel(takeUnet(new Map(checkpoint), `${STAGE}.average`), wavelet);
 }
 
+/** A checkpoint with this network as the trained and as the averaged one. @throws UserError `local/kind` for a pyramid. */
+function checkpointOf(model: LocalModel): Map<string, NamedArray> {
+  if (model.kind !== "unet")
+    throw new UserError(
+      "local/kind",
+      "preset local-unet begins with a U-Net; this model has one network a band. Take --preset local.",
+    );
+  const tree = { [STAGE]: { params: model.network, average: model.network } };
+  return new Map(treeLeaves<NdArray>(tree as never, isNdArray).map(({ name, leaf }) => [name, leaf]));
+}
+
 /** The system of a configuration. */
 export function localUnet(config: LocalUnetConfig): DenoisingSystem {
   const { channels, height, width, levels, wavelet } = config;
@@ -161,5 +176,6 @@ export function localUnet(config: LocalUnetConfig): DenoisingSystem {
       ];
     },
     model: (checkpoint) => modelOf(wavelet, checkpoint),
+    checkpoint: (model) => checkpointOf(model),
   };
 }

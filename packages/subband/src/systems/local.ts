@@ -2,7 +2,7 @@
  * @module Local models as published (Kadkhodaie et al. 2023): a denoiser of the coarsest low-pass band and one of the
  * details of each level, trained apart; at 0 levels one flat denoiser of images.
  */
-import { input, type NamedArray, pack, type Rng } from "onnxgrad";
+import { input, isNdArray, type NamedArray, type NdArray, pack, type Rng, treeLeaves } from "onnxgrad";
 import {
   type BfCnnConfig,
   conditionalConfig,
@@ -16,7 +16,7 @@ import {
 import { countParameters } from "../nn/layers.ts";
 import { traceInputs } from "./cost.ts";
 import type { LocalConfig } from "./local-config.ts";
-import { localModel, type PyramidModel, takeBfCnn } from "./local-model.ts";
+import { localModel, type PyramidModel, requirePyramid, takeBfCnn } from "./local-model.ts";
 import { localStage } from "./local-stage.ts";
 import { edmLowNetwork, edmLowOf, edmLowStage } from "./low-pass-prior.ts";
 import type { DenoisingSystem, NetworkUse } from "./system.ts";
@@ -75,6 +75,15 @@ function modelOf(config: LocalConfig, checkpoint: ReadonlyMap<string, NamedArray
   return localModel(low!, details.reverse(), config.wavelet);
 }
 
+/** The inverse of {@link modelOf}, as far as the model goes. */
+function checkpointOf(config: LocalConfig, { low, details }: PyramidModel): Map<string, NamedArray> {
+  const given = [low, ...details.toReversed()];
+  const tree = Object.fromEntries(
+    members(config).flatMap(({ name }, i) => (given[i] === undefined ? [] : [[name, given[i]]])),
+  );
+  return new Map(treeLeaves<NdArray>(tree as never, isNdArray).map(({ name, leaf }) => [name, leaf]));
+}
+
 /** The system of a configuration. */
 export function local(config: LocalConfig): DenoisingSystem {
   const { channels, height, width, levels, wavelet, batch, lr, augmentConditions, edmLow } = config;
@@ -104,6 +113,7 @@ export function local(config: LocalConfig): DenoisingSystem {
     networks: () => [...uses, ...(edmLow === undefined ? [] : [edmLowNetwork(shape, edmLow)])],
     detailNoise: config.noiseSteps.details.map((steps) => ((steps - 1) / 255) ** 2),
     model: (checkpoint) => modelOf(config, checkpoint),
+    checkpoint: (model) => checkpointOf(config, requirePyramid(model, "preset local")),
     ...(edmLow === undefined ? {} : { prior: (checkpoint) => edmLowOf(channels, edmLow, checkpoint) }),
   };
 }

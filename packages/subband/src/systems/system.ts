@@ -45,6 +45,8 @@ export interface DenoisingSystem extends TrainedSystem {
    * @throws UserError when they are not those of such a model.
    */
   model(checkpoint: ReadonlyMap<string, NamedArray>): LocalModel;
+  /** What {@link DenoisingSystem.model} reads, from a model: arrays of a checkpoint, to begin a training with. */
+  checkpoint(model: LocalModel): ReadonlyMap<string, NamedArray>;
   /**
    * What draws the coarsest low-pass band, where that was trained.
    * @throws UserError `state/mismatch` when the arrays do not belong to it.

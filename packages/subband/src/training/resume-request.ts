@@ -31,6 +31,7 @@ export function resumedConfig(
     ["--augment-conditions", request.augmentConditions, augmentConditions ?? "none"],
     ["--edm-low", request.edmLow, edmLow ?? "none"],
     ["--wavelet", request.wavelet, wavelet ?? "none"],
+    ["--from", request.from, config.from ?? "none"],
     ["--seed", request.seed, seed],
     ["--patches", request.patches, data.patches ?? "whole pictures"],
     ["--limit", request.limit, data.limit ?? "all images"],

@@ -74,6 +74,8 @@ interface RunConfigOf<Name extends PresetName> {
   readonly minutes?: number | undefined;
   /** Images that each stage sees. */
   readonly images: Readonly<Record<string, number>>;
+  /** The model or run whose weights it began with. */
+  readonly from?: string | undefined;
   readonly model: Models[Name];
 }
 
@@ -235,6 +237,7 @@ const Common = {
   }),
   minutes: Positive.optional(),
   images: z.record(z.string(), Count),
+  from: z.string().optional(),
 };
 
 /** The schema of a run's configuration: one member a preset. */

@@ -1,4 +1,4 @@
-import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type NamedArray, rng } from "onnxgrad";
@@ -100,9 +100,58 @@ describe.each(CASES)("trainRun() of a $name denoiser", ({ name, stages, ...optio
       expect(resumed!.get(key)!.data, key).toEqual(data);
   });
 
+  test("another run begins with its weights, and is of its kind unless asked otherwise", async () => {
+    const from = join(root, name);
+    const { out, data, size, images } = request(`${name}-tuned`, {});
+    // So small a rate moves nothing: what comes out went in.
+    await trainRun({ out, data, size, images, batch: 4, lr: 1e-12, from }, backend, {}, undefined, quiet);
+    const [begun, tuned] = [from, out].map((dir) => loadRun(dir));
+    expect(tuned!.config).toMatchObject({ preset: options.preset, from });
+    expect({ ...tuned!.config.model, lr: 0 }).toMatchObject({
+      ...begun!.config.model,
+      lr: 0,
+      ...("augmentConditions" in options ? { augmentConditions: false } : {}),
+    });
+    for (const [key, { data: values }] of tuned!.tensors) {
+      // Running deviations move with the features, moments begin anew.
+      if (/\.(adam|statistics)\.|^best\./.test(key)) continue;
+      // A network that has an average is used by it.
+      const source = begun!.tensors.get(key.replace("unet.params", "unet.average"))!;
+      expectClose(values, source.data, { atol: 1e-6, what: key });
+    }
+    await expect(trainRun({ out, from: join(root, "elsewhere") }, backend)).rejects.toThrow(
+      /--from: run .* has .*, not .*elsewhere/,
+    );
+    // With a checkpoint of its own the run no longer needs the other.
+    await trainRun({ out, images: images! + 4 }, backend, {}, undefined, quiet);
+  });
+
   test("is no generator, and says so in one line", () => {
     expect(() => systemOf(loadRun(join(root, name)).config)).toThrow(
       /preset local(-unet)? is a denoiser\. Use subband denoise, or subband sample/,
+    );
+  });
+});
+
+describe("a run that begins with a model", () => {
+  test("of another architecture is refused before anything is written", async () => {
+    const { out, data, size } = request("misfit", {});
+    const begin = { out, data, size, images: 8 };
+    const pyramid = join(root, "pyramid");
+    await expect(trainRun({ ...begin, from: pyramid, receptiveField: 9 }, backend)).rejects.toThrow(
+      /--from: the model ".*pyramid" does not fit stage "details-1": params\.weights\.\d+ is \[8,8,1,1\] there, \[8,8,3,3\] here/,
+    );
+    for (const preset of ["local-unet", "wmgm"] as const)
+      await expect(trainRun({ ...begin, from: pyramid, preset }, backend), preset).rejects.toThrow(
+        `--from: the model "${pyramid}" is of preset local, not ${preset}. Leave out --preset`,
+      );
+    const unet = join(root, "unet");
+    await expect(trainRun({ ...begin, from: unet, levels: 3 }, backend)).rejects.toThrow(
+      /does not fit stage "unet"/,
+    );
+    expect(existsSync(runPaths(out).run)).toBe(false);
+    await expect(trainRun({ ...begin, from: join(root, "nowhere") }, backend)).rejects.toThrow(
+      /no such model/,
     );
   });
 });

@@ -11,12 +11,14 @@ import { openDataset } from "../data/open-dataset.ts";
 import type { TrainedSystem } from "../systems/system.ts";
 import { requireMultiple } from "../systems/wmgm-config.ts";
 import { imagesForSeconds } from "./budget.ts";
+import { loadCheckpoint } from "./checkpoint.ts";
 import { type MetricsLog, openMetricsLog } from "./metrics-log.ts";
 import { resumedConfig } from "./resume-request.ts";
 import { isRun, openRunForTraining, readRun, runPaths, writeRun } from "./run-directory.ts";
 import { drawPreview } from "./preview.ts";
 import { type PresetName, resolveModel, RunConfig, trainedSystemOf } from "./run-config.ts";
 import { train, type TrainEvent, type TrainSummary } from "./trainer.ts";
+import { startingFrom, withStartingModel } from "./starting-model.ts";
 import { versions } from "./versions.ts";
 
 /** What a training is asked for; what is left out is chosen. */
@@ -41,6 +43,8 @@ export interface TrainRequest {
   readonly augmentConditions?: boolean | undefined;
   readonly edmLow?: boolean | undefined;
   readonly wavelet?: string | undefined;
+  /** Model or run of a denoiser whose weights to begin with; what is left out here follows from it. */
+  readonly from?: string | undefined;
   readonly seed?: number | undefined;
   readonly flip?: boolean | undefined;
   /** Use the first so many images only. */
@@ -136,6 +140,7 @@ export function resolveRunConfig(request: TrainRequest, dataset: Dataset): RunCo
     },
     ...(request.images === undefined ? { minutes: request.minutes ?? DEFAULT_MINUTES } : {}),
     images: {},
+    ...(request.from === undefined ? {} : { from: request.from }),
     model,
   });
 }
@@ -151,8 +156,9 @@ export interface RunPlan {
 }
 
 /** Resolves a request as {@link trainRun} would, touching nothing; images of a budget in minutes stay unknown. */
-export async function planRun(request: TrainRequest, listener: RunListener = {}): Promise<RunPlan> {
-  const known = isRun(request.out) ? readRun(request.out, RunConfig) : undefined;
+export async function planRun(asked: TrainRequest, listener: RunListener = {}): Promise<RunPlan> {
+  const known = isRun(asked.out) ? readRun(asked.out, RunConfig) : undefined;
+  const request = known === undefined ? withStartingModel(asked) : asked;
   const resumed = known === undefined ? undefined : resumedConfig(request, known);
   const dataset = await openTrainingData(
     resumed === undefined ? request : sameData(request, resumed),
@@ -172,17 +178,18 @@ export async function planRun(request: TrainRequest, listener: RunListener = {})
  * @throws UserError for bad requests, data, or directories, `run/contradiction`, and `train/diverged`.
  */
 export async function trainRun(
-  request: TrainRequest,
+  asked: TrainRequest,
   backend: Backend,
   listener: RunListener = {},
   signal?: AbortSignal,
   { saveSeconds, previews = PREVIEWS }: RunSettings = {},
 ): Promise<TrainSummary & { readonly config: RunConfig }> {
   const began = performance.now();
-  const lock = openRunForTraining(request.out);
+  const lock = openRunForTraining(asked.out);
   let log: MetricsLog | undefined;
   try {
-    const known = isRun(request.out) ? readRun(request.out, RunConfig) : undefined;
+    const known = isRun(asked.out) ? readRun(asked.out, RunConfig) : undefined;
+    const request = known === undefined ? withStartingModel(asked) : asked;
     const resumed = known === undefined ? undefined : resumedConfig(request, known);
     const dataset = await openTrainingData(
       resumed === undefined ? request : sameData(request, resumed),
@@ -211,6 +218,9 @@ export async function trainRun(
     }
     const write = (imagesSeen: Readonly<Record<string, number>>) =>
       writeRun(request.out, { versions: known?.versions ?? { ...versions() }, seed, imagesSeen, config });
+    // A run that has a checkpoint needs the model no longer that it began with.
+    const isBegun = config.from === undefined || loadCheckpoint(request.out) !== undefined;
+    const stages = isBegun ? system.stages : startingFrom(system, config.from!, seed);
     write(known?.imagesSeen ?? {});
     listener.onStart?.({ config, seed, system, resumed: known !== undefined });
 
@@ -229,7 +239,7 @@ export async function trainRun(
     const summary = await train({
       ...options,
       dir: request.out,
-      stages: system.stages,
+      stages,
       images: config.images,
       ...(signal === undefined ? {} : { signal }),
       ...(saveSeconds === undefined ? {} : { saveSeconds }),
