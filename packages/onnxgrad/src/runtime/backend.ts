@@ -75,8 +75,10 @@ export interface Shards {
 /** A program split over the batch. Plain data, which another thread may be sent. */
 export interface ShardPlan {
   readonly models: readonly ShardModel[];
-  /** What runs once, after the shards; it takes a shard's output as `shard<i>.<name>`. */
-  readonly rest: {
+  /** Outputs that are the shards' outputs of another name, one after the other. */
+  readonly joined: ReadonlyMap<string, string>;
+  /** What runs once, after the shards, for all other outputs; it takes a shard's output as `shard<i>.<name>`. */
+  readonly rest?: {
     readonly model: Uint8Array;
     readonly inputs: readonly { readonly name: string; readonly shape: Shape }[];
   };

@@ -6,6 +6,7 @@ import { conv2d } from "../ops/conv.ts";
 import { silu } from "../ops/elementary.ts";
 import { batchNormTraining, groupNorm } from "../ops/normalization.ts";
 import { mean } from "../ops/reduce.ts";
+import { constant } from "../ops/source.ts";
 import { adam, adamInit } from "../optim/adam.ts";
 import { clipByGlobalNorm } from "../optim/clip.ts";
 import { rng } from "../random/threefry.ts";
@@ -86,6 +87,27 @@ describe("shards", () => {
     const { params } = split.state.tree();
     // Adam divides by the root of the second moment: where a gradient is near 0, rounding moves a parameter visibly.
     expectClose(params.data, whole.state.tree().params.data, { rtol: 1e-2, atol: 2e-4, what: "parameters" });
+  });
+
+  test("need no rest where their outputs are joined, as at inference", async () => {
+    const backend = node({ threads: 1, shards: 2 });
+    let sessions = 0;
+    const counted: Backend = {
+      ...backend,
+      createSession: (model) => (sessions++, backend.createSession(model)),
+    };
+    const weight = draw("weight", [64, 3, 5, 5], 0.1);
+    const infer = (on: Backend) =>
+      compile(on, { inputs: { x: [16, 3, 32, 32] } }, ({ x }) => {
+        const y = silu(conv2d(x, constant(weight.data, weight.shape), { padding: 2 }));
+        return { y, mean: mean(y, [1, 2, 3]) };
+      });
+    const [split, whole] = [await kept(infer(counted)), await kept(infer(node({ threads: 1 })))];
+    expect([split.stats.shards, sessions]).toEqual([2, 0]);
+    const x = draw("x", [16, 3, 32, 32]).data;
+    const [got, expected] = [await split.run({ x }), await whole.run({ x })];
+    expectClose(got.y, expected.y, { rtol: 1e-6, atol: 1e-6 });
+    expectClose(got.mean, expected.mean, { rtol: 1e-6, atol: 1e-6 });
   });
 
   test("are repeatable to the bit", async () => {

@@ -88,24 +88,46 @@ async function openSharded(
     })),
     outputs: model.outputs.map(({ name, spec }) => ({ name, shape: spec.shape })),
   }));
-  const restOutputs = Object.fromEntries(Object.keys(outputs).map((name, i) => [name, found.rest[i]!]));
+  const afterwards = Object.keys(outputs).map((name, i) => [name, found.rest[i]!] as const);
+  const joined = new Map(
+    afterwards.flatMap(([name, tensor]) => {
+      const crossed = joinedFrom(tensor);
+      return crossed === undefined ? [] : [[name, crossed] as const];
+    }),
+  );
+  const restOutputs = Object.fromEntries(afterwards.filter(([name]) => !joined.has(name)));
   const prepared = optimized(backend, restOutputs);
-  const rest = toOnnx(prepared);
-  const restInputs = wholeInputs(rest.inputs, shapesOf(restOutputs));
+  const rest = joined.size === afterwards.length ? undefined : toOnnx(prepared);
+  const restInputs = wholeInputs(rest?.inputs ?? [], shapesOf(restOutputs));
   const plan: ShardPlan = {
     models,
-    rest: { model: rest.bytes, inputs: restInputs.map(({ name, spec }) => ({ name, shape: spec.shape })) },
+    joined,
+    ...(rest && {
+      rest: { model: rest.bytes, inputs: restInputs.map(({ name, spec }) => ({ name, shape: spec.shape })) },
+    }),
     cuts: found.inputs,
     shapes: new Map(inputs.map(({ name, spec }) => [name, spec.shape])),
   };
+  const all = rest === undefined ? lowered : [...lowered, rest];
   return {
     session: await (backend.planned ?? { open: (each: ShardPlan) => openPlan(backend, each) }).open(plan),
     inputs,
     overwritten: overwritten(backend, prepared),
-    nodes: [...lowered, rest].reduce((sum, { nodes }) => sum + nodes, 0),
-    bytes: [...lowered, rest].reduce((sum, { bytes }) => sum + bytes.length, 0),
+    nodes: all.reduce((sum, { nodes }) => sum + nodes, 0),
+    bytes: all.reduce((sum, { bytes }) => sum + bytes.length, 0),
     shards: models.length,
   };
+}
+
+/** The name of the shards' outputs that a tensor of the rest is, one after the other, if it is. */
+function joinedFrom({ node: { op, inputs, attrs } }: Tensor): string | undefined {
+  if (op.name !== "concat" || (attrs as { readonly axis: number }).axis !== 0) return undefined;
+  const names = inputs.map(({ node, dtype }, i) => {
+    if (node.op.name !== "input" || dtype !== "float32") return undefined;
+    const { name } = node.attrs as { readonly name: string };
+    return name.startsWith(`shard${i}.`) ? name.slice(`shard${i}.`.length) : undefined;
+  });
+  return new Set(names).size === 1 ? names[0] : undefined;
 }
 
 /** The graph of a shard or of the rest, ready to be written. */

@@ -1,15 +1,15 @@
-/** @module A program over the shards of the batch, run as one: the shards at the same time, then the rest. */
+/** @module A program over the shards of the batch, run as one: the shards at the same time, then the rest, if any. */
 import { localShape, type Sharded } from "../parallel/placement.ts";
 import { type Shape, sizeOf } from "../trace/tensor.ts";
 import type { Backend, RuntimeData, RuntimeTensor, Session, ShardPlan } from "./backend.ts";
 
 /** Loads the models of `plan` into the shards of `backend` and into itself. */
 export async function openPlan(backend: Backend, plan: ShardPlan): Promise<Session> {
-  const { models, rest, cuts, shapes } = plan;
+  const { models, joined, rest, cuts, shapes } = plan;
   const parts = await backend.shards!.open(models);
-  let last: Session;
+  let last: Session | undefined;
   try {
-    last = await backend.createSession(rest.model);
+    last = rest && (await backend.createSession(rest.model));
   } catch (error) {
     await parts.release();
     throw error;
@@ -22,16 +22,27 @@ export async function openPlan(backend: Backend, plan: ShardPlan): Promise<Sessi
         if (cut === undefined) target.set(data as never);
         else copyShard(data, target, shapes.get(name)!, cut, models.length, i);
       });
+      for (const [name, crossed] of joined) {
+        const target = fetches[name]?.data as Float32Array | undefined;
+        let start = 0;
+        for (const result of results) {
+          const part = result.get(crossed)!;
+          target?.set(part, start);
+          start += part.length;
+        }
+      }
+      if (last === undefined) return;
       const fed: Record<string, RuntimeTensor> = {};
-      for (const { name, shape } of rest.inputs) {
+      for (const { name, shape } of rest!.inputs) {
         const [, shard, crossed] = /^shard(\d+)\.(.+)$/.exec(name) ?? [];
         fed[name] =
           crossed === undefined ? feeds[name]! : backend.tensor(results[Number(shard)]!.get(crossed)!, shape);
       }
-      await last.run(fed, fetches);
+      const computed = Object.entries(fetches).filter(([name]) => !joined.has(name));
+      await last.run(fed, Object.fromEntries(computed));
     },
     async release() {
-      await Promise.all([parts.release(), last.release()]);
+      await Promise.all([parts.release(), last?.release()]);
     },
   };
 }
