@@ -2,16 +2,18 @@ import { describe, expect, test } from "vitest";
 import { valueAndGrad } from "../grad/gradients.ts";
 import { add, mul, square, sub } from "../ops/arithmetic.ts";
 import { conv2d } from "../ops/conv.ts";
-import { relu } from "../ops/elementary.ts";
+import { stopGradient } from "../ops/compare.ts";
+import { relu, silu, siluOp } from "../ops/elementary.ts";
 import { matmul } from "../ops/matmul.ts";
 import { mean, sum } from "../ops/reduce.ts";
 import { transpose } from "../ops/reshape.ts";
+import { concat, narrow } from "../ops/slice.ts";
 import { input } from "../ops/source.ts";
 import { adam, adamInit } from "../optim/adam.ts";
 import { rng } from "../random/threefry.ts";
 import { full, ndarray } from "../trace/ndarray.ts";
 import { pack } from "../trace/packed.ts";
-import type { Tensor } from "../trace/tensor.ts";
+import { apply, type Tensor } from "../trace/tensor.ts";
 import type { Backend } from "./backend.ts";
 import { compile } from "./compile.ts";
 import { overwritable } from "./in-place.ts";
@@ -68,6 +70,23 @@ describe("overwritable()", () => {
     ["may be merged with a product", { "next.x": add(matmul(y, y), x) }, false],
     ["a product of it", { "next.x": add(mul(matmul(x, y), 0.5), y) }, true],
     ["a sum of it and the product", { "next.x": sub(x, mul(matmul(y, x), 0.5)) }, true],
+    [
+      "a reader of what may be the same memory",
+      { "next.x": add(stopGradient(x), y), "out.y": mul(stopGradient(x), y) },
+      false,
+    ],
+    ["moved by what writes, through what changes nothing", { "next.x": transpose(mul(x, 1), [1, 0]) }, false],
+    [
+      "one of two outputs is read late",
+      { "next.x": add(silu(x), y), "out.y": apply(siluOp, [x], {})[1]! },
+      false,
+    ],
+    ["joined from its parts", { "next.x": concat([narrow(x, 0, 1, 1), narrow(x, 0, 0, 1)], 0) }, false],
+    [
+      "sums of its parts in another order",
+      { "next.x": add(concat([narrow(x, 0, 1, 1), narrow(x, 0, 0, 1)], 0), y) },
+      true,
+    ],
     ["nobody reads it", { "next.x": mul(sum(y), y) }, true],
   ])("%s: %s", (_, outputs, safe) => {
     const [name] = Object.keys(outputs);
