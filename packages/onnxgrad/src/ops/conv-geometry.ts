@@ -1,5 +1,5 @@
 /** @module Geometry of convolutions: options with their defaults, and the shape rule with its errors. */
-import type { Spec } from "../trace/tensor.ts";
+import type { Shape, Spec } from "../trace/tensor.ts";
 import { requireFloat, shapeError } from "./define-op.ts";
 
 /** Geometry of a convolution. Pairs are [vertical, horizontal]. */
@@ -8,6 +8,13 @@ export interface ConvGeometry {
   readonly padding: readonly [number, number];
   readonly dilation: readonly [number, number];
   readonly groups: number;
+}
+
+/** Shapes of the input x [n, c, h, w], of the weight [o, c / groups, kh, kw] and of the output y [n, o, oh, ow]. */
+export interface ConvShapes {
+  readonly x: Shape;
+  readonly w: Shape;
+  readonly y: Shape;
 }
 
 /** Geometry, each entry optional; a single number serves both directions. */

@@ -3,15 +3,8 @@
  * convolution over a volume, for GPUs as one matrix product a kernel tap. Knows shapes and names of values only.
  */
 import type { Shape } from "../trace/tensor.ts";
-import type { ConvGeometry } from "./conv-geometry.ts";
+import type { ConvGeometry, ConvShapes } from "./conv-geometry.ts";
 import type { LowerContext } from "./define-op.ts";
-
-/** Shapes of the input x [n, c, h, w], of the weight [o, c / groups, kh, kw] and of the output y [n, o, oh, ow]. */
-export interface ConvShapes {
-  readonly x: Shape;
-  readonly w: Shape;
-  readonly y: Shape;
-}
 
 /** dW from x and the gradient y of the output. */
 export function lowerWeightGrad(

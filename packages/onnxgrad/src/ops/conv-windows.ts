@@ -4,8 +4,7 @@
  * gathered by index, one copy.
  */
 import type { Shape } from "../trace/tensor.ts";
-import type { ConvGeometry } from "./conv-geometry.ts";
-import type { ConvShapes } from "./conv-weight-grad.ts";
+import type { ConvGeometry, ConvShapes } from "./conv-geometry.ts";
 import type { LowerContext } from "./define-op.ts";
 
 /** Pixels up to which convolutions are faster by windows. */

@@ -105,15 +105,11 @@ const RESIDUAL_GAIN = 0.1;
  * `bands[j]` are the noisy bands of level j + 1, each of half the extents of the one before.
  */
 export function bandUnet(params: Params<BandUnetParams>, bands: readonly NoisyBands[]): Tensor {
-  return bandExit(params, bandFeatures(params, bands));
+  const features = bandFeatures(params, bands);
+  return scope("bandUnet", () => same(features, params.exit)); // [n, 4c, h, w]
 }
 
-/** The last convolution of a {@link bandUnet}: features [n, width, h, w] to [n, 4c, h, w]. */
-export function bandExit({ exit }: Params<BandUnetParams>, features: Tensor): Tensor {
-  return scope("bandUnet", () => same(features, exit));
-}
-
-/** All of a {@link bandUnet} before {@link bandExit}. */
+/** All of a {@link bandUnet} but its last convolution, the 3 x 3 one of `exit`: [n, width, h, w]. */
 export function bandFeatures(params: Params<BandUnetParams>, bands: readonly NoisyBands[]): Tensor {
   const { levels } = params;
   invariant(

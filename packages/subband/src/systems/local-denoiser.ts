@@ -22,7 +22,7 @@ import {
   UserError,
 } from "onnxgrad";
 import type { Residual } from "../diffusion/ascent/residual.ts";
-import { bandExit, bandFeatures, type BandUnetParams, type NoisyBands } from "../nn/band-unet.ts";
+import { bandFeatures, bandUnet, type BandUnetParams, type NoisyBands } from "../nn/band-unet.ts";
 import { foldBfCnn, foldedBfCnn } from "../nn/bf-cnn.ts";
 import type { Phase } from "../nn/batch-norm.ts";
 import type { BfCnnNetwork } from "../nn/bf-cnn-network.ts";
@@ -125,11 +125,10 @@ export function unetResidual(
     const unit = mul(scale, 0.5 ** j); // a level halves the noise
     return { low: div(withoutMean(low), unit), detail: div(detail, unit) };
   });
-  const features = bandFeatures(network, seen);
   const finish = (noise: Tensor) => mul(limited(noise), scale);
-  if (phase === "inference" && isHaar(waveletNamed(wavelet)) && fitsBlocks(features, network.exit))
-    return synthesiseBlocks(finish(convolveBlocks(features, network.exit)));
-  const noise = finish(bandExit(network, features)); // [n, 4c, h / 2, w / 2]
+  if (phase === "inference" && isHaar(waveletNamed(wavelet)) && fitsBlocks(bands[0]!.low, network.exit))
+    return synthesiseBlocks(finish(convolveBlocks(bandFeatures(network, seen), network.exit)));
+  const noise = finish(bandUnet(network, seen)); // [n, 4c, h / 2, w / 2]
   const [low, detail] = split(noise, [c, 3 * c], 1) as [Tensor, Tensor];
   return synthesiseLevel(low, detail, wavelet);
 }

@@ -173,11 +173,15 @@ export function summarise({ low, details }: PyramidModel): LocalNetworkSummary[]
  */
 export function storeModel(model: LocalModel, metadata: Readonly<Record<string, string>> = {}): StoredModel {
   const tree = model.kind === "unet" ? { unet: model.network } : { low: model.low, details: model.details };
-  const leaves = treeLeaves<NdArray>(tree as never, isNdArray);
   return {
-    tensors: new Map(leaves.map(({ name, leaf }) => [name, leaf])),
+    tensors: namedArrays(tree),
     metadata: { ...metadata, format: FORMAT, architecture: architectureOf(model) },
   };
+}
+
+/** The arrays of a tree by their dotted names. */
+export function namedArrays(tree: object): Map<string, NdArray> {
+  return new Map(treeLeaves<NdArray>(tree as never, isNdArray).map(({ name, leaf }) => [name, leaf]));
 }
 
 /**

@@ -12,9 +12,7 @@ import {
   input,
   mean,
   mul,
-  isNdArray,
   type NamedArray,
-  type NdArray,
   pack,
   reshape,
   type Rng,
@@ -24,7 +22,6 @@ import {
   sub,
   type Tensor,
   type Traced,
-  treeLeaves,
   UserError,
   valueAndGrad,
 } from "onnxgrad";
@@ -32,7 +29,7 @@ import { type BandUnetConfig, initBandUnet } from "../nn/band-unet.ts";
 import { drawEach, drawNormal, logUniformLevels } from "./blind-noise.ts";
 import { traceInputs } from "./cost.ts";
 import { unetResidual } from "./local-denoiser.ts";
-import { type LocalModel, takeUnet, type UnetModel, unetModel } from "./local-model.ts";
+import { type LocalModel, namedArrays, takeUnet, type UnetModel, unetModel } from "./local-model.ts";
 import { decibels } from "./local-stage.ts";
 import type { LocalUnetConfig } from "./local-unet-config.ts";
 import { SCORE_IMAGES, type Stage } from "./stage.ts";
@@ -152,8 +149,7 @@ function checkpointOf(model: LocalModel): Map<string, NamedArray> {
       "local/kind",
       "preset local-unet begins with a U-Net; this model has one network a band. Take --preset local.",
     );
-  const tree = { [STAGE]: { params: model.network, average: model.network } };
-  return new Map(treeLeaves<NdArray>(tree as never, isNdArray).map(({ name, leaf }) => [name, leaf]));
+  return namedArrays({ [STAGE]: { params: model.network, average: model.network } });
 }
 
 /** The system of a configuration. */

@@ -2,7 +2,7 @@
  * @module Local models as published (Kadkhodaie et al. 2023): a denoiser of the coarsest low-pass band and one of the
  * details of each level, trained apart; at 0 levels one flat denoiser of images.
  */
-import { input, isNdArray, type NamedArray, type NdArray, pack, type Rng, treeLeaves } from "onnxgrad";
+import { input, type NamedArray, pack, type Rng } from "onnxgrad";
 import {
   type BfCnnConfig,
   conditionalConfig,
@@ -16,7 +16,7 @@ import {
 import { countParameters } from "../nn/layers.ts";
 import { traceInputs } from "./cost.ts";
 import type { LocalConfig } from "./local-config.ts";
-import { localModel, type PyramidModel, requirePyramid, takeBfCnn } from "./local-model.ts";
+import { localModel, namedArrays, type PyramidModel, requirePyramid, takeBfCnn } from "./local-model.ts";
 import { localStage } from "./local-stage.ts";
 import { edmLowNetwork, edmLowOf, edmLowStage } from "./low-pass-prior.ts";
 import type { DenoisingSystem, NetworkUse } from "./system.ts";
@@ -81,7 +81,7 @@ function checkpointOf(config: LocalConfig, { low, details }: PyramidModel): Map<
   const tree = Object.fromEntries(
     members(config).flatMap(({ name }, i) => (given[i] === undefined ? [] : [[name, given[i]]])),
   );
-  return new Map(treeLeaves<NdArray>(tree as never, isNdArray).map(({ name, leaf }) => [name, leaf]));
+  return namedArrays(tree);
 }
 
 /** The system of a configuration. */

@@ -19,7 +19,7 @@ import { programsInTurn } from "./stage-runner.ts";
 
 /** Bytes that training will take, by what they are for. */
 export interface MemoryEstimate {
-  /** Parameters, moments and averages, twice: a step reads one copy and writes the other. */
+  /** Parameters, moments and averages, twice: the arrays that they began as stay until the collector comes. */
   readonly state: number;
   /** Working memory of the programs that are loaded at the same time. */
   readonly programs: number;
