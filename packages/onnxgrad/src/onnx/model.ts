@@ -15,6 +15,7 @@ import {
   ValueInfoProtoSchema,
 } from "onnx-buf";
 import { GraphError } from "../errors.ts";
+import { BLOCKS_DOMAIN } from "../ops/conv-blocks.ts";
 import type { LowerContext, OnnxAttribute, Processor } from "../ops/define-op.ts";
 import { BatchGuard, type DynamicBatch } from "./dynamic-batch.ts";
 import { executionOrder } from "./execution-order.ts";
@@ -45,6 +46,8 @@ export interface ModelOptions {
   readonly dynamicBatch?: DynamicBatch;
   /** Whose kernels operations are written for; default `cpu`. Either runs the model. */
   readonly processor?: Processor;
+  /** See `LowerContext`. Such a model runs on processors of this width alone: not for files. */
+  readonly block?: number | undefined;
 }
 
 /** A value of the model's interface. */
@@ -69,6 +72,9 @@ export class ModelBuilder implements LowerContext {
   /** The graph node that each ONNX node was lowered from. */
   readonly origins: GraphNode[] = [];
   readonly processor: Processor;
+  readonly block: number | undefined;
+  /** Values that are the same in every run. */
+  readonly #fixed = new Set<string>();
   readonly #batch: BatchGuard | undefined;
   #origin: GraphNode | undefined;
   readonly #constants = new Map<string, string>();
@@ -76,10 +82,15 @@ export class ModelBuilder implements LowerContext {
   #next = 0;
 
   /** `taken` are the public names, which no value inside may have. */
-  constructor(taken: Iterable<string> = [], batch?: BatchGuard, processor: Processor = "cpu") {
+  constructor(
+    taken: Iterable<string> = [],
+    batch?: BatchGuard,
+    { processor = "cpu", block }: Pick<ModelOptions, "processor" | "block"> = {},
+  ) {
     this.#taken = new Set(taken);
     this.#batch = batch;
     this.processor = processor;
+    this.block = block;
   }
 
   /** Says which graph node is lowered from now on. */
@@ -87,6 +98,8 @@ export class ModelBuilder implements LowerContext {
     this.#origin = node;
     this.#batch?.enter(node);
   }
+
+  readonly isFixed = (value: string): boolean => this.#fixed.has(value);
 
   #name(prefix: string): string {
     let name = `${prefix}${this.#next++}`;
@@ -104,6 +117,8 @@ export class ModelBuilder implements LowerContext {
     }: { outputs?: number; attrs?: Readonly<Record<string, OnnxAttribute>>; domain?: string } = {},
   ): string[] {
     const names = Array.from({ length: outputs }, () => this.#name("v"));
+    if (inputs.every((value) => value === "" || this.#fixed.has(value)))
+      for (const name of names) this.#fixed.add(name);
     this.origins.push(this.#origin!);
     this.nodes.push(
       create(NodeProtoSchema, {
@@ -152,6 +167,7 @@ export class ModelBuilder implements LowerContext {
     const known = key === undefined ? undefined : this.#constants.get(key);
     if (known !== undefined) return known;
     const name = this.#name("c");
+    this.#fixed.add(name);
     this.initializers.push(
       create(TensorProtoSchema, { name, dataType, dims: shape.map(BigInt), rawData: bytes }),
     );
@@ -238,7 +254,7 @@ export function toOnnx(outputs: Readonly<Record<string, Tensor>>, options: Model
 /** The first half of {@link toOnnx}. */
 export function lowerGraph(
   outputs: Readonly<Record<string, Tensor>>,
-  { dynamicBatch, processor }: ModelOptions = {},
+  { dynamicBatch, ...kernels }: ModelOptions = {},
 ): LoweredGraph {
   const nodes = reachable(Object.values(outputs));
   const inputs = inputPorts(nodes);
@@ -247,7 +263,7 @@ export function lowerGraph(
     throw new GraphError(`toOnnx: "${shared.name}" names an input and an output. Rename one of them.`);
   const guard = dynamicBatch && new BatchGuard(dynamicBatch);
   const taken = [...Object.keys(outputs), ...inputs.map((each) => each.name)];
-  const builder = new ModelBuilder(taken, guard, processor);
+  const builder = new ModelBuilder(taken, guard, kernels);
   const names = new Map<Tensor, string>();
   for (const node of executionOrder(nodes)) {
     builder.enter(node);
@@ -308,6 +324,15 @@ export function encodeModel(
     }),
   });
   return { bytes: toBinary(ModelProtoSchema, model), inputs, outputs, nodes: builder.nodes.length };
+}
+
+/** A model of one operation, which brings `input` to blocks of channels (ops/conv-blocks.ts). */
+export function modelOfBlocks(input: string, output: string, shape: Shape): Uint8Array {
+  const builder = new ModelBuilder([input, output]);
+  const [made] = builder.emit("ReorderInput", [input], { domain: BLOCKS_DOMAIN });
+  for (const node of builder.nodes) node.output = node.output.map((name) => (name === made ? output : name));
+  const port = (name: string): ModelPort => ({ name, spec: { shape, dtype: "float32" } });
+  return encodeModel({ builder, inputs: [port(input)], outputs: [port(output)] }).bytes;
 }
 
 /** The part of a model that makes an empty sequence of tensors and gives it as the output `name`. */

@@ -13,6 +13,7 @@ import {
   pair,
   requireGeometry,
 } from "./conv-geometry.ts";
+import { blockedConv, blockedInputGrad, fitsBlocks } from "./conv-blocks.ts";
 import { lowerWeightGrad } from "./conv-weight-grad.ts";
 import { isSmall, windowConv, windowInputGrad } from "./conv-windows.ts";
 import { defineOp, type LowerContext, type OpDefinition, shapeError } from "./define-op.ts";
@@ -77,9 +78,11 @@ export const conv2dOp: OpDefinition<ConvGeometry> = defineOp<ConvGeometry>({
   ],
   lower(context, inputs, { attrs, inputs: [x, w], outputs: [y] }) {
     const [xName, wName, bias] = inputs as [string, string, string?];
-    return isSmall(w!.shape, y!.shape, attrs)
-      ? [windowConv(context, xName, wName, bias, { x: x!.shape, w: w!.shape, y: y!.shape }, attrs)]
-      : context.emit("Conv", inputs, { attrs: onnxAttrs(attrs) });
+    const shapes = { x: x!.shape, w: w!.shape, y: y!.shape };
+    if (isSmall(shapes.w, shapes.y, attrs)) return [windowConv(context, xName, wName, bias, shapes, attrs)];
+    if (fitsBlocks(context, wName, shapes, attrs))
+      return [blockedConv(context, xName, wName, bias, shapes.w, attrs)];
+    return context.emit("Conv", inputs, { attrs: onnxAttrs(attrs) });
   },
   evaluate([x, w, bias], g, [out]) {
     const data = new Float64Array(sizeOf(out!.shape));
@@ -185,6 +188,8 @@ function lowerInputGrad(
   const back: ConvGeometry = { ...g, padding };
   if (isSmall([perGroup, out, kh, kw], shape, back))
     return windowInputGrad(context, y, w, { x: yShape, w: wShape, y: shape }, back);
+  if (fitsBlocks(context, w, { x: yShape, w: wShape, y: shape }, back))
+    return blockedInputGrad(context, y, w, wShape, back);
   const swapped = adjointKernel(context, w, [out, perGroup, kh, kw], g.groups);
   return context.emit("Conv", [y, swapped], { attrs: onnxAttrs(back) })[0]!;
 }

@@ -94,6 +94,8 @@ export interface Backend {
   readonly name: string;
   /** Whose kernels run its models: of several forms of an operation they get the fastest. */
   readonly processor: Processor;
+  /** Whether ONNX Runtime may have its blocked convolution there (convolution-block.ts). */
+  readonly blocks?: boolean;
   /** Wraps a buffer without copying it. */
   tensor(data: RuntimeData, shape: readonly number[]): RuntimeTensor;
   /**

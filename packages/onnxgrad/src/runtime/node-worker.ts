@@ -45,6 +45,7 @@ export function nodeWorker(options: NodeOptions = {}): Backend {
     name: `node-${options.provider ?? "cpu"}-worker`,
     processor: options.provider === "webgpu" ? "gpu" : "cpu",
     inPlace: options.provider !== "webgpu",
+    blocks: options.provider !== "webgpu",
     tensor: (data, shape): LocalTensor => ({ data, shape }),
     createSession: open,
     ...(shards > 1 && { planned: { count: shards, open } }),

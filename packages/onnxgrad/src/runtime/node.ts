@@ -53,6 +53,7 @@ export function node(options: NodeOptions = {}): Backend {
     name: `node-${provider}`,
     processor: provider === "cpu" ? "cpu" : "gpu",
     inPlace: provider === "cpu",
+    blocks: provider === "cpu",
     tensor,
     ...(device && { device }),
     ...(shards > 1 && { shards: nodeShards(shards, options) }),

@@ -7,6 +7,7 @@ import { partition, type Partition } from "../parallel/partition.ts";
 import { optimize } from "../passes/optimize.ts";
 import { rematerialize } from "../passes/rematerialize.ts";
 import { reachable, type Shape, type Tensor } from "../trace/tensor.ts";
+import { convolutionBlock } from "./convolution-block.ts";
 import type { Backend, Session, ShardModel, ShardPlan } from "./backend.ts";
 import { overwritable } from "./in-place.ts";
 import { wholeInputs, withViews } from "./input-views.ts";
@@ -36,14 +37,15 @@ export async function openSession(
   outputs: Readonly<Record<string, Tensor>>,
   options: ModelOptions = {},
 ): Promise<OpenedSession> {
+  const kernels = { processor: backend.processor, block: await convolutionBlock(backend) };
   const count = backend.planned?.count ?? backend.shards?.count ?? 1;
   // The most shards that divide the batch.
   for (let k = count; k > 1; k--) {
     const found = partition(Object.values(outputs), k, (name) => name.startsWith("in."));
-    if (found !== undefined && isWorthwhile(found)) return openSharded(backend, outputs, found);
+    if (found !== undefined && isWorthwhile(found)) return openSharded(backend, outputs, found, kernels);
   }
   const prepared = rewritten(outputs, (tensors) => rematerialize(viewed(backend, tensors)));
-  const model = toOnnx(prepared, { processor: backend.processor, ...options });
+  const model = toOnnx(prepared, { ...kernels, ...options });
   const session = await backend.createSession(model.bytes);
   const inputs = wholeInputs(model.inputs, shapesOf(outputs));
   return {
@@ -76,9 +78,10 @@ async function openSharded(
   backend: Backend,
   outputs: Readonly<Record<string, Tensor>>,
   found: Partition,
+  kernels: ModelOptions,
 ): Promise<OpenedSession> {
   const inputs = inputPorts(reachable(Object.values(outputs)));
-  const lowered = found.shards.map((shard) => toOnnx(optimized(backend, shard)));
+  const lowered = found.shards.map((shard) => toOnnx(optimized(backend, shard), kernels));
   const models = lowered.map((model, i): ShardModel => ({
     model: model.bytes,
     inputs: wholeInputs(model.inputs, shapesOf(found.shards[i]!)).map(({ name, spec }) => ({
@@ -97,7 +100,7 @@ async function openSharded(
   );
   const restOutputs = Object.fromEntries(afterwards.filter(([name]) => !joined.has(name)));
   const prepared = optimized(backend, restOutputs);
-  const rest = joined.size === afterwards.length ? undefined : toOnnx(prepared);
+  const rest = joined.size === afterwards.length ? undefined : toOnnx(prepared, kernels);
   const restInputs = wholeInputs(rest?.inputs ?? [], shapesOf(restOutputs));
   const plan: ShardPlan = {
     models,
