@@ -93,6 +93,7 @@ export function parseTrainFlags(flags: TrainFlags, refuse: (message: string) => 
       flip: flags.flip === false ? false : undefined,
       receptiveField,
       augmentConditions: flags["augmentConditions"] === true ? true : undefined,
+      noisyCondition: flags["noisyCondition"] === true ? true : undefined,
       edmLow: flags["edmLow"] === true ? true : undefined,
       wavelet,
     },

@@ -55,6 +55,7 @@ export function register(program: Command, context: Context): void {
     )
     .option("--rf <n>", "preset local: receptive field, 5, 9, 13, 23 or 43 (default: 13)")
     .option("--augment-conditions", "preset local: noise on the low-pass band beside details, too")
+    .option("--noisy-condition", "preset local: the noisy low-pass band beside details, too (denoises only)")
     .option("--edm-low", "preset local: a diffusion of the low-pass band, too, to sample with")
     .option(
       "--wavelet <name>",

@@ -13,14 +13,16 @@ import {
   ndarray,
   type Rng,
   sqrt,
+  sub,
   type Tensor,
 } from "onnxgrad";
 import type { Phase } from "./batch-norm.ts";
 
 /** Under the root of the batch's deviation. */
 const EPSILON = 1e-5;
-/** Share of the batch's deviation in the next running one. */
+/** Share of the batch's deviation in the next running one, as published: for batches of 512. */
 const MOMENTUM = 0.1;
+const MOMENTUM_BATCH = 512;
 /** As published: meant as a deviation of sqrt(2 / 9 / 64), and used without the root. */
 const GAIN_DEVIATION = 2 / 9 / 64;
 const GAIN_LIMIT = 0.025;
@@ -31,6 +33,15 @@ export function initGain(rng: Rng, channels: number): NdArray {
   return ndarray([channels], Float32Array.from({ length: channels }, draw));
 }
 
+/**
+ * The share of the batch's deviation in the next running one at which that one remembers as many images as published,
+ * whatever the batch: 1 - 0.9^(batch / 512), and at the start, where that is more, the share of the batch in all that
+ * was seen. With a tenth a step the deviations of small batches would be those of the last few.
+ */
+export function momentumOf(batch: number, imagesSeen: number): number {
+  return Math.max(1 - (1 - MOMENTUM) ** (batch / MOMENTUM_BATCH), batch / (imagesSeen + batch));
+}
+
 /** What features are multiplied by a channel [c], and the running deviation [c] after this pass. */
 export interface BiasFreeScale {
   readonly scale: Tensor;
@@ -39,11 +50,17 @@ export interface BiasFreeScale {
 
 /**
  * gain / deviation of the features x [n, c, h, w]. In training the deviation is the batch's, sqrt(var + 1e-5) with the
- * biased variance about the mean (which is not taken from x), and the running one moves a tenth towards it; at inference
- * it is the running one.
+ * biased variance about the mean (which is not taken from x), and the running one moves towards it by `momentum`, []; at
+ * inference it is the running one.
  * @throws GraphError in training when a channel has but one value, n h w = 1.
  */
-export function biasFreeScale(gain: Tensor, running: Tensor, x: Tensor, phase: Phase): BiasFreeScale {
+export function biasFreeScale(
+  gain: Tensor,
+  running: Tensor,
+  x: Tensor,
+  phase: Phase,
+  momentum: Tensor | number = MOMENTUM,
+): BiasFreeScale {
   if (phase === "inference") return { scale: div(gain, running), deviation: running };
   if (x.size / x.shape[1]! < 2)
     throw new GraphError(
@@ -53,6 +70,6 @@ export function biasFreeScale(gain: Tensor, running: Tensor, x: Tensor, phase: P
   const deviation = sqrt(add(channelMoments(x).variance, EPSILON));
   return {
     scale: div(gain, deviation),
-    deviation: add(mul(running, 1 - MOMENTUM), mul(deviation, MOMENTUM)),
+    deviation: add(running, mul(sub(deviation, running), momentum)),
   };
 }

@@ -21,7 +21,7 @@ import {
 import { node } from "onnxgrad/node";
 import { expectClose } from "onnxgrad/testing";
 import { describe, expect, test } from "vitest";
-import { biasFreeScale, initGain } from "./bf-batch-norm.ts";
+import { biasFreeScale, initGain, momentumOf } from "./bf-batch-norm.ts";
 import {
   bfCnn,
   type BfCnnConfig,
@@ -148,6 +148,13 @@ describe("biasFreeScale()", () => {
     });
   });
 
+  test("moves the running deviation by another share where one is given", () => {
+    const { deviation } = biasFreeScale(gain, running, images, "training", constant([0.25], []));
+    expectClose(values(deviation), [3 + 0.25 * Math.sqrt(5 + 1e-5), 7.5 + 0.25 * Math.sqrt(6 + 1e-5)], {
+      rtol: 1e-12,
+    });
+  });
+
   test("is the gain over the running deviation at inference, which stays", () => {
     const { scale, deviation } = biasFreeScale(gain, running, images, "inference");
     expectClose(values(scale), [0.5, -0.05], { rtol: 1e-12 });
@@ -158,6 +165,18 @@ describe("biasFreeScale()", () => {
     const one = input("x", [1, 2, 1, 1]);
     expect(() => biasFreeScale(gain, running, one, "training")).toThrow(/\[1,2,1,1\].*larger batches/);
     expect(() => biasFreeScale(gain, running, one, "inference")).not.toThrow();
+  });
+});
+
+describe("momentumOf()", () => {
+  test("is the published tenth for the published batch, and for any other forgets as much an image", () => {
+    expectClose([momentumOf(512, 1e9)], [0.1], { rtol: 1e-9 });
+    // 64 batches of 8 are one of 512.
+    expectClose([(1 - momentumOf(8, 1e9)) ** 64], [0.9], { rtol: 1e-9 });
+  });
+
+  test("averages evenly over what was seen while that is little", () => {
+    expect([0, 8, 16].map((seen) => momentumOf(8, seen))).toEqual([1, 1 / 2, 1 / 3]);
   });
 });
 

@@ -83,9 +83,17 @@ export function flatConfig(channels: number, receptiveField: number): BfCnnConfi
   };
 }
 
-/** A denoiser of details given their low-pass band, cCNN: [low c, details 3c] -> noise of the details 3c. */
-export function conditionalConfig(channels: number, receptiveField: number): BfCnnConfig {
-  return { ...flatConfig(channels, receptiveField), inputs: 4 * channels, outputs: 3 * channels };
+/**
+ * A denoiser of details given their low-pass band, cCNN: [low c, details 3c] -> noise of the details 3c; with a noisy
+ * condition (ours) it sees that band as it was before it was denoised, too: [low c, noisy low c, details 3c].
+ */
+export function conditionalConfig(
+  channels: number,
+  receptiveField: number,
+  noisyCondition = false,
+): BfCnnConfig {
+  const inputs = (noisyCondition ? 5 : 4) * channels;
+  return { ...flatConfig(channels, receptiveField), inputs, outputs: 3 * channels };
 }
 
 /** The denoiser of the coarsest low-pass band, c -> c: 20 convolutions of 3 x 3, which see 41 x 41. */
@@ -115,12 +123,14 @@ export function initBfCnnStatistics({ gains }: BfCnnParams): BfCnnStatistics {
 /**
  * The noise in x [n, inputs, h, w] as [n, outputs, h, w], and the running deviations after this pass: convolution, then
  * [convolution, bias-free normalisation, ReLU] as often as there are gains, then convolution; all zero-padded.
+ * `momentum` is that of {@link biasFreeScale}.
  */
 export function bfCnn(
   params: Params<BfCnnParams>,
   statistics: Params<BfCnnStatistics>,
   x: Tensor,
   phase: Phase,
+  momentum?: Tensor,
 ): Normalized<BfCnnStatistics> {
   return scope("bfCnn", () => {
     const [first, ...weights] = params.weights;
@@ -134,7 +144,13 @@ export function bfCnn(
         const sign = sub(1, mul(cast(less(gain, 0), "float32"), 2));
         const weight = perOutput(scaled(weights[i]!, size), sign);
         const u = same(h, weight);
-        const { scale, deviation } = biasFreeScale(mul(gain, sign), statistics.deviations[i]!, u, phase);
+        const { scale, deviation } = biasFreeScale(
+          mul(gain, sign),
+          statistics.deviations[i]!,
+          u,
+          phase,
+          momentum,
+        );
         deviations.push(deviation);
         size = scale;
         h = relu(u);

@@ -25,6 +25,10 @@ const MODELS: Readonly<Record<string, LocalModel>> = {
   "one level, colour": localModel(randomNetwork(6, { inputs: 3, outputs: 3 }), [
     randomNetwork(7, { inputs: 12, outputs: 9 }),
   ]),
+  "two levels, noisy condition": localModel(randomNetwork(3, {}), [
+    randomNetwork(4, { inputs: 5, outputs: 3 }),
+    randomNetwork(5, { inputs: 5, outputs: 3 }),
+  ]),
   "two levels, db2": localModel(
     randomNetwork(3, {}),
     [randomNetwork(4, { inputs: 4, outputs: 3 }), randomNetwork(5, { inputs: 4, outputs: 3 })],

@@ -9,6 +9,7 @@ import { receptiveFieldOf } from "../nn/bf-cnn.ts";
 import { configOf } from "../nn/bf-cnn-network.ts";
 import { compileDenoiser, compileResidual } from "../systems/local-denoiser.ts";
 import {
+  hasNoisyCondition,
   levelsOf,
   type LocalModel,
   mirrorMargin,
@@ -145,7 +146,7 @@ export function tiledDenoiser(
     finished += costs[0]!;
     for (let level = pyramid.details.length; level >= 1; level--) {
       if (large) await programs.dispose();
-      const { details, join } = levels.pop()!; // each band is let go once it has been used
+      const { low: noisyLow, details, join } = levels.pop()!; // each band is let go once it has been used
       const { height, width } = details;
       const low = arraySource(clean!, [images, channels, height, width]);
       const joined = join(low, sinkOf(level === 1, 2 * height, 2 * width));
@@ -153,7 +154,7 @@ export function tiledDenoiser(
       await runNetwork(
         pyramid,
         level,
-        stacked(low, details),
+        hasNoisyCondition(pyramid) ? stacked(low, stacked(noisyLow, details)) : stacked(low, details),
         (y, rows, noise) => joined(y, rows, minus(windowOf(details, y, rows), noise)),
         shareOf(stage),
       );

@@ -5,7 +5,7 @@ import type { BfCnnNetwork } from "../nn/bf-cnn-network.ts";
 import { initBandUnet } from "../nn/band-unet.ts";
 import { localModel, unetModel } from "../systems/local-model.ts";
 import type { Picture } from "./picture.ts";
-import { testPicture } from "./test-pictures.ts";
+import { randomNetwork, testPicture } from "./test-pictures.ts";
 import { type ConditionalOptions, upscaleConditional } from "./upscale-conditional.ts";
 
 const backend = node({ threads: 1 });
@@ -89,6 +89,11 @@ describe("upscaleConditional()", () => {
     );
     await expect(upscaleConditional(backend, unet, small, 2, { seed: 1, samples: 1 })).rejects.toThrow(
       "--method conditional takes a multi-scale model with one network a band; this one is a U-Net.",
+    );
+    const seesNoise = localModel(low, [randomNetwork(2, { inputs: 5, outputs: 3 })]);
+    await expect(upscale(small, 2, {}, seesNoise)).rejects.toThrow(
+      "--method conditional takes a model that sees details beside a clean low-pass band; this one needs the noisy one, " +
+        "too. Train one without --noisy-condition.",
     );
     const huge = { ...small, height: 4000, width: 3000 };
     await expect(upscale(huge, 2)).rejects.toThrow("too large to sample: 48 megapixels");

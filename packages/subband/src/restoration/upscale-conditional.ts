@@ -9,7 +9,12 @@ import { sampleMoments } from "../diffusion/sample-moments.ts";
 import { receptiveFieldOf } from "../nn/bf-cnn.ts";
 import { type BfCnnNetwork, configOf } from "../nn/bf-cnn-network.ts";
 import { compileResidual } from "../systems/local-denoiser.ts";
-import { type LocalModel, requireHaar, requirePyramid } from "../systems/local-model.ts";
+import {
+  type LocalModel,
+  requireCleanCondition,
+  requireHaar,
+  requirePyramid,
+} from "../systems/local-model.ts";
 import { detailScales } from "../systems/local-sampler.ts";
 import { DETAIL_ASCENT, fallen, scalesFrom } from "../systems/local-sampling.ts";
 import { arraySource } from "./image-source.ts";
@@ -38,8 +43,8 @@ interface Lattice {
 
 /**
  * Enlarges a picture by a factor of 2, 4 or 8, with one conditional network of `model` each time that it doubles.
- * @throws UserError `restoration/factor`; `local/kind` for a U-Net, `local/wavelet` for another than Haar; `restoration/levels` for a model of too few levels;
- * `restoration/too-large`.
+ * @throws UserError `restoration/factor`; `local/kind` for a U-Net, `local/wavelet` for another than Haar; `local/condition` for one that
+ * sees noisy low-pass bands; `restoration/levels` for a model of too few levels; `restoration/too-large`.
  */
 export async function upscaleConditional(
   backend: Backend,
@@ -51,6 +56,7 @@ export async function upscaleConditional(
   requireFactor(factor);
   const pyramid = requirePyramid(model, "--method conditional");
   requireHaar(model, "--method conditional");
+  requireCleanCondition(model, "--method conditional");
   const levels = Math.log2(factor);
   requireLevels(pyramid.details.length, factor);
   const { channels } = pyramid;

@@ -40,6 +40,11 @@ export interface LocalConfig {
    * instead of the clean one (published: false). In use the band they see is a denoised one.
    */
   readonly augmentConditions: boolean;
+  /**
+   * Show the details' networks the low-pass band with the noise it came with, beside the denoised one (published: false).
+   * Such networks denoise; they cannot make details where there are none.
+   */
+  readonly noisyCondition: boolean;
   /** A diffusion of the low-pass band, for sampling alone (ours; published: none). */
   readonly edmLow?: EdmLowConfig | undefined;
 }
@@ -56,6 +61,7 @@ export interface LocalShape {
   readonly batch?: number | undefined;
   readonly lr?: number | undefined;
   readonly augmentConditions?: boolean | undefined;
+  readonly noisyCondition?: boolean | undefined;
   /** Scales of the low-pass band, where a diffusion of it is wanted. */
   readonly edmLow?: LowScaling | undefined;
 }
@@ -91,6 +97,7 @@ export function resolveLocalConfig(shape: LocalShape, greatest: readonly number[
       details: greatest.slice(0, levels).map((value) => Math.max(2, Math.floor(255 * value))),
     },
     augmentConditions: shape.augmentConditions ?? false,
+    noisyCondition: shape.noisyCondition ?? false,
     ...(shape.edmLow === undefined
       ? {}
       : {

@@ -6,7 +6,7 @@ import type { BfCnnNetwork } from "../nn/bf-cnn-network.ts";
 import { countMacs } from "../nn/gmac.ts";
 import { countParameters, type Params } from "../nn/layers.ts";
 import { denoiseBands, type GraphResidual, unetResidual } from "./local-denoiser.ts";
-import { levelsOf, type LocalModel } from "./local-model.ts";
+import { hasNoisyCondition, levelsOf, type LocalModel } from "./local-model.ts";
 
 /** Blocks of the coarsest level a side of the image that is traced; the count a pixel is the same for any number. */
 const BLOCKS = 2;
@@ -27,7 +27,13 @@ export function macsPerPixel(model: LocalModel): number {
   const output =
     model.kind === "unet"
       ? unetResidual(asInputs(model.network) as unknown as Params<BandUnetParams>, x, model.wavelet)
-      : denoiseBands(residual(model.low), model.details.map(residual), x, model.wavelet).image;
+      : denoiseBands(
+          residual(model.low),
+          model.details.map(residual),
+          x,
+          model.wavelet,
+          hasNoisyCondition(model),
+        ).image;
   return countMacs([output]).network / side ** 2;
 }
 

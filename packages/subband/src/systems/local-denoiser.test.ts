@@ -30,6 +30,7 @@ import { initBandUnet } from "../nn/band-unet.ts";
 import {
   levelsOf,
   localModel,
+  hasNoisyCondition,
   requirePyramid,
   restoreModel,
   storeModel,
@@ -56,8 +57,10 @@ function network(config: Parameters<typeof initBfCnn>[1], seed: number): BfCnnNe
   };
 }
 
-function model(channels: 1 | 3, levels: number) {
-  const details = Array.from({ length: levels }, (_, j) => network(conditionalConfig(channels, 5), j + 1));
+function model(channels: 1 | 3, levels: number, noisyCondition = false) {
+  const details = Array.from({ length: levels }, (_, j) =>
+    network(conditionalConfig(channels, 5, noisyCondition), j + 1),
+  );
   return localModel(network(flatConfig(channels, 9), 0), details);
 }
 
@@ -129,6 +132,16 @@ describe("denoiseBands()", () => {
     );
   });
 
+  test("with a noisy condition shows the band before it was denoised, between that and the details", () => {
+    const at = normal("noisy condition", 3 * 64);
+    const x = input("x", [1, 3, 8, 8]);
+    const { low, detail } = analyseLevel(x, "haar");
+    let seen: Tensor | undefined;
+    denoiseBands((y) => mul(y, 0.25), [(both) => narrow((seen = both), 1, 6, 9)], x, "haar", true);
+    const want = [mul(low, 0.75), low, detail].flatMap((band) => [...values(band, at)]);
+    expectClose(values(seen!, at), want, { atol: 1e-12 });
+  });
+
   test("keeps the low band alone where no network sees noise in it and all the details are noise", () => {
     const at = normal("x", 64);
     const all = (both: Tensor) => narrow(both, 1, 1, 3);
@@ -146,20 +159,27 @@ describe("denoiseBands()", () => {
 
 describe("compileDenoiser()", () => {
   test("runs a batch in ONNX Runtime as the networks do in float64, gray and colour, flat and multi-scale", async () => {
-    for (const [channels, levels] of [
-      [1, 0],
-      [1, 2],
-      [3, 1],
+    for (const [channels, levels, noisyCondition] of [
+      [1, 0, false],
+      [1, 2, false],
+      [3, 1, false],
+      [3, 1, true],
     ] as const) {
-      const what = `${channels} channels, ${levels} levels`;
-      const trained = model(channels, levels);
+      const what = `${channels} channels, ${levels} levels, noisy condition ${noisyCondition}`;
+      const trained = model(channels, levels, noisyCondition);
       const shape = [2, channels, 8, 12] as const;
       const at = normal(what, 2 * channels * 96);
       const whole =
         ({ params, statistics }: BfCnnNetwork) =>
         (x: Tensor) =>
           bfCnn(constants(params), constants(statistics), x, "inference").y;
-      const oracle = denoiseBands(whole(trained.low), trained.details.map(whole), input("x", shape), "haar");
+      const oracle = denoiseBands(
+        whole(trained.low),
+        trained.details.map(whole),
+        input("x", shape),
+        "haar",
+        noisyCondition,
+      );
       const denoiser = await compileDenoiser(node({ threads: 1 }), trained, shape, { bands: true });
       const { image, bands } = await denoiser.run(Float32Array.from(at));
       const { low, details } = bands!;
@@ -218,11 +238,13 @@ describe("conditionalResidual()", () => {
 
 describe("restoreModel()", () => {
   test("gives back what storeModel() stored, flat and multi-scale", () => {
-    for (const [channels, levels] of [
-      [1, 0],
-      [3, 2],
+    for (const [channels, levels, noisyCondition] of [
+      [1, 0, false],
+      [3, 2, false],
+      [3, 2, true],
     ] as const) {
-      const trained = model(channels, levels);
+      const trained = model(channels, levels, noisyCondition);
+      expect(hasNoisyCondition(trained)).toBe(noisyCondition);
       const stored = storeModel(trained, { note: "x" });
       expect(stored.metadata["note"]).toBe("x");
       expect(restoreModel(stored), `${channels} channels, ${levels} levels`).toEqual(trained);
@@ -276,6 +298,11 @@ describe("restoreModel()", () => {
         "a low-pass network of details",
         () => localModel(network(conditionalConfig(1, 5), 1), []),
         /denoises details/,
+      ],
+      [
+        "levels of two kinds",
+        () => localModel(model(1, 0).low, [...model(1, 1, true).details, ...model(1, 1).details]),
+        /details of levels 1 and 2 differ in whether they see the noisy low-pass band/,
       ],
       [
         "mixed channels",

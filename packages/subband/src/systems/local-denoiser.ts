@@ -31,7 +31,7 @@ import { dwt2Graph, idwt2Graph } from "../wavelet/graph.ts";
 import { isHaar } from "../wavelet/haar.ts";
 import { wavelet as waveletNamed } from "../wavelet/wavelets.ts";
 import { convolveBlocks, fitsBlocks, synthesiseBlocks } from "./band-blocks.ts";
-import { levelsOf, type LocalModel, mirrorMargin } from "./local-model.ts";
+import { hasNoisyCondition, levelsOf, type LocalModel, mirrorMargin } from "./local-model.ts";
 import { cropAround, mirrorAround } from "./mirror-around.ts";
 import { limited, noiseScale, withoutMean } from "./noise-units.ts";
 
@@ -72,7 +72,8 @@ export function synthesiseLevel(low: Tensor, detail: Tensor, wavelet: string): T
 
 /**
  * Denoises x [n, c, h, w] from coarse to fine: x_J = y_J - f_low(y_J), then for j = J..1 the details
- * d_j = e_j - f_j([x_j, e_j]) and x_{j-1} from both. `details[j - 1]` is f_j; without any, this is x - f_low(x).
+ * d_j = e_j - f_j([x_j, e_j]) and x_{j-1} from both. `details[j - 1]` is f_j; without any, this is x - f_low(x). With a
+ * noisy condition f_j sees [x_j, y_j, e_j].
  * @throws GraphError when an extent is no multiple of 2^J.
  */
 export function denoiseBands(
@@ -80,19 +81,17 @@ export function denoiseBands(
   details: readonly GraphResidual[],
   x: Tensor,
   wavelet: string,
+  noisyCondition = false,
 ): DenoisedBands {
-  const noisy: Tensor[] = [];
-  let band = x;
-  for (const _ of details) {
-    const level = analyseLevel(band, wavelet);
-    noisy.push(level.detail);
-    band = level.low;
-  }
+  const noisy = analyseLevels(x, details.length, wavelet);
+  const band = noisy.at(-1)?.low ?? x;
   const coarsest = sub(band, low(band));
   const clean: Tensor[] = [];
   let image = coarsest;
   for (let j = details.length - 1; j >= 0; j--) {
-    const detail = sub(noisy[j]!, details[j]!(concat([image, noisy[j]!], 1)));
+    const { low: noisyLow, detail: noisyDetail } = noisy[j]!;
+    const seen = [image, ...(noisyCondition ? [noisyLow] : []), noisyDetail];
+    const detail = sub(noisyDetail, details[j]!(concat(seen, 1)));
     clean.unshift(detail);
     image = synthesiseLevel(image, detail, wavelet);
   }
@@ -142,7 +141,7 @@ export function traceDenoiser(model: LocalModel): (x: Tensor) => DenoisedBands {
   if (model.kind === "pyramid") {
     const low = graphResidual(model.low);
     const details = model.details.map(graphResidual);
-    return (x) => denoiseBands(low, details, x, wavelet);
+    return (x) => denoiseBands(low, details, x, wavelet, hasNoisyCondition(model));
   }
   const network = treeMap(model.network as never, isNdArray, ({ shape, data }: NdArray) =>
     constant(data, shape),

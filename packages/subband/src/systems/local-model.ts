@@ -7,7 +7,7 @@
 import { isNdArray, type NamedArray, type NdArray, treeLeaves, UserError } from "onnxgrad";
 import { type BandUnetParams, bandUnetConfigOf } from "../nn/band-unet.ts";
 import { type BfCnnConfig, receptiveFieldOf } from "../nn/bf-cnn.ts";
-import { type BfCnnNetwork, checkedConfigOf } from "../nn/bf-cnn-network.ts";
+import { type BfCnnNetwork, checkedConfigOf, configOf } from "../nn/bf-cnn-network.ts";
 import { countParameters } from "../nn/layers.ts";
 import { isOrthogonal, orthogonalWavelet, wavelet } from "../wavelet/wavelets.ts";
 
@@ -56,19 +56,30 @@ export interface LocalNetworkSummary extends BfCnnConfig {
 /** Raised when an older reader would misread the file. */
 const FORMAT = "subband-local-1";
 
+/** What the channels of a network say about it. */
+export interface NetworkRole {
+  readonly role: LocalRole;
+  /** Of the images it is for. */
+  readonly channels: 1 | 3;
+  /** It sees details beside the noisy low-pass band, too; see {@link hasNoisyCondition}. */
+  readonly noisyCondition: boolean;
+}
+
 /**
- * The role of a network by its channels, and those of the images it is for.
+ * The role of a network by its channels.
  * @throws UserError `local/channels` when they belong to neither role.
  */
-export function roleOf({ inputs, outputs }: BfCnnConfig): { role: LocalRole; channels: 1 | 3 } {
+export function roleOf({ inputs, outputs }: BfCnnConfig): NetworkRole {
   for (const channels of [1, 3] as const) {
-    if (inputs === channels && outputs === channels) return { role: "low", channels };
-    if (inputs === 4 * channels && outputs === 3 * channels) return { role: "details", channels };
+    if (inputs === channels && outputs === channels) return { role: "low", channels, noisyCondition: false };
+    for (const noisyCondition of [false, true])
+      if (inputs === (noisyCondition ? 5 : 4) * channels && outputs === 3 * channels)
+        return { role: "details", channels, noisyCondition };
   }
   throw new UserError(
     "local/channels",
     `not a network of a local model: ${inputs} channels in and ${outputs} out. Known: 1 to 1, 3 to 3, 4 to 3 (low-pass ` +
-      `band and details to details), 12 to 9.`,
+      `band and details to details), 5 to 3 (the noisy low-pass band between them), 12 to 9, 15 to 9.`,
   );
 }
 
@@ -91,6 +102,12 @@ export function localModel(low: BfCnnNetwork, details: readonly BfCnnNetwork[], 
         "local/channels",
         `the network for the details of level ${i + 1} is for ${found.role} of ${found.channels} channels; the low-pass ` +
           `band has ${channels}.`,
+      );
+    if (found.noisyCondition !== roleOf(checkedConfigOf(details[0]!)).noisyCondition)
+      throw new UserError(
+        "local/channels",
+        `the networks for the details of levels 1 and ${i + 1} differ in whether they see the noisy low-pass band. Give ` +
+          `networks of one kind.`,
       );
   }
   return {
@@ -128,6 +145,24 @@ export function requirePyramid(model: LocalModel, what: string): PyramidModel {
     "local/kind",
     `${what} takes a multi-scale model with one network a band; this one is a U-Net. Train one with --preset local.`,
   );
+}
+
+/** Whether the networks of the details see the low-pass band before it was denoised, too, between it and the details. */
+export function hasNoisyCondition({ details: [finest] }: PyramidModel): boolean {
+  return finest !== undefined && roleOf(configOf({ ...finest.params, ...finest.statistics })).noisyCondition;
+}
+
+/**
+ * Refuses models that see noisy low-pass bands, for what makes details where there are none.
+ * @throws UserError `local/condition`; `what` names the use.
+ */
+export function requireCleanCondition(model: LocalModel, what: string): void {
+  if (model.kind === "pyramid" && hasNoisyCondition(model))
+    throw new UserError(
+      "local/condition",
+      `${what} takes a model that sees details beside a clean low-pass band; this one needs the noisy one, too. Train ` +
+        `one without --noisy-condition.`,
+    );
 }
 
 /**

@@ -8,7 +8,7 @@ import type { Residual } from "../diffusion/ascent/residual.ts";
 import { synthesiseMeans } from "../wavelet/mean-bands.ts";
 import { planes } from "../wavelet/planes.ts";
 import { compileDenoiser, compileResidual, conditionalResidual } from "./local-denoiser.ts";
-import { levelsOf, type LocalModel } from "./local-model.ts";
+import { levelsOf, type LocalModel, requireCleanCondition } from "./local-model.ts";
 import { type CompiledPrior, compilePrior, type LowPassPrior, multipleOf } from "./low-pass-prior.ts";
 
 /** Images to be made. */
@@ -59,7 +59,7 @@ export function requireSampleSize(
 /**
  * Compiles a model for images of one shape. With `prior` the low-pass band is its business, without it that of the blind
  * network.
- * @throws UserError `sample/size`.
+ * @throws UserError `sample/size`; `local/condition` for a model that sees noisy low-pass bands.
  */
 export async function compileLocalSampler(
   backend: Backend,
@@ -68,6 +68,7 @@ export async function compileLocalSampler(
   { batch, height, width }: SampleShape,
 ): Promise<LocalSampler> {
   requireSampleSize(model, prior, { height, width });
+  requireCleanCondition(model, "sampling");
   const { channels } = model;
   const details = model.kind === "unet" ? [] : model.details;
   const [h, w] = [height / 2 ** details.length, width / 2 ** details.length];

@@ -7,6 +7,7 @@ import type { DetailScale } from "../diffusion/ascent/multi-scale.ts";
 import { stepsBetween } from "../diffusion/ascent/step-size.ts";
 import { initBandUnet } from "../nn/band-unet.ts";
 import type { BfCnnNetwork } from "../nn/bf-cnn-network.ts";
+import { randomNetwork } from "../restoration/test-pictures.ts";
 import { joinMeans, splitMeans } from "../wavelet/haar-means.ts";
 import { planes } from "../wavelet/planes.ts";
 import { localModel, unetModel } from "./local-model.ts";
@@ -136,6 +137,13 @@ describe("sampleLocal()", () => {
     expect((await draw(pyramid, 1, { count: 1 }, { height: 4, width: 36 })).data.length).toBe(144);
     await expect(draw(pyramid, 1, { count: 1 }, { height: 18, width: 25 })).rejects.toThrow(
       "size: 25x18; this model makes images whose extents are multiples of 4. Use --size 24x20.",
+    );
+  });
+
+  test("a model that sees noisy low-pass bands draws no images", async () => {
+    const seesNoise = localModel(smoothing, [randomNetwork(1, { inputs: 5, outputs: 3 })]);
+    await expect(draw(seesNoise, 1, {})).rejects.toThrow(
+      "sampling takes a model that sees details beside a clean",
     );
   });
 

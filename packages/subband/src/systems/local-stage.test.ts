@@ -23,6 +23,7 @@ const flat: LocalStageOptions = {
   noiseSteps: 255,
   rescale: true,
   augmentConditions: false,
+  noisyCondition: false,
 };
 const details: LocalStageOptions = {
   ...flat,
@@ -90,11 +91,26 @@ function left(stage: Stage, losses: readonly number[]): number {
   return mean(losses.slice(from)) / mean(trivialLosses(stage, losses.length).slice(from));
 }
 
+/** Local means of {@link pixels} in [0, 1], 2 x 2 each. */
+function lowBand(): Float32Array {
+  return Float32Array.from({ length: BATCH * 64 }, (_, i) => {
+    const [image, row, column] = [Math.floor(i / 64), Math.floor((i % 64) / 8), i % 8];
+    const corner = 256 * image + 32 * row + 2 * column;
+    const four = [0, 1, 16, 17].map((offset) => (pixels[corner + offset]! + 1) / 2);
+    return mean(four);
+  });
+}
+
 const mean = (values: readonly number[]): number => values.reduce((a, b) => a + b, 0) / values.length;
 
 describe("localStage()", () => {
-  test.each([flat, details, { ...details, augmentConditions: true }])(
-    "of $name (conditions augmented: $augmentConditions) loses the noise's sum of squares an image where nothing is predicted",
+  test.each([
+    flat,
+    details,
+    { ...details, augmentConditions: true },
+    { ...details, noisyCondition: true, network: { ...details.network, inputs: 5 } },
+  ])(
+    "of $name (conditions augmented: $augmentConditions, noisy: $noisyCondition) loses the noise's sum of squares an image where nothing is predicted",
     async (options) => {
       const stage = localStage(options);
       const { losses } = await run(stage, 1, (state) => {
@@ -116,6 +132,69 @@ describe("localStage()", () => {
     },
   );
 
+  test("shows the noisy low-pass band, with noise of its own as strong as that of the details", async () => {
+    const stage = localStage({
+      ...details,
+      noisyCondition: true,
+      network: { inputs: 5, outputs: 3, kernels: [3, 3, 3], width: 2 },
+    });
+    const { program, feeds: feedsOf } = stage.score!;
+    const feeds = feedsOf(1, 0) as Record<string, Float32Array>;
+    expect(feeds["lowNoise"]).toHaveLength(BATCH * 64);
+    // The score of a network whose first predicted detail is one of its inputs: its positive and its negative part.
+    const seen = async (channel: number) => {
+      const state = new State(stage.initialState(1));
+      const middle = (taps: Readonly<Record<number, number>>) => (data: Float32Array) => {
+        data.fill(0);
+        for (const [at, value] of Object.entries(taps)) data[9 * Number(at) + 4] = value;
+      };
+      const fill: Readonly<Record<string, (data: Float32Array) => void>> = {
+        "params.weights.0": middle({ [channel]: 1, [5 + channel]: -1 }),
+        "params.weights.1": middle({ 0: 1, 3: 1 }),
+        "params.weights.2": middle({ 0: 1, 1: -1 }),
+        "params.gains.0": (data) => data.fill(1),
+      };
+      for (const [name, { data }] of state.tensors()) fill[name]?.(data);
+      const compiled = await compile(
+        node({ threads: 1 }),
+        { state, inputs: program.inputs },
+        program.build as never,
+      );
+      const { score } = (await compiled.run({ pixels, ...feeds } as never)) as { score: Float32Array };
+      const [value] = score;
+      await compiled.dispose();
+      return value!;
+    };
+    const [low, noise, sigma] = [lowBand(), feeds["noise"]!, feeds["sigma"]!];
+    // Sum of squares of (what is seen - noise) for the first detail, and of noise for the others.
+    const lossOf = (value: (image: number, i: number) => number) => {
+      let total = 0;
+      for (let image = 0; image < BATCH; image++)
+        for (let i = 0; i < 192; i++) {
+          const shown = i < 64 ? value(image, i) : 0;
+          total += (shown - noise[192 * image + i]! * sigma[image]!) ** 2;
+        }
+      return total / BATCH;
+    };
+    const clean = lossOf((image, i) => low[64 * image + i]!);
+    const noisy = lossOf(
+      (image, i) => low[64 * image + i]! + feeds["lowNoise"]![64 * image + i]! * sigma[image]!,
+    );
+    expectClose([await seen(0), await seen(1)], [clean, noisy], { rtol: 1e-4 });
+    expect(Math.abs(noisy / clean - 1)).toBeGreaterThan(0.003);
+  });
+
+  test("running deviations are those of the batch after the first step, whatever they were", async () => {
+    const at = async (deviation: number) => {
+      const { tensors } = await run(localStage(flat), 1, (state) => {
+        for (const [name, { data }] of state.tensors())
+          if (name.startsWith("statistics.")) data.fill(deviation);
+      });
+      return tensors.get("statistics.deviations.0")!.data;
+    };
+    expectClose(await at(100), await at(1), { rtol: 1e-5 });
+  });
+
   test("feeds depend on (seed, images seen) alone, and each purpose has numbers of its own", () => {
     const stage = localStage({ ...details, augmentConditions: true });
     expect(stage.feeds(context(3, 10))).toEqual(stage.feeds(context(3, 10)));
@@ -124,7 +203,12 @@ describe("localStage()", () => {
       expect(one![name], name).not.toEqual(two![name]);
     const { sigma, conditionSigma } = one!;
     for (const [i, level] of conditionSigma!.entries()) expect(level).toBeLessThanOrEqual(sigma![i]!);
-    expect(Object.keys(localStage(details).feeds(context(0, 1))).sort()).toEqual(["lr", "noise", "sigma"]);
+    expect(Object.keys(localStage(details).feeds(context(0, 1))).sort()).toEqual([
+      "lr",
+      "momentum",
+      "noise",
+      "sigma",
+    ]);
   });
 });
 

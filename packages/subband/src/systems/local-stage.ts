@@ -26,6 +26,7 @@ import {
   valueAndGrad,
 } from "onnxgrad";
 import type { Phase } from "../nn/batch-norm.ts";
+import { momentumOf } from "../nn/bf-batch-norm.ts";
 import { bfCnn, type BfCnnConfig, initBfCnn, initBfCnnStatistics } from "../nn/bf-cnn.ts";
 import { drawEach, drawNormal, quadraticLevels } from "./blind-noise.ts";
 import { analyseLevels } from "./local-denoiser.ts";
@@ -52,6 +53,8 @@ export interface LocalStageOptions {
   readonly rescale: boolean;
   /** Noise on the low-pass band beside details; see `LocalConfig`. */
   readonly augmentConditions: boolean;
+  /** The noisy low-pass band beside it, too; see `LocalConfig`. */
+  readonly noisyCondition: boolean;
 }
 
 /** Parts of the training after each of which the learning rate halves. */
@@ -83,6 +86,8 @@ interface BlindInputs {
   /** N(0, 1) of the shape of the low-pass band, and its deviation [n]; where conditions are augmented. */
   readonly conditionNoise?: Tensor;
   readonly conditionSigma?: Tensor;
+  /** N(0, 1) of the shape of the low-pass band, where it is seen with the noise that it came with. */
+  readonly lowNoise?: Tensor;
 }
 
 /** A {@link Stage} that trains one network. */
@@ -90,6 +95,7 @@ export function localStage(options: LocalStageOptions): Stage {
   const { name, share, network, image, role, level, wavelet, batch, lr, rescale } = options;
   invariant(role === "low" || level >= 1, `details of level ${level}`);
   const augments = role === "details" && options.augmentConditions;
+  const seesNoisyLow = role === "details" && options.noisyCondition;
   const bandShape = (n: number, bands: number) => [
     n,
     bands * image.channels,
@@ -103,10 +109,16 @@ export function localStage(options: LocalStageOptions): Stage {
     sigma: [n],
     ...(rescale ? { intensity: [n] } : {}),
     ...(augments ? { conditionNoise: bandShape(n, 1), conditionSigma: [n] } : {}),
+    ...(seesNoisyLow ? { lowNoise: bandShape(n, 1) } : {}),
   });
 
   /** Sum of squared errors of the predicted noise over the images. */
-  const loss = (feed: BlindInputs, { params, statistics }: Traced<LocalState>, phase: Phase) => {
+  const loss = (
+    feed: BlindInputs,
+    { params, statistics }: Traced<LocalState>,
+    phase: Phase,
+    momentum?: Tensor,
+  ) => {
     const each = (values: Tensor) => reshape(values, [values.size, 1, 1, 1]);
     const x = mul(add(feed.pixels, 1), 0.5);
     const bands = analyseLevels(x, level, wavelet).at(-1);
@@ -114,12 +126,15 @@ export function localStage(options: LocalStageOptions): Stage {
     const clean = feed.intensity === undefined ? band : mul(band, each(feed.intensity));
     const noise = mul(feed.noise, each(feed.sigma));
     const noisy = add(clean, noise);
-    const condition =
+    const conditions = (low: Tensor) => [
       feed.conditionNoise === undefined
-        ? bands?.low
-        : add(bands!.low, mul(feed.conditionNoise, each(feed.conditionSigma!)));
-    const seen = role === "details" ? concat([condition!, noisy], 1) : noisy;
-    const { y, statistics: next } = bfCnn(params, statistics, seen, phase);
+        ? low
+        : add(low, mul(feed.conditionNoise, each(feed.conditionSigma!))),
+      // All bands carry the same noise.
+      ...(feed.lowNoise === undefined ? [] : [add(low, mul(feed.lowNoise, each(feed.sigma)))]),
+    ];
+    const seen = role === "details" ? concat([...conditions(bands!.low), noisy], 1) : noisy;
+    const { y, statistics: next } = bfCnn(params, statistics, seen, phase, momentum);
     const error = square(sub(y, noise));
     return { loss: div(sum(error), noise.shape[0]!), statistics: next, mse: mean(error) };
   };
@@ -137,6 +152,7 @@ export function localStage(options: LocalStageOptions): Stage {
             conditionSigma: sigma.map((value) => value * share.uniform()),
           }
         : {}),
+      ...(seesNoisyLow ? { lowNoise: drawNormal(stream("low-noise"), bandShape(n, 1)) } : {}),
     };
   };
 
@@ -148,10 +164,15 @@ export function localStage(options: LocalStageOptions): Stage {
     initialState: (seed) => initialState(network, name, seed),
     programs: {
       step: {
-        inputs: { ...inputs(batch), lr: [] },
-        build({ state, lr: rate, ...feed }: { state: Traced<LocalState>; lr: Tensor } & BlindInputs) {
+        inputs: { ...inputs(batch), lr: [], momentum: [] },
+        build({
+          state,
+          lr: rate,
+          momentum,
+          ...feed
+        }: { state: Traced<LocalState>; lr: Tensor; momentum: Tensor } & BlindInputs) {
           const { value, grads, aux } = valueAndGrad((params: Traced<LocalState>["params"]) =>
-            loss(feed, { ...state, params }, "training"),
+            loss(feed, { ...state, params }, "training", momentum),
           )(state.params);
           const next = adam(state.params, grads, state.adam, { lr: rate });
           return {
@@ -166,6 +187,7 @@ export function localStage(options: LocalStageOptions): Stage {
     feeds: ({ seed, imagesSeen, progress, lrScale }) => ({
       ...feeds((purpose) => rng(seed, `training-${name}-${purpose}`, imagesSeen), batch),
       lr: lr * lrScale * halvingFactor(progress),
+      momentum: momentumOf(batch, imagesSeen),
     }),
     score: {
       weights: ["params", "statistics"],

@@ -32,7 +32,14 @@ interface Member {
 }
 
 /** The networks, from the low-pass band to the finest details. */
-function members({ channels, levels, receptiveField, features, noiseSteps }: LocalConfig): readonly Member[] {
+function members({
+  channels,
+  levels,
+  receptiveField,
+  features,
+  noiseSteps,
+  noisyCondition,
+}: LocalConfig): readonly Member[] {
   const wide = (network: BfCnnConfig) => ({ ...network, width: features });
   const flat = levels === 0 ? flatConfig(channels, receptiveField) : lowPassConfig(channels);
   const details = Array.from({ length: levels }, (_, i): Member => {
@@ -41,7 +48,7 @@ function members({ channels, levels, receptiveField, features, noiseSteps }: Loc
       name: `details-${level}`,
       role: "details",
       level,
-      network: wide(conditionalConfig(channels, receptiveField)),
+      network: wide(conditionalConfig(channels, receptiveField, noisyCondition)),
       noiseSteps: noiseSteps.details[level - 1]!,
     };
   });
@@ -86,7 +93,8 @@ function checkpointOf(config: LocalConfig, { low, details }: PyramidModel): Map<
 
 /** The system of a configuration. */
 export function local(config: LocalConfig): DenoisingSystem {
-  const { channels, height, width, levels, wavelet, batch, lr, augmentConditions, edmLow } = config;
+  const { channels, height, width, levels, wavelet, batch, lr, augmentConditions, noisyCondition, edmLow } =
+    config;
   const image = { channels, height, width };
   const shape = { ...image, levels };
   const uses = networks(config);
@@ -106,6 +114,7 @@ export function local(config: LocalConfig): DenoisingSystem {
           lr,
           rescale: member.role === "low",
           augmentConditions,
+          noisyCondition,
         }),
       ),
       ...(edmLow === undefined ? [] : [edmLowStage(shape, edmLow)]),

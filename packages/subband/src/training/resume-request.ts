@@ -16,7 +16,8 @@ export function resumedConfig(
   { config, seed }: Pick<RunRecord<RunConfig>, "config" | "seed">,
 ): RunConfig {
   const { model, data } = config;
-  const { batch, lr, baseWidth, receptiveField, augmentConditions, edmLow, wavelet } = chosenOptions(config);
+  const { batch, lr, baseWidth, receptiveField, augmentConditions, noisyCondition, edmLow, wavelet } =
+    chosenOptions(config);
   const size = (of: { readonly height: number; readonly width: number } | undefined) =>
     of && `${of.width}x${of.height}`;
   const compared: readonly (readonly [option: string, asked: unknown, has: unknown])[] = [
@@ -29,6 +30,7 @@ export function resumedConfig(
     ["--width", request.width, baseWidth],
     ["--rf", request.receptiveField, receptiveField ?? "none"],
     ["--augment-conditions", request.augmentConditions, augmentConditions ?? "none"],
+    ["--noisy-condition", request.noisyCondition, noisyCondition ?? "none"],
     ["--edm-low", request.edmLow, edmLow ?? "none"],
     ["--wavelet", request.wavelet, wavelet ?? "none"],
     ["--from", request.from, config.from ?? "none"],

@@ -198,6 +198,8 @@ const Local = z.strictObject({
   lr: Positive,
   noiseSteps: z.strictObject({ low: Count, details: z.array(Count) }),
   augmentConditions: z.boolean(),
+  /** Runs of before there was a choice: false. */
+  noisyCondition: z.boolean().default(false),
   edmLow: z
     .strictObject({
       diffusion: LowDiffusion,
@@ -260,6 +262,7 @@ export interface ModelOptions {
   readonly receptiveField?: number | undefined;
   /** Of preset `local`: noise on the low-pass band beside details; see `LocalConfig`. */
   readonly augmentConditions?: boolean | undefined;
+  readonly noisyCondition?: boolean | undefined;
   /** Of preset `local`: a diffusion of the low-pass band, for sampling; see `LocalConfig`. */
   readonly edmLow?: boolean | undefined;
   /** Of the local denoisers: name of their orthogonal wavelet; default `haar`. */
@@ -267,7 +270,7 @@ export interface ModelOptions {
 }
 
 /** Options that only some presets have. */
-type OwnOption = "receptiveField" | "augmentConditions" | "edmLow" | "wavelet";
+type OwnOption = "receptiveField" | "augmentConditions" | "noisyCondition" | "edmLow" | "wavelet";
 
 /** A system that can be trained by name. */
 interface Preset<Model> {
@@ -364,7 +367,7 @@ export const presets: { readonly [Name in PresetName]: PresetOf<Name> } = {
   },
   local: {
     summary: "local denoisers of the wavelet bands as published, or of images (--levels 0)",
-    own: ["receptiveField", "augmentConditions", "edmLow", "wavelet"],
+    own: ["receptiveField", "augmentConditions", "noisyCondition", "edmLow", "wavelet"],
     resolve({ baseWidth: features, edmLow, ...options }, dataset) {
       const { channels, height, width, count } = dataset;
       const levels = options.levels ?? defaultLocalLevels(dataset);
@@ -382,12 +385,22 @@ export const presets: { readonly [Name in PresetName]: PresetOf<Name> } = {
         greatestDetails(measured, reader(dataset)),
       );
     },
-    chosen: ({ batch, lr, features, receptiveField, augmentConditions, edmLow, wavelet }) => ({
+    chosen: ({
+      batch,
+      lr,
+      features,
+      receptiveField,
+      augmentConditions,
+      noisyCondition,
+      edmLow,
+      wavelet,
+    }) => ({
       batch,
       lr,
       baseWidth: features,
       receptiveField,
       augmentConditions,
+      noisyCondition,
       edmLow: edmLow !== undefined,
       wavelet,
     }),
@@ -418,6 +431,7 @@ type Configured = Pick<RunConfig, "preset" | "model">;
 const FLAGS: Readonly<Record<OwnOption, string>> = {
   receptiveField: "--rf",
   augmentConditions: "--augment-conditions",
+  noisyCondition: "--noisy-condition",
   edmLow: "--edm-low",
   wavelet: "--wavelet",
 };

@@ -4,7 +4,7 @@
  */
 import { invariant, type NamedArray, State, type StateTree, UserError } from "onnxgrad";
 import { bandUnetConfigOf } from "../nn/band-unet.ts";
-import { levelsOf, type LocalModel, summarise } from "../systems/local-model.ts";
+import { hasNoisyCondition, levelsOf, type LocalModel, summarise } from "../systems/local-model.ts";
 import type { Stage } from "../systems/stage.ts";
 import { isDenoising, type TrainedSystem } from "../systems/system.ts";
 import { loadModel } from "./model-file.ts";
@@ -35,7 +35,13 @@ function impliedBy(model: LocalModel): Partial<TrainRequest> {
   if (model.kind === "unet")
     return { ...common, preset: "local-unet", width: bandUnetConfigOf(model.network).widths[0]! };
   const { width, receptiveField } = summarise(model).at(-1)!;
-  return { ...common, preset: "local", width, receptiveField };
+  return {
+    ...common,
+    preset: "local",
+    width,
+    receptiveField,
+    noisyCondition: hasNoisyCondition(model) || undefined,
+  };
 }
 
 /**

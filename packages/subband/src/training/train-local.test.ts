@@ -6,7 +6,7 @@ import { node } from "onnxgrad/node";
 import { expectClose } from "onnxgrad/testing";
 import sharp from "sharp";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { levelsOf } from "../systems/local-model.ts";
+import { hasNoisyCondition, levelsOf } from "../systems/local-model.ts";
 import { loadRun } from "./load-run.ts";
 import { readMetrics } from "./metrics-log.ts";
 import { loadModel } from "./model-file.ts";
@@ -68,6 +68,15 @@ const CASES = [
     receptiveField: 5,
     augmentConditions: true,
   },
+  {
+    name: "noisy-condition",
+    preset: "local",
+    levels: 1,
+    channels: 1,
+    stages: ["low", "details-1"],
+    receptiveField: 5,
+    noisyCondition: true,
+  },
   { name: "unet", preset: "local-unet", levels: 2, channels: 1, stages: ["unet"] },
 ] as const;
 
@@ -78,6 +87,7 @@ describe.each(CASES)("trainRun() of a $name denoiser", ({ name, stages, ...optio
     const { model, metadata } = loadModel(join(root, name));
     expect(model).toMatchObject({ kind: name === "unet" ? "unet" : "pyramid", channels: options.channels });
     expect(levelsOf(model)).toBe(options.levels);
+    expect(model.kind === "pyramid" && hasNoisyCondition(model)).toBe("noisyCondition" in options);
     expect(metadata).toMatchObject({ trained_on: "pictures", preset: options.preset });
     const { samples, metrics } = runPaths(join(root, name));
     const { width, height } = await sharp(join(samples, readdirSync(samples)[0]!)).metadata();

@@ -41,6 +41,7 @@ export interface TrainRequest {
   /** Of preset `local`: see `ModelOptions`. */
   readonly receptiveField?: number | undefined;
   readonly augmentConditions?: boolean | undefined;
+  readonly noisyCondition?: boolean | undefined;
   readonly edmLow?: boolean | undefined;
   readonly wavelet?: string | undefined;
   /** Model or run of a denoiser whose weights to begin with; what is left out here follows from it. */
@@ -116,13 +117,24 @@ export function resolveRunConfig(request: TrainRequest, dataset: Dataset): RunCo
     width: baseWidth,
     receptiveField,
     augmentConditions,
+    noisyCondition,
     edmLow,
     wavelet,
     preset = "wmgm",
   } = request;
   const heldOut = heldOutCount(dataset.count);
   const { training } = splitDataset(dataset, heldOut);
-  const options = { levels, batch, lr, baseWidth, receptiveField, augmentConditions, edmLow, wavelet };
+  const options = {
+    levels,
+    batch,
+    lr,
+    baseWidth,
+    receptiveField,
+    augmentConditions,
+    noisyCondition,
+    edmLow,
+    wavelet,
+  };
   const model = resolveModel(preset, options, training);
   return RunConfig.parse({
     preset,
