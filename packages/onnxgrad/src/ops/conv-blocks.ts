@@ -6,6 +6,7 @@
 import type { Shape } from "../trace/tensor.ts";
 import type { ConvGeometry, ConvShapes } from "./conv-geometry.ts";
 import type { LowerContext } from "./define-op.ts";
+import { reshaped, reversed, transposed } from "./emit.ts";
 
 /** The domain of ONNX Runtime's operators on blocks. They are its own affair: files for others must not have them. */
 export const BLOCKS_DOMAIN = "com.microsoft.nchwc";
@@ -46,10 +47,10 @@ export function blockedConv(
   const [o, c, kh, kw] = shape as [number, number, number, number];
   // [o, c taps] -> [c taps, o]: moving one axis is a fast copy, and what is left to move are whole rows.
   const rows = reshaped(context, w, [o, c * kh * kw]);
-  const turned = transposed(context, rows, 1n, 0n);
+  const turned = transposed(context, rows, [1, 0]);
   const block = context.block!;
   const apart = reshaped(context, turned, [c / block, block, kh * kw, o / block, block]);
-  return convolve(context, x, transposed(context, apart, 3n, 0n, 2n, 1n, 4n), shape, bias, g);
+  return convolve(context, x, transposed(context, apart, [3, 0, 2, 1, 4]), shape, bias, g);
 }
 
 /**
@@ -65,11 +66,15 @@ export function blockedInputGrad(
   const [o, c, kh, kw] = shape as [number, number, number, number];
   const taps = kh * kw;
   const block = context.block!;
-  const last = transposed(context, reshaped(context, w, [o, c, taps]), 0n, 2n, 1n); // [o, taps, c]
-  const order = context.ints(Array.from({ length: taps }, (_, tap) => taps - 1 - tap));
-  const [reversed] = context.emit("Gather", [last, order], { attrs: { axis: 1n } });
-  const apart = reshaped(context, reversed!, [o / block, block, taps, c / block, block]);
-  return convolve(context, y, transposed(context, apart, 3n, 0n, 2n, 1n, 4n), [c, o, kh, kw], undefined, g);
+  const last = transposed(context, reshaped(context, w, [o, c, taps]), [0, 2, 1]); // [o, taps, c]
+  const apart = reshaped(context, reversed(context, last, 1, taps), [
+    o / block,
+    block,
+    taps,
+    c / block,
+    block,
+  ]);
+  return convolve(context, y, transposed(context, apart, [3, 0, 2, 1, 4]), [c, o, kh, kw], undefined, g);
 }
 
 /** Convolution of x with weights [o / block, c / block, taps, block of c, block of o]. */
@@ -97,9 +102,3 @@ function convolve(
   });
   return emit("ReorderOutput", [made], { attrs: { channels: BigInt(o) } });
 }
-
-const reshaped = (context: LowerContext, value: string, dims: Shape): string =>
-  context.emit("Reshape", [value, context.shape(dims)])[0]!;
-
-const transposed = (context: LowerContext, value: string, ...perm: bigint[]): string =>
-  context.emit("Transpose", [value], { attrs: { perm } })[0]!;

@@ -5,6 +5,7 @@
 import type { Shape } from "../trace/tensor.ts";
 import type { ConvGeometry, ConvShapes } from "./conv-geometry.ts";
 import type { LowerContext } from "./define-op.ts";
+import { emit1, reshaped, reversed, transposed } from "./emit.ts";
 
 /** dW from x and the gradient y of the output. */
 export function lowerWeightGrad(
@@ -23,18 +24,13 @@ export function lowerWeightGrad(
   if (!isPlain || c <= o) {
     const volume: Volume = { n, slices: c, filters: o, groups: g.groups, geometry: g };
     const taps = convolveVolume(context, x, y, shapes.x, shapes.y, [kh, kw], volume); // [o, kh kw, c / groups]
-    return moveTaps(context, taps, [o, kh * kw, c / g.groups], [0n, 2n, 1n], shapes.w);
+    return moveTaps(context, taps, [o, kh * kw, c / g.groups], [0, 2, 1], shapes.w);
   }
   // Of the two, the one of fewer channels becomes the volume, since it is the one whose windows are copied. Seen from y,
   // the taps come in reverse.
   const volume: Volume = { n, slices: o, filters: c, groups: 1, geometry: { ...g, padding: back } };
   const taps = convolveVolume(context, y, x, shapes.y, shapes.x, [kh, kw], volume); // [c, kh kw, o]
-  const [inOrder] = context.emit(
-    "Gather",
-    [taps, context.ints(Array.from({ length: kh * kw }, (_, tap) => kh * kw - 1 - tap))],
-    { attrs: { axis: 1n } },
-  );
-  return moveTaps(context, inOrder!, [c, kh * kw, o], [2n, 0n, 1n], shapes.w);
+  return moveTaps(context, reversed(context, taps, 1, kh * kw), [c, kh * kw, o], [2, 0, 1], shapes.w);
 }
 
 interface Volume {
@@ -62,9 +58,6 @@ function convolveVolume(
   taps: readonly [number, number],
   { n, slices, filters, groups, geometry: { stride, dilation, padding } }: Volume,
 ): string {
-  const reshaped = (value: string, dims: Shape) => context.emit("Reshape", [value, context.shape(dims)])[0]!;
-  const transposed = (value: string, ...perm: bigint[]) =>
-    context.emit("Transpose", [value], { attrs: { perm } })[0]!;
   // The forward pass steps by its stride from window to window and by its dilation within one; here it is the reverse.
   const surplus = ([0, 1] as const).map(
     (d) =>
@@ -81,14 +74,14 @@ function convolveVolume(
   const own = slices / groups;
   const volume =
     groups === 1
-      ? transposed(x, 0n, 2n, 3n, 1n)
-      : transposed(reshaped(x, [n, groups, own, height!, width!]), 1n, 0n, 3n, 4n, 2n);
-  const kernels = images > 1 ? k : transposed(k, 1n, 0n, 2n, 3n);
+      ? transposed(context, x, [0, 2, 3, 1])
+      : transposed(context, reshaped(context, x, [n, groups, own, height!, width!]), [1, 0, 3, 4, 2]);
+  const kernels = images > 1 ? k : transposed(context, k, [1, 0, 2, 3]);
   let [result] = context.emit(
     "Conv",
     [
-      reshaped(volume, [1, groups * n, height!, width!, own]),
-      reshaped(kernels, images > 1 ? [n * filters, 1, oh!, ow!, 1] : [filters, n, oh!, ow!, 1]),
+      reshaped(context, volume, [1, groups * n, height!, width!, own]),
+      reshaped(context, kernels, images > 1 ? [n * filters, 1, oh!, ow!, 1] : [filters, n, oh!, ow!, 1]),
     ],
     { attrs },
   ); // [1, images * filters, made, own]
@@ -102,8 +95,8 @@ function convolveVolume(
       context.ints([1, 1]),
     ]);
   const dims = [filters, taps[0] * taps[1], own];
-  if (images === 1) return reshaped(result!, dims);
-  const all = reshaped(result!, [n, ...dims]);
+  if (images === 1) return reshaped(context, result!, dims);
+  const all = reshaped(context, result!, [n, ...dims]);
   return context.emit("ReduceSum", [all, context.ints([0])], { attrs: { keepdims: 0n } })[0]!;
 }
 
@@ -125,12 +118,10 @@ function moveTaps(
   context: LowerContext,
   value: string,
   dims: Shape,
-  perm: readonly bigint[],
+  perm: readonly number[],
   shape: Shape,
 ): string {
-  const [apart] = context.emit("Reshape", [value, context.shape(dims)]);
-  const [moved] = context.emit("Transpose", [apart!], { attrs: { perm } });
-  return context.emit("Reshape", [moved!, context.shape(shape)])[0]!;
+  return reshaped(context, transposed(context, reshaped(context, value, dims), perm), shape);
 }
 
 /** One matrix product a tap: dW[:, :, i, j] = y [o, n oh ow] x (x shifted by the tap [c, n oh ow]) transposed. */
@@ -144,18 +135,16 @@ function byTaps(
   const [n, c, height, width] = xShape as [number, number, number, number];
   const [out, perGroup, kh, kw] = shape as [number, number, number, number];
   const [, , oh, ow] = yShape as [number, number, number, number];
-  const emit1 = (...args: Parameters<LowerContext["emit"]>) => context.emit(...args)[0]!;
-  const reshapeTo = (value: string, dims: readonly number[]) =>
-    emit1("Reshape", [value, context.shape(dims)]);
   const grouped = g.groups > 1;
   // [g, o/g, n*oh*ow] or [o, n*oh*ow]
-  const yRows = reshapeTo(
-    emit1("Transpose", [y], { attrs: { perm: [1n, 0n, 2n, 3n] } }),
+  const yRows = reshaped(
+    context,
+    transposed(context, y, [1, 0, 2, 3]),
     grouped ? [g.groups, out / g.groups, n * oh * ow] : [out, n * oh * ow],
   );
   const [ph, pw] = g.padding;
-  let padded = emit1("Transpose", [x], { attrs: { perm: [1n, 0n, 2n, 3n] } }); // [c, n, h, w]
-  if (ph > 0 || pw > 0) padded = emit1("Pad", [padded, context.ints([0, 0, ph, pw, 0, 0, ph, pw])]);
+  let padded = transposed(context, x, [1, 0, 2, 3]); // [c, n, h, w]
+  if (ph > 0 || pw > 0) padded = emit1(context, "Pad", [padded, context.ints([0, 0, ph, pw, 0, 0, ph, pw])]);
   const whole = height + 2 * ph === oh && width + 2 * pw === ow;
   const taps: string[] = [];
   for (let i = 0; i < kh; i++)
@@ -164,7 +153,7 @@ function byTaps(
       const left = j * g.dilation[1];
       const shifted = whole
         ? padded
-        : emit1("Slice", [
+        : emit1(context, "Slice", [
             padded,
             context.ints([top, left]),
             context.ints([top + (oh - 1) * g.stride[0] + 1, left + (ow - 1) * g.stride[1] + 1]),
@@ -172,16 +161,16 @@ function byTaps(
             context.ints([...g.stride]),
           ]);
       if (grouped) {
-        const rows = reshapeTo(shifted, [g.groups, perGroup, n * oh * ow]);
-        const columns = emit1("Transpose", [rows], { attrs: { perm: [0n, 2n, 1n] } });
-        taps.push(reshapeTo(emit1("MatMul", [yRows, columns]), [1, out, perGroup]));
+        const rows = reshaped(context, shifted, [g.groups, perGroup, n * oh * ow]);
+        const columns = transposed(context, rows, [0, 2, 1]);
+        taps.push(reshaped(context, emit1(context, "MatMul", [yRows, columns]), [1, out, perGroup]));
       } else {
-        const product = emit1("Gemm", [yRows, reshapeTo(shifted, [c, n * oh * ow])], {
+        const product = emit1(context, "Gemm", [yRows, reshaped(context, shifted, [c, n * oh * ow])], {
           attrs: { transB: 1n },
         });
-        taps.push(reshapeTo(product, [1, out, c]));
+        taps.push(reshaped(context, product, [1, out, c]));
       }
     }
-  const stacked = taps.length === 1 ? taps[0]! : emit1("Concat", taps, { attrs: { axis: 0n } }); // [kh*kw, o, c]
-  return reshapeTo(emit1("Transpose", [stacked], { attrs: { perm: [1n, 2n, 0n] } }), shape);
+  const stacked = taps.length === 1 ? taps[0]! : emit1(context, "Concat", taps, { attrs: { axis: 0n } }); // [kh*kw, o, c]
+  return reshaped(context, transposed(context, stacked, [1, 2, 0]), shape);
 }

@@ -6,6 +6,7 @@
 import type { Shape } from "../trace/tensor.ts";
 import type { ConvGeometry, ConvShapes } from "./conv-geometry.ts";
 import type { LowerContext } from "./define-op.ts";
+import { emit1, reshaped, transposed } from "./emit.ts";
 
 /** Pixels up to which convolutions are faster by windows. */
 const PIXELS = 25;
@@ -15,30 +16,21 @@ export function isSmall(w: Shape, y: Shape, g: ConvGeometry): boolean {
   return g.groups === 1 && w[2]! * w[3]! > 1 && y[2]! * y[3]! <= PIXELS && y[0]! >= 8;
 }
 
-const emit1 = (context: LowerContext, ...args: Parameters<LowerContext["emit"]>): string =>
-  context.emit(...args)[0]!;
-
-const reshaped = (context: LowerContext, value: string, dims: Shape): string =>
-  emit1(context, "Reshape", [value, context.shape(dims)]);
-
 /** [n, c, h, w] -> [n, h, w, c] with the shape `dims`. */
 const channelsLast = (context: LowerContext, value: string, dims: Shape): string =>
-  reshaped(context, emit1(context, "Transpose", [value], { attrs: { perm: [0n, 2n, 3n, 1n] } }), dims);
+  reshaped(context, transposed(context, value, [0, 2, 3, 1]), dims);
 
 /** [n * h * w, c] -> [n, c, h, w]. */
 function channelsFirst(context: LowerContext, rows: string, [n, c, h, w]: Shape): string {
-  return emit1(context, "Transpose", [reshaped(context, rows, [n!, h!, w!, c!])], {
-    attrs: { perm: [0n, 3n, 1n, 2n] },
-  });
+  return transposed(context, reshaped(context, rows, [n!, h!, w!, c!]), [0, 3, 1, 2]);
 }
 
 /**
  * Weight [o, c, kh, kw] with its taps moved: `perm` acts on [o, c, kh * kw]. Moving one axis is a fast copy, while
  * ONNX Runtime takes six times as long to reverse all three.
  */
-function arranged(context: LowerContext, w: string, [o, c, kh, kw]: Shape, perm: readonly bigint[]): string {
-  const taps = reshaped(context, w, [o!, c!, kh! * kw!]);
-  return emit1(context, "Transpose", [taps], { attrs: { perm } });
+function arranged(context: LowerContext, w: string, [o, c, kh, kw]: Shape, perm: readonly number[]): string {
+  return transposed(context, reshaped(context, w, [o!, c!, kh! * kw!]), perm);
 }
 
 /** Every window as a row: [n * oh * ow, kh * kw * c], the taps in reverse when `flip`. */
@@ -80,7 +72,7 @@ export function windowConv(
   g: ConvGeometry,
 ): string {
   const [out, c, kh, kw] = shapes.w as [number, number, number, number];
-  const matrix = reshaped(context, arranged(context, w, shapes.w, [0n, 2n, 1n]), [out, kh * kw * c]);
+  const matrix = reshaped(context, arranged(context, w, shapes.w, [0, 2, 1]), [out, kh * kw * c]);
   const rows = windowRows(context, x, shapes, g);
   const inputs = bias === undefined ? [rows, matrix] : [rows, matrix, bias];
   const product = emit1(context, "Gemm", inputs, { attrs: { transB: 1n } });
@@ -99,7 +91,7 @@ export function windowInputGrad(
   back: ConvGeometry,
 ): string {
   const [out, c, kh, kw] = shapes.w as [number, number, number, number];
-  const matrix = reshaped(context, arranged(context, w, shapes.w, [2n, 0n, 1n]), [kh * kw * out, c]);
+  const matrix = reshaped(context, arranged(context, w, shapes.w, [2, 0, 1]), [kh * kw * out, c]);
   const rows = windowRows(context, y, shapes, back, true);
   return channelsFirst(context, emit1(context, "Gemm", [rows, matrix]), shapes.y);
 }

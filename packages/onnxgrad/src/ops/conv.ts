@@ -17,6 +17,7 @@ import { blockedConv, blockedInputGrad, fitsBlocks } from "./conv-blocks.ts";
 import { lowerWeightGrad } from "./conv-weight-grad.ts";
 import { isSmall, windowConv, windowInputGrad } from "./conv-windows.ts";
 import { defineOp, type LowerContext, type OpDefinition, shapeError } from "./define-op.ts";
+import { reshaped, reversed, transposed } from "./emit.ts";
 import { sum } from "./reduce.ts";
 import { reshape } from "./reshape.ts";
 
@@ -195,8 +196,7 @@ function lowerInputGrad(
 }
 
 /**
- * [g*o, c, kh, kw] -> [g*c, o, kh, kw] within each group, the taps in reverse. Taps are moved by whole rows of channels:
- * a Slice that walks backwards takes three times as long.
+ * [g*o, c, kh, kw] -> [g*c, o, kh, kw] within each group, the taps in reverse. Taps are moved by whole rows of channels.
  */
 function adjointKernel(
   context: LowerContext,
@@ -205,14 +205,11 @@ function adjointKernel(
   groups: number,
 ): string {
   const taps = kh * kw;
-  const reshaped = (value: string, dims: Shape) => context.emit("Reshape", [value, context.shape(dims)])[0]!;
-  const transposed = (value: string, ...perm: bigint[]) =>
-    context.emit("Transpose", [value], { attrs: { perm } })[0]!;
-  if (groups === 1 && taps === 1) return transposed(w, 1n, 0n, 2n, 3n);
-  const apart = transposed(reshaped(w, [groups, out / groups, perGroup, taps]), 0n, 1n, 3n, 2n); // [g, o, taps, c]
-  const order = context.ints(Array.from({ length: taps }, (_, tap) => taps - 1 - tap));
-  const [reversed] = taps === 1 ? [apart] : context.emit("Gather", [apart, order], { attrs: { axis: 2n } });
-  return reshaped(transposed(reversed!, 0n, 3n, 1n, 2n), [groups * perGroup, out / groups, kh, kw]);
+  if (groups === 1 && taps === 1) return transposed(context, w, [1, 0, 2, 3]);
+  const own = out / groups;
+  const apart = transposed(context, reshaped(context, w, [groups, own, perGroup, taps]), [0, 1, 3, 2]); // [g, o, taps, c]
+  const turned = transposed(context, reversed(context, apart, 2, taps), [0, 3, 1, 2]);
+  return reshaped(context, turned, [groups * perGroup, own, kh, kw]);
 }
 
 /** Sum over batch and space: [n, c, h, w] -> [c]; as a matrix product where that is one pass over the data. */

@@ -1,7 +1,8 @@
 /** @module Selection of rows by integer index, and its adjoint. */
 import { apply1, sizeOf, type Tensor } from "../trace/tensor.ts";
 import type { NoAttrs } from "./arithmetic.ts";
-import { defineOp, type LowerContext, type OpDefinition, requireFloat, shapeError } from "./define-op.ts";
+import { defineOp, type OpDefinition, requireFloat, shapeError } from "./define-op.ts";
+import { emit1, reshaped } from "./emit.ts";
 
 /** out[i..., :] = x[indices[i...], :]. */
 export const gatherOp: OpDefinition<NoAttrs> = defineOp<NoAttrs>({
@@ -48,18 +49,21 @@ export const scatterAddOp: OpDefinition<ScatterAttrs> = defineOp<ScatterAttrs>({
     const shape = out!.shape;
     const count = sizeOf(indexSpec!.shape);
     const width = sizeOf(shape.slice(1));
-    const emit1 = (...args: Parameters<LowerContext["emit"]>) => context.emit(...args)[0]!;
-    const zeros = emit1("Expand", [context.floats([], [0]), context.expansion([], [shape[0]!, width])]);
-    const column = emit1("Reshape", [indices!, context.shape([count, 1])]);
-    const rows = emit1("Expand", [column, context.expansion([count, 1], [count, width])]);
+    const zeros = emit1(context, "Expand", [
+      context.floats([], [0]),
+      context.expansion([], [shape[0]!, width]),
+    ]);
+    const column = reshaped(context, indices!, [count, 1]);
+    const rows = emit1(context, "Expand", [column, context.expansion([count, 1], [count, width])]);
     const added = emit1(
+      context,
       "ScatterElements",
-      [zeros, rows, emit1("Reshape", [updates!, context.shape([count, width])])],
+      [zeros, rows, reshaped(context, updates!, [count, width])],
       {
         attrs: { axis: 0n, reduction: "add" },
       },
     );
-    return context.emit("Reshape", [added, context.shape(shape)]);
+    return [reshaped(context, added, shape)];
   },
   evaluate([updates, indices], _, [out]) {
     const row = sizeOf(out!.shape.slice(1));

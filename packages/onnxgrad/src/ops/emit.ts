@@ -1,0 +1,22 @@
+/** @module Short forms for lowerings: nodes of one output, by the name of that. */
+import type { Shape } from "../trace/tensor.ts";
+import type { LowerContext } from "./define-op.ts";
+
+/** A node of one output. */
+export const emit1 = (context: LowerContext, ...args: Parameters<LowerContext["emit"]>): string =>
+  context.emit(...args)[0]!;
+
+/** The same numbers as `dims`. */
+export const reshaped = (context: LowerContext, value: string, dims: Shape): string =>
+  emit1(context, "Reshape", [value, context.shape(dims)]);
+
+/** Axis i of the result is axis `perm[i]` of the value. */
+export const transposed = (context: LowerContext, value: string, perm: readonly number[]): string =>
+  emit1(context, "Transpose", [value], { attrs: { perm: perm.map(BigInt) } });
+
+/** The entries of an axis of this length, the last first: a Slice that walks backwards takes three times as long. */
+export function reversed(context: LowerContext, value: string, axis: number, length: number): string {
+  if (length === 1) return value;
+  const order = context.ints(Array.from({ length }, (_, i) => length - 1 - i));
+  return emit1(context, "Gather", [value, order], { attrs: { axis: BigInt(axis) } });
+}
