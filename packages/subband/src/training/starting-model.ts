@@ -83,7 +83,7 @@ function overlaid(
       throw new UserError(
         "train/from",
         `--from: the model "${from}" does not fit stage "${stage}": ${name} is ${shown(other)} there, ${shown(own)} here. ` +
-          `Leave out --levels, --rf and --width, which follow from the model.`,
+          `Leave out --levels, --rf, --width and --noisy-condition, which follow from the model.`,
       );
     own!.data.set(other!.data);
   }
