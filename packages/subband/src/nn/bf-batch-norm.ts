@@ -35,11 +35,12 @@ export function initGain(rng: Rng, channels: number): NdArray {
 
 /**
  * The share of the batch's deviation in the next running one at which that one remembers as many images as published,
- * whatever the batch: 1 - 0.9^(batch / 512), and at the start, where that is more, the share of the batch in all that
- * was seen. With a tenth a step the deviations of small batches would be those of the last few.
+ * whatever the batch, 1 - 0.9^(batch / 512), but no more than the last tenth of what was seen: weights were others before.
+ * With a tenth a step, which is the most, the deviations of small batches would be those of the last few.
  */
 export function momentumOf(batch: number, imagesSeen: number): number {
-  return Math.max(1 - (1 - MOMENTUM) ** (batch / MOMENTUM_BATCH), batch / (imagesSeen + batch));
+  const published = 1 - (1 - MOMENTUM) ** (batch / MOMENTUM_BATCH);
+  return Math.max(published, Math.min(MOMENTUM, (10 * batch) / (imagesSeen + batch)));
 }
 
 /** What features are multiplied by a channel [c], and the running deviation [c] after this pass. */

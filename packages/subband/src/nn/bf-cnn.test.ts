@@ -175,8 +175,13 @@ describe("momentumOf()", () => {
     expectClose([(1 - momentumOf(8, 1e9)) ** 64], [0.9], { rtol: 1e-9 });
   });
 
-  test("averages evenly over what was seen while that is little", () => {
-    expect([0, 8, 16].map((seen) => momentumOf(8, seen))).toEqual([1, 1 / 2, 1 / 3]);
+  test("remembers the last tenth of what was seen while that is less, and ten batches at least", () => {
+    expect([0, 8, 99 * 8, 199 * 8].map((seen) => momentumOf(8, seen))).toEqual([0.1, 0.1, 0.1, 0.05]);
+    expectClose(
+      [0, 512, 1e9].map((seen) => momentumOf(512, seen)),
+      [0.1, 0.1, 0.1],
+      { rtol: 1e-9, what: "the published batch: as published" },
+    );
   });
 });
 
