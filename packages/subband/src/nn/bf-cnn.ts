@@ -123,7 +123,7 @@ export function initBfCnnStatistics({ gains }: BfCnnParams): BfCnnStatistics {
 /**
  * The noise in x [n, inputs, h, w] as [n, outputs, h, w], and the running deviations after this pass: convolution, then
  * [convolution, bias-free normalisation, ReLU] as often as there are gains, then convolution; all zero-padded.
- * `momentum` is that of {@link biasFreeScale}.
+ * `momentum`, [], is the share of this batch in the next running deviations; default 0.1.
  */
 export function bfCnn(
   params: Params<BfCnnParams>,
