@@ -15,7 +15,6 @@ import {
   ValueInfoProtoSchema,
 } from "onnx-buf";
 import { GraphError } from "../errors.ts";
-import { BLOCKS_DOMAIN } from "../ops/conv-blocks.ts";
 import type { LowerContext, OnnxAttribute, Processor } from "../ops/define-op.ts";
 import { BatchGuard, type DynamicBatch } from "./dynamic-batch.ts";
 import { executionOrder } from "./execution-order.ts";
@@ -324,15 +323,6 @@ export function encodeModel(
     }),
   });
   return { bytes: toBinary(ModelProtoSchema, model), inputs, outputs, nodes: builder.nodes.length };
-}
-
-/** A model of one operation, which brings `input` to blocks of channels (ops/conv-blocks.ts). */
-export function modelOfBlocks(input: string, output: string, shape: Shape): Uint8Array {
-  const builder = new ModelBuilder([input, output]);
-  const [made] = builder.emit("ReorderInput", [input], { domain: BLOCKS_DOMAIN });
-  for (const node of builder.nodes) node.output = node.output.map((name) => (name === made ? output : name));
-  const port = (name: string): ModelPort => ({ name, spec: { shape, dtype: "float32" } });
-  return encodeModel({ builder, inputs: [port(input)], outputs: [port(output)] }).bytes;
 }
 
 /** The part of a model that makes an empty sequence of tensors and gives it as the output `name`. */

@@ -16,8 +16,8 @@ import { constant, input } from "./source.ts";
 
 const BLOCK = 16;
 /** Operators of the blocked kernels. */
-const blockedNodes = (outputs: Readonly<Record<string, Tensor>>, block: number | undefined = BLOCK) =>
-  lowerGraph(outputs, { block })
+const blockedNodes = (outputs: Readonly<Record<string, Tensor>>) =>
+  lowerGraph(outputs, { block: BLOCK })
     .builder.nodes.filter(({ domain }) => domain === "com.microsoft.nchwc")
     .map(({ opType }) => opType);
 
@@ -93,7 +93,7 @@ describe("convolutions by blocks", () => {
   });
 
   test("are not for files, nor where blocks do not fit or do not pay", () => {
-    const plain: [string, ReturnType<typeof y>, number?][] = [
+    const plain: [string, ReturnType<typeof y>][] = [
       ["8 channels", y([1, 8, 10, 10], [16, 8, 3, 3])],
       ["groups", y([1, 32, 10, 10], [32, 16, 3, 3], { groups: 2 })],
       ["1 x 1", y([1, 16, 10, 10], [16, 16, 1, 1])],

@@ -4,12 +4,12 @@
  * here are those that a training step learns, brought to their layout in every run.
  */
 import type { Shape } from "../trace/tensor.ts";
-import type { ConvGeometry, ConvShapes } from "./conv-geometry.ts";
+import { type ConvGeometry, type ConvShapes, onnxAttrs } from "./conv-geometry.ts";
 import type { LowerContext } from "./define-op.ts";
-import { reshaped, reversed, transposed } from "./emit.ts";
+import { emit1, reshaped, reversed, transposed } from "./emit.ts";
 
 /** The domain of ONNX Runtime's operators on blocks. They are its own affair: files for others must not have them. */
-export const BLOCKS_DOMAIN = "com.microsoft.nchwc";
+const DOMAIN = "com.microsoft.nchwc";
 
 /** Pixels of an output from which blocks pay for the passes that make and undo them. */
 const PIXELS = 64;
@@ -35,6 +35,10 @@ export function fitsBlocks(
   );
 }
 
+/** x [n, c, h, w] with the channels of a pixel in blocks. */
+export const toBlocks = (context: LowerContext, x: string): string =>
+  emit1(context, "ReorderInput", [x], { domain: DOMAIN });
+
 /** y = conv(x, w) + bias. */
 export function blockedConv(
   context: LowerContext,
@@ -45,12 +49,9 @@ export function blockedConv(
   g: ConvGeometry,
 ): string {
   const [o, c, kh, kw] = shape as [number, number, number, number];
-  // [o, c taps] -> [c taps, o]: moving one axis is a fast copy, and what is left to move are whole rows.
-  const rows = reshaped(context, w, [o, c * kh * kw]);
-  const turned = transposed(context, rows, [1, 0]);
-  const block = context.block!;
-  const apart = reshaped(context, turned, [c / block, block, kh * kw, o / block, block]);
-  return convolve(context, x, transposed(context, apart, [3, 0, 2, 1, 4]), shape, bias, g);
+  // Moving one axis is a fast copy, and what is left to move are whole rows.
+  const rows = transposed(context, reshaped(context, w, [o, c * kh * kw]), [1, 0]); // [c taps, o]
+  return convolve(context, x, rows, bias, shape, g);
 }
 
 /**
@@ -64,41 +65,27 @@ export function blockedInputGrad(
   g: ConvGeometry,
 ): string {
   const [o, c, kh, kw] = shape as [number, number, number, number];
-  const taps = kh * kw;
-  const block = context.block!;
-  const last = transposed(context, reshaped(context, w, [o, c, taps]), [0, 2, 1]); // [o, taps, c]
-  const apart = reshaped(context, reversed(context, last, 1, taps), [
-    o / block,
-    block,
-    taps,
-    c / block,
-    block,
-  ]);
-  return convolve(context, y, transposed(context, apart, [3, 0, 2, 1, 4]), [c, o, kh, kw], undefined, g);
+  const rows = transposed(context, reshaped(context, w, [o, c, kh * kw]), [0, 2, 1]); // [o, taps, c]
+  return convolve(context, y, reversed(context, rows, 1, kh * kw), undefined, [c, o, kh, kw], g);
 }
 
-/** Convolution of x with weights [o / block, c / block, taps, block of c, block of o]. */
+/** Convolution of x with a weight of `shape` [out, in, kh, kw] that is given in the order of [in, taps, out]. */
 function convolve(
   context: LowerContext,
   x: string,
-  blocks: string,
-  shape: Shape,
+  rows: string,
   bias: string | undefined,
-  { stride, padding, dilation }: ConvGeometry,
+  shape: Shape,
+  g: ConvGeometry,
 ): string {
-  const [o, , kh, kw] = shape as [number, number, number, number];
-  const emit = (opType: string, inputs: readonly string[], attrs: object) =>
-    context.emit(opType, inputs, { ...attrs, domain: BLOCKS_DOMAIN })[0]!;
-  const weight = reshaped(context, blocks, shape);
-  const seen = emit("ReorderInput", [x], {});
-  const made = emit("Conv", [seen, weight, ...(bias === undefined ? [] : [bias])], {
-    attrs: {
-      kernel_shape: [BigInt(kh), BigInt(kw)],
-      strides: stride.map(BigInt),
-      pads: [...padding, ...padding].map(BigInt),
-      dilations: dilation.map(BigInt),
-      group: 1n,
-    },
+  const [out, from, kh, kw] = shape as [number, number, number, number];
+  const block = context.block!;
+  const apart = reshaped(context, rows, [from / block, block, kh * kw, out / block, block]);
+  const weight = reshaped(context, transposed(context, apart, [3, 0, 2, 1, 4]), shape);
+  const inputs = [toBlocks(context, x), weight, ...(bias === undefined ? [] : [bias])];
+  const made = emit1(context, "Conv", inputs, {
+    attrs: { ...onnxAttrs(g), kernel_shape: [BigInt(kh), BigInt(kw)] },
+    domain: DOMAIN,
   });
-  return emit("ReorderOutput", [made], { attrs: { channels: BigInt(o) } });
+  return emit1(context, "ReorderOutput", [made], { attrs: { channels: BigInt(out) }, domain: DOMAIN });
 }

@@ -1,6 +1,6 @@
 /** @module Geometry of convolutions: options with their defaults, and the shape rule with its errors. */
 import type { Shape, Spec } from "../trace/tensor.ts";
-import { requireFloat, shapeError } from "./define-op.ts";
+import { type OnnxAttribute, requireFloat, shapeError } from "./define-op.ts";
 
 /** Geometry of a convolution. Pairs are [vertical, horizontal]. */
 export interface ConvGeometry {
@@ -37,6 +37,14 @@ export const pair = (
 export function convGeometry({ stride, padding, dilation, groups = 1 }: ConvOptions): ConvGeometry {
   return { stride: pair(stride, 1), padding: pair(padding, 0), dilation: pair(dilation, 1), groups };
 }
+
+/** Attributes of ONNX's Conv. */
+export const onnxAttrs = (g: ConvGeometry): Readonly<Record<string, OnnxAttribute>> => ({
+  strides: g.stride.map(BigInt),
+  pads: [...g.padding, ...g.padding].map(BigInt),
+  dilations: g.dilation.map(BigInt),
+  group: BigInt(g.groups),
+});
 
 /** @throws GraphError unless the geometry is made of whole numbers in range. */
 export function requireGeometry(name: string, g: ConvGeometry, inputs: readonly Spec[]): void {

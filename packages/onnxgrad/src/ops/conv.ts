@@ -9,6 +9,7 @@ import {
   convGeometry,
   type ConvGeometry,
   type ConvOptions,
+  onnxAttrs,
   outputShape,
   pair,
   requireGeometry,
@@ -54,13 +55,6 @@ function forEachProduct(
             }
       }
 }
-
-const onnxAttrs = (g: ConvGeometry) => ({
-  strides: g.stride.map(BigInt),
-  pads: [...g.padding, ...g.padding].map(BigInt),
-  dilations: g.dilation.map(BigInt),
-  group: BigInt(g.groups),
-});
 
 /** y = conv(x, w) (+ bias when a third input of [out] is given). */
 export const conv2dOp: OpDefinition<ConvGeometry> = defineOp<ConvGeometry>({
