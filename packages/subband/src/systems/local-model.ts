@@ -95,15 +95,15 @@ export function localModel(low: BfCnnNetwork, details: readonly BfCnnNetwork[], 
       "local/channels",
       "the network for the low-pass band denoises details. Give it as details.",
     );
-  for (const [i, network] of details.entries()) {
-    const found = roleOf(checkedConfigOf(network));
+  const roles = details.map((network) => roleOf(checkedConfigOf(network)));
+  for (const [i, found] of roles.entries()) {
     if (found.role !== "details" || found.channels !== channels)
       throw new UserError(
         "local/channels",
         `the network for the details of level ${i + 1} is for ${found.role} of ${found.channels} channels; the low-pass ` +
           `band has ${channels}.`,
       );
-    if (found.noisyCondition !== roleOf(checkedConfigOf(details[0]!)).noisyCondition)
+    if (found.noisyCondition !== roles[0]!.noisyCondition)
       throw new UserError(
         "local/channels",
         `the networks for the details of levels 1 and ${i + 1} differ in whether they see the noisy low-pass band. Give ` +

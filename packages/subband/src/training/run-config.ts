@@ -262,6 +262,7 @@ export interface ModelOptions {
   readonly receptiveField?: number | undefined;
   /** Of preset `local`: noise on the low-pass band beside details; see `LocalConfig`. */
   readonly augmentConditions?: boolean | undefined;
+  /** Of preset `local`: the noisy low-pass band beside details, too; see `LocalConfig`. */
   readonly noisyCondition?: boolean | undefined;
   /** Of preset `local`: a diffusion of the low-pass band, for sampling; see `LocalConfig`. */
   readonly edmLow?: boolean | undefined;

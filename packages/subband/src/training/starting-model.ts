@@ -35,13 +35,7 @@ function impliedBy(model: LocalModel): Partial<TrainRequest> {
   if (model.kind === "unet")
     return { ...common, preset: "local-unet", width: bandUnetConfigOf(model.network).widths[0]! };
   const { width, receptiveField } = summarise(model).at(-1)!;
-  return {
-    ...common,
-    preset: "local",
-    width,
-    receptiveField,
-    noisyCondition: hasNoisyCondition(model) || undefined,
-  };
+  return { ...common, preset: "local", width, receptiveField, noisyCondition: hasNoisyCondition(model) };
 }
 
 /**
