@@ -102,8 +102,7 @@ async function measure(
     notes: [
       ...train.notes,
       `${threads} threads; ${gflop.toFixed(0)} GFLOP a step in ${nodes} ONNX nodes: best ` +
-        `${(gflop / (train.ours!.best / 1000)).toFixed(0)} GFLOP/s` +
-        (train.theirs === undefined ? "" : `, peer ${(gflop / (train.theirs.best / 1000)).toFixed(0)}`),
+        `${(gflop / (train.ours!.best / 1000)).toFixed(0)} GFLOP/s`,
       ...checks,
     ],
   });

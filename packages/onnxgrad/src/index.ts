@@ -69,9 +69,11 @@ export {
   layerNorm,
   standardize,
 } from "./ops/normalization.ts";
-export { avgPool2d, maxPool2d, resizeBilinear2d, type ResizeOptions, upsampleNearest2d } from "./ops/pool.ts";
+export { avgPool2d, maxPool2d, upsampleNearest2d } from "./ops/pool.ts";
 export { max, mean, min, type ReduceOptions, type Reduction, sum } from "./ops/reduce.ts";
 export { matrixTranspose, reshape, transpose } from "./ops/reshape.ts";
+export { resizeBilinear2d, type ResizeOptions } from "./ops/resize.ts";
+export { resizeConv2d, type ResizeConvOptions } from "./ops/resize-conv.ts";
 export {
   concat,
   flip,

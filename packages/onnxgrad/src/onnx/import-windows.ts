@@ -1,7 +1,8 @@
 /** @module Rules of `import-rules.ts` for what slides over images: convolutions, pooling, resizing. */
 import { add, div } from "../ops/arithmetic.ts";
 import { conv2d, convTranspose2d } from "../ops/conv.ts";
-import { maxPool2d, resizeBilinear2d, upsampleNearest2d } from "../ops/pool.ts";
+import { maxPool2d, upsampleNearest2d } from "../ops/pool.ts";
+import { resizeBilinear2d } from "../ops/resize.ts";
 import { padZero } from "../ops/slice.ts";
 import { constant } from "../ops/source.ts";
 import type { Tensor } from "../trace/tensor.ts";

@@ -46,6 +46,12 @@ export const onnxAttrs = (g: ConvGeometry): Readonly<Record<string, OnnxAttribut
   group: BigInt(g.groups),
 });
 
+/** @throws GraphError unless the bias has one value a channel of the output `y`. */
+export function requireBias(name: string, bias: Spec, y: Shape, inputs: readonly Spec[]): void {
+  if (bias.shape.length !== 1 || bias.shape[0] !== y[1])
+    throw shapeError(name, `bias must be [${y[1]}]`, inputs, "One bias an output channel.");
+}
+
 /** @throws GraphError unless the geometry is made of whole numbers in range. */
 export function requireGeometry(name: string, g: ConvGeometry, inputs: readonly Spec[]): void {
   const counts = [...g.stride, ...g.dilation, g.groups];

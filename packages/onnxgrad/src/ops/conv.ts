@@ -12,6 +12,7 @@ import {
   onnxAttrs,
   outputShape,
   pair,
+  requireBias,
   requireGeometry,
 } from "./conv-geometry.ts";
 import { blockedConv, blockedInputGrad, fitsBlocks } from "./conv-blocks.ts";
@@ -62,8 +63,7 @@ export const conv2dOp: OpDefinition<ConvGeometry> = defineOp<ConvGeometry>({
   infer(inputs, g) {
     const [x, w, bias] = inputs;
     const shape = outputShape("conv2d", x!, w!, g);
-    if (bias && (bias.shape.length !== 1 || bias.shape[0] !== shape[1]))
-      throw shapeError("conv2d", `bias must be [${shape[1]}]`, inputs, "One bias an output channel.");
+    if (bias) requireBias("conv2d", bias, shape, inputs);
     return [{ shape, dtype: "float32" }];
   },
   vjp: ({ grad, inputs: [x, w, bias], attrs: g, needs }) => [

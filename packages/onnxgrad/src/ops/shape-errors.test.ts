@@ -12,9 +12,11 @@ import { exp } from "./elementary.ts";
 import { gather } from "./gather.ts";
 import { matmul } from "./matmul.ts";
 import { affineChannels, groupNorm, layerNorm, standardize } from "./normalization.ts";
-import { avgPool2d, maxPool2d, resizeBilinear2d, upsampleNearest2d } from "./pool.ts";
+import { avgPool2d, maxPool2d, upsampleNearest2d } from "./pool.ts";
 import { sum } from "./reduce.ts";
 import { reshape, transpose } from "./reshape.ts";
+import { resizeBilinear2d } from "./resize.ts";
+import { resizeConv2d } from "./resize-conv.ts";
 import { concat, padReflect, padZero, slice, sliceRanges, split, unslice } from "./slice.ts";
 import { softmax } from "./softmax.ts";
 import { constant, input } from "./source.ts";
@@ -228,6 +230,20 @@ const WRONG: readonly (readonly [name: string, make: () => unknown, ...parts: st
   ],
   ["half a factor", () => upsampleNearest2d(t([1, 1, 2, 2]), 1.5), "upsampleNearest2d", "factor 1.5"],
   ["no size", () => resizeBilinear2d(t([1, 1, 2, 2]), 0, 2), "resizeBilinear2d", "0x2"],
+  [
+    "channels after resizing",
+    () => resizeConv2d(t([1, 3, 2, 2]), t([4, 2, 3, 3]), 4, 4, { padding: 1 }),
+    "resizeConv2d",
+    "3 channels but the weight takes 2",
+    "[1,3,4,4]",
+  ],
+  ["a kernel beyond the resized", () => resizeConv2d(t([1, 1, 2, 2]), t([1, 1, 5, 5]), 4, 4), "5x5", "4x4"],
+  [
+    "a bias after resizing",
+    () => resizeConv2d(t([1, 1, 2, 2]), t([4, 1, 1, 1]), 4, 4, { bias: t([]) }),
+    "resizeConv2d",
+    "bias must be [4]",
+  ],
   ["values of a constant", () => constant([1, 2, 3], [2, 2]), "constant: 3 values do not fill shape [2,2]"],
   ["values of an array", () => ndarray([2, 2], [1, 2, 3]), "ndarray: 3 values do not fill shape [2,2]"],
   [

@@ -50,10 +50,12 @@ import {
   standardize,
   standardizeOp,
 } from "../ops/normalization.ts";
-import { avgPool2d, maxPool2d, resizeBilinear2d, upsampleNearest2d } from "../ops/pool.ts";
+import { avgPool2d, maxPool2d, upsampleNearest2d } from "../ops/pool.ts";
 import { max, mean, min, sum } from "../ops/reduce.ts";
 import type { OpName } from "../ops/registry.ts";
 import { reshape, transpose } from "../ops/reshape.ts";
+import { resizeBilinear2d } from "../ops/resize.ts";
+import { resizeConv2d } from "../ops/resize-conv.ts";
 import { concat, flip, narrow, padReflect, padZero, slice, split, unslice } from "../ops/slice.ts";
 import { logSumExp, scaledDotProductAttention, softmax } from "../ops/softmax.ts";
 import { constant } from "../ops/source.ts";
@@ -622,6 +624,33 @@ export const compositeCases: Readonly<Record<string, OpCases>> = {
       name: "down to one row, corners aligned",
       inputs: [f([1, 1, 4, 5])],
       build: (x) => resizeBilinear2d(x, 1, 3, { alignCorners: true }),
+    },
+  ],
+  resizeConv2d: [
+    {
+      name: "up, same padding, bias",
+      inputs: [f([2, 8, 3, 2]), f([2, 8, 3, 3]), f([2])],
+      build: (x, w, bias) => resizeConv2d(x, w, 6, 4, { padding: 1, bias }),
+    },
+    {
+      name: "up, kernel 2 x 3, corners aligned",
+      inputs: [f([1, 9, 2, 3]), f([2, 9, 2, 3])],
+      build: (x, w) => resizeConv2d(x, w, 5, 7, { padding: [0, 1], alignCorners: true }),
+    },
+    {
+      name: "up, 1 x 1, bias",
+      inputs: [f([1, 3, 2, 3]), f([2, 3, 1, 1]), f([2])],
+      build: (x, w, bias) => resizeConv2d(x, w, 4, 6, { bias }),
+    },
+    {
+      name: "up, 1 x 1, padded",
+      inputs: [f([1, 9, 2, 2]), f([2, 9, 1, 1])],
+      build: (x, w) => resizeConv2d(x, w, 4, 4, { padding: 1 }),
+    },
+    {
+      name: "down",
+      inputs: [f([1, 2, 5, 4]), f([2, 2, 3, 3])],
+      build: (x, w) => resizeConv2d(x, w, 3, 3, { padding: 1 }),
     },
   ],
   padZero: [

@@ -5,14 +5,14 @@
 import {
   add,
   concat,
-  conv2d,
   GraphError,
   leakyRelu,
   maxPool2d,
   mul,
   type NdArray,
+  type ResizeConvOptions,
   relu,
-  resizeBilinear2d,
+  resizeConv2d,
   type Rng,
   scope,
   sigmoid,
@@ -104,16 +104,24 @@ function initBlock(rng: Rng, inputs: number, outputs: number): BlockParams {
   };
 }
 
-/** leaky(norm2(conv2(leaky(norm1(conv1(x))))) + shortcut(x)) with slope 0.1: [n, in, h, w] -> [n, out, h, w]. */
+/**
+ * leaky(norm2(conv2(leaky(norm1(conv1(x))))) + shortcut(x)) with slope 0.1: [n, in, h, w] -> [n, out, h, w]. With a factor
+ * x is enlarged first, bilinearly, to [n, in, factor h, factor w].
+ */
 function block(
   params: Params<BlockParams>,
   statistics: Params<BlockStatistics>,
   x: Tensor,
   { normalize }: BatchNormPass,
+  factor = 1,
 ): Tensor {
-  const h = leakyRelu(normalize(params.norm1, statistics.norm1, conv(params.conv1, x)), 0.1);
+  const [, , height, width] = x.shape.map((extent) => factor * extent) as [number, number, number, number];
+  const enlarged = (weight: Tensor, options: ResizeConvOptions = {}) =>
+    resizeConv2d(x, weight, height, width, options);
+  const { weight, bias } = params.conv1;
+  const h = leakyRelu(normalize(params.norm1, statistics.norm1, enlarged(weight, { padding: 1, bias })), 0.1);
   const y = normalize(params.norm2, statistics.norm2, conv(params.conv2, h));
-  return leakyRelu(add(y, conv2d(x, params.shortcut)), 0.1);
+  return leakyRelu(add(y, enlarged(params.shortcut)), 0.1);
 }
 
 /** A gate on a skip of `channels`, steered by as many, through half as many. */
@@ -216,8 +224,7 @@ export function attentionUnet(
     skips.pop(); // the coarsest features go on, they are no skip
     params.up.forEach((up, i) => {
       h = scope(`up.${i}`, () => {
-        const doubled = resizeBilinear2d(h, 2 * h.shape[2]!, 2 * h.shape[3]!);
-        const y = block(up.block, statistics.up[i]!.block, doubled, pass);
+        const y = block(up.block, statistics.up[i]!.block, h, pass, 2);
         return concat([gate(up.gate, statistics.up[i]!.gate, y, skips.pop()!, pass), y], 1);
       });
     });

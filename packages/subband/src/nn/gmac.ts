@@ -6,7 +6,10 @@ import { multiplyAccumulates, reachable, type Tensor } from "onnxgrad";
 
 /** Multiply-accumulates of a graph. */
 export interface MacCount {
-  /** Products of two computed or learned tensors: what papers count as the cost of a network. */
+  /**
+   * Products of two computed or learned tensors: what papers count as the cost of a network, fewer where the graph does
+   * with fewer (`resizeConv2d`).
+   */
   readonly network: number;
   /** Products with constants: resizing, wavelet transforms, filters. */
   readonly fixed: number;
