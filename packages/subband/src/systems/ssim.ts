@@ -2,19 +2,7 @@
  * @module Structural similarity as graph (Wang et al. 2004): how alike two images are in local mean, contrast and
  * structure. Plain functions of traced images, used as a loss term.
  */
-import {
-  add,
-  concat,
-  constant,
-  conv2d,
-  div,
-  GraphError,
-  mean,
-  mul,
-  narrow,
-  sub,
-  type Tensor,
-} from "onnxgrad";
+import { add, constant, div, GraphError, matmul, mean, mul, sub, type Tensor } from "onnxgrad";
 
 /** Radius of the Gaussian window: 11 x 11. */
 const RADIUS = 5;
@@ -24,21 +12,26 @@ const SIGMA = 1.5;
 const C1 = 0.01 ** 2;
 const C2 = 0.03 ** 2;
 
+/** The Gaussian window along one direction, zeros beyond the border: [extent, extent]. */
+function windowMatrix(extent: number): Tensor {
+  const bell = (distance: number) => Math.exp(-(distance ** 2) / (2 * SIGMA ** 2));
+  let total = 0;
+  for (let d = -RADIUS; d <= RADIUS; d++) total += bell(d);
+  const matrix = new Float64Array(extent * extent);
+  for (let i = 0; i < extent; i++)
+    for (let j = Math.max(0, i - RADIUS); j <= Math.min(extent - 1, i + RADIUS); j++)
+      matrix[i * extent + j] = bell(i - j) / total;
+  return constant(matrix, [extent, extent]);
+}
+
 /**
- * Local averages by the Gaussian window, zeros beyond the border, shape kept. The window is a product of two lines: two
- * convolutions of 11 taps take 3.1 ms on [64, 3, 64, 64] and 5.9 ms backward, one of 121 takes 11.7 and 27.6.
+ * Local averages by the Gaussian window, zeros beyond the border, shape kept. The window is a product of two lines, each a
+ * product with a symmetric matrix, which is faster than convolutions of one channel with 11 taps up to 256 pixels: the
+ * whole similarity with its gradient takes 16 ms on [64, 3, 64, 64] instead of 64, 92 on [4, 9, 256, 256] instead of 164.
  */
 function blur(x: Tensor): Tensor {
-  const channels = x.shape[1]!;
-  const bell = Array.from({ length: 2 * RADIUS + 1 }, (_, i) =>
-    Math.exp(-((i - RADIUS) ** 2) / (2 * SIGMA ** 2)),
-  );
-  const total = bell.reduce((a, b) => a + b);
-  const line = Array.from({ length: channels }, () => bell.map((v) => v / total)).flat();
-  const down = constant(line, [channels, 1, bell.length, 1]);
-  const across = constant(line, [channels, 1, 1, bell.length]);
-  const vertical = conv2d(x, down, { padding: [RADIUS, 0], groups: channels });
-  return conv2d(vertical, across, { padding: [0, RADIUS], groups: channels });
+  const [, , height, width] = x.shape as [number, number, number, number];
+  return matmul(windowMatrix(height), matmul(x, windowMatrix(width)));
 }
 
 /**
@@ -51,15 +44,11 @@ export function ssimMap(x: Tensor, y: Tensor): Tensor {
     throw new GraphError(
       `ssim: images [${x.shape.join(",")}] and [${y.shape.join(",")}] differ. Takes two of one shape [n,c,h,w].`,
     );
-  const n = x.shape[0]!;
-  const blurred = blur(concat([x, y, mul(x, x), mul(y, y), mul(x, y)], 0));
-  const [meanX, meanY, squareX, squareY, product] = Array.from({ length: 5 }, (_, i) =>
-    narrow(blurred, 0, i * n, n),
-  ) as [Tensor, Tensor, Tensor, Tensor, Tensor];
+  const [meanX, meanY] = [blur(x), blur(y)];
   const meanXY = mul(meanX, meanY);
   const meansSquared = add(mul(meanX, meanX), mul(meanY, meanY));
-  const covariance = sub(product, meanXY);
-  const variances = sub(add(squareX, squareY), meansSquared);
+  const covariance = sub(blur(mul(x, y)), meanXY);
+  const variances = sub(blur(add(mul(x, x), mul(y, y))), meansSquared); // of both, added up
   return div(
     mul(add(mul(meanXY, 2), C1), add(mul(covariance, 2), C2)),
     mul(add(meansSquared, C1), add(variances, C2)),
