@@ -6,7 +6,7 @@
 import type { OpName } from "../ops/registry.ts";
 import { scalarValue } from "../ops/source.ts";
 import { type GraphNode, reachable, sameShape, type Tensor } from "../trace/tensor.ts";
-import { sourceOf } from "./input-views.ts";
+import { sourceOf, type Stretch, stretchNamed } from "./input-views.ts";
 
 /** Operations that read an element only to write it: what may write. */
 const ELEMENTWISE: ReadonlySet<string> = new Set<OpName>(["add", "sub", "mul", "div", "maximum", "minimum"]);
@@ -29,12 +29,18 @@ const HANDS_ON: ReadonlySet<string> = new Set<OpName>([
 /** Operations of several outputs that are one node of the runtime: all of it has run when one output is there. */
 const ONE_NODE: ReadonlySet<string> = new Set<OpName>(["split", "standardize"]);
 
-/** Names of the outputs `next.<entry>` of a graph that may be written over their inputs `state.<entry>`. */
+const overlap = (a: Stretch | undefined, b: Stretch) =>
+  a !== undefined && a.of === b.of && a.start < b.end && b.start < a.end;
+
+/**
+ * Names of the outputs `next.<entry>` of a graph that may be written over their inputs `state.<entry>`. Of those that come in
+ * pieces (in-pieces.ts) all pieces may be.
+ */
 export function overwritable(outputs: Readonly<Record<string, Tensor>>): ReadonlySet<string> {
   const nodes = reachable(Object.values(outputs));
-  /** The input whose memory a tensor is, or may be. */
-  const memory = new Map<Tensor, string>();
-  const readers = new Map<string, GraphNode[]>();
+  /** The memory that a tensor is, or may be. */
+  const memory = new Map<Tensor, Stretch>();
+  const readers = new Map<string, { readonly node: GraphNode; readonly read: Stretch }[]>();
   for (const node of nodes) {
     const [first] = node.outputs;
     const own = sourceOf(first!);
@@ -42,25 +48,43 @@ export function overwritable(outputs: Readonly<Record<string, Tensor>>): Readonl
       memory.set(first!, own);
       continue;
     }
-    const read = new Set(node.inputs.flatMap((x) => memory.get(x) ?? []));
-    if (mayHandOn(node)) for (const each of read) memory.set(first!, each);
+    const reads = node.inputs.flatMap((x) => memory.get(x) ?? []);
+    if (mayHandOn(node)) for (const read of reads) memory.set(first!, read);
     if (node.op.name === "reshape") continue;
-    for (const each of read) readers.set(each, [...(readers.get(each) ?? []), node]);
+    for (const read of reads) readers.set(read.of, [...(readers.get(read.of) ?? []), { node, read }]);
   }
-  const handedOut = new Set(Object.values(outputs).map((tensor) => memory.get(tensor)));
-  return new Set(
-    Object.entries(outputs).flatMap(([name, { node: writer }]) => {
-      const [, entry] = /^next\.(.+)$/.exec(name) ?? [];
-      const source = `state.${entry}`;
-      if (entry === undefined || handedOut.has(source) || !ELEMENTWISE.has(writer.op.name)) return [];
-      const before = new Set(reachable(writer.inputs));
-      const isSafe = (reader: GraphNode) =>
-        reader === writer
-          ? readsAsItWrites(writer, source, memory)
-          : before.has(reader) && (reader.outputs.length === 1 || ONE_NODE.has(reader.op.name));
-      return (readers.get(source) ?? []).every(isSafe) ? [name] : [];
-    }),
-  );
+  const handedOut = Object.values(outputs).map((tensor) => memory.get(tensor));
+  const safe = new Map<string, boolean>();
+  for (const [name, tensor] of Object.entries(outputs)) {
+    const writer = tensor.node;
+    const { of, start, end } = stretchNamed(name, tensor);
+    if (!of.startsWith("next.") || safe.get(of) === false) continue;
+    const over = { of: `state.${of.slice("next.".length)}`, start, end };
+    const others = (readers.get(over.of) ?? [])
+      .filter(({ node, read }) => node !== writer && overlap(read, over))
+      .map(({ node }) => node);
+    safe.set(
+      of,
+      ELEMENTWISE.has(writer.op.name) &&
+        !handedOut.some((each) => overlap(each, over)) &&
+        readsAsItWrites(writer, over, memory) &&
+        others.every(({ op, outputs: made }) => made.length === 1 || ONE_NODE.has(op.name)) &&
+        allLeadTo(writer, others),
+    );
+  }
+  return new Set([...safe].flatMap(([name, isSafe]) => (isSafe ? [name] : [])));
+}
+
+/** Whether `node` needs all of `others`, near ones found first. */
+function allLeadTo(node: GraphNode, others: readonly GraphNode[]): boolean {
+  const missing = new Set(others);
+  const seen = new Set([node]);
+  for (const each of seen) {
+    missing.delete(each);
+    if (missing.size === 0) return true;
+    for (const { node: source } of each.inputs) seen.add(source);
+  }
+  return false;
 }
 
 function mayHandOn({ op, inputs, outputs }: GraphNode): boolean {
@@ -72,10 +96,12 @@ function mayHandOn({ op, inputs, outputs }: GraphNode): boolean {
 
 function readsAsItWrites(
   { inputs, outputs }: GraphNode,
-  source: string,
-  memory: ReadonlyMap<Tensor, string>,
+  over: Stretch,
+  memory: ReadonlyMap<Tensor, Stretch>,
 ): boolean {
-  return inputs.every((x) =>
-    memory.get(x) === source ? sameShape(x.shape, outputs[0]!.shape) : !MERGED.has(x.node.op.name),
-  );
+  return inputs.every((x) => {
+    const read = memory.get(x);
+    if (!overlap(read, over)) return !MERGED.has(x.node.op.name);
+    return read!.start === over.start && sameShape(x.shape, outputs[0]!.shape);
+  });
 }

@@ -1,7 +1,8 @@
 /**
- * @module Parts of a packed buffer as inputs of their own. A step begins by splitting the flat buffer of its parameters,
- * which copies every one of them; in the host's memory they can be fed where they lie. Such an input carries in its name
- * what it is a part of, so that whoever loads the model, in whichever thread, can feed it.
+ * @module Parts of a packed buffer as inputs and outputs of their own. A step begins by splitting the flat buffer of its
+ * parameters, which copies every one of them; in the host's memory they can be fed where they lie, and what a step makes in
+ * pieces can be written there. Such an input or output carries in its name what it is a part of, so that whoever loads the
+ * model, in whichever thread, can give it.
  */
 import type { ModelPort } from "../onnx/model.ts";
 import { input } from "../ops/source.ts";
@@ -9,15 +10,18 @@ import { rewrite } from "../passes/rewrite.ts";
 import { type Shape, sizeOf, type Tensor } from "../trace/tensor.ts";
 import type { RuntimeTensor } from "./backend.ts";
 
-/** A stretch of the input `of`, from element `start` on. */
-interface View {
+/** A stretch of the input or output `of`, from element `start` on. */
+export interface View {
   readonly of: string;
   readonly start: number;
   readonly shape: Shape;
 }
 
-/** No other input has such a name: they begin with what they are, `state.`, `in.` or `shard`. */
-const nameOf = ({ of, start, shape }: View) => `view(${start}, ${shape.join("x")}, ${of})`;
+/** No other input or output has such a name: they begin with what they are, `state.`, `next.`, `in.` or `shard`. */
+export const viewName = ({ of, start, shape }: View): string => `view(${start}, ${shape.join("x")}, ${of})`;
+
+/** A view as an input. */
+export const viewOf = (view: View): Tensor => input(viewName(view), view.shape);
 
 function viewNamed(name: string): View | undefined {
   const [, start, shape, of] = /^view\((\d+), ([\dx]*), (.+)\)$/.exec(name) ?? [];
@@ -27,12 +31,22 @@ function viewNamed(name: string): View | undefined {
 
 const inputName = ({ node }: Tensor) => (node.attrs as { readonly name: string }).name;
 
-/** The input in whose memory the output of an input node lies: itself, or what it is a view of. */
-export function sourceOf(x: Tensor): string | undefined {
-  if (x.node.op.name !== "input") return undefined;
-  const name = inputName(x);
-  return viewNamed(name)?.of ?? name;
+/** A stretch of memory by the name of what it is a part of. */
+export interface Stretch {
+  readonly of: string;
+  readonly start: number;
+  readonly end: number;
 }
+
+/** The memory that an input or output of this name lies in: its own, or a part of another's. */
+export function stretchNamed(name: string, { size }: Tensor): Stretch {
+  const { of, start } = viewNamed(name) ?? { of: name, start: 0 };
+  return { of, start, end: start + size };
+}
+
+/** The memory that the output of an input node lies in. */
+export const sourceOf = (x: Tensor): Stretch | undefined =>
+  x.node.op.name === "input" ? stretchNamed(inputName(x), x) : undefined;
 
 /** The same graph with views of flat inputs in the place of their parts, each in the shape in which it is used. */
 export function withViews(outputs: readonly Tensor[]): Tensor[] {
@@ -43,11 +57,11 @@ export function withViews(outputs: readonly Tensor[]): Tensor[] {
       return (attrs as { readonly sizes: readonly number[] }).sizes.map((size) => {
         const view = { of: inputName(x), start, shape: [size] };
         start += size;
-        return input(nameOf(view), view.shape);
+        return viewOf(view);
       });
     }
     const view = op.name === "reshape" ? viewNamed(inputName(x)) : undefined;
-    return view && [input(nameOf({ ...view, shape: made[0]!.shape }), made[0]!.shape)];
+    return view && [viewOf({ ...view, shape: made[0]!.shape })];
   });
 }
 
@@ -63,24 +77,29 @@ export function wholeInputs(ports: readonly ModelPort[], shapeOf: (name: string)
   return [...wholes.values()];
 }
 
-/** Adds the views that a model takes to what is fed. Views of an array are made once. */
-export function viewFeeder<T extends RuntimeTensor>(
-  inputNames: readonly string[],
+/**
+ * Gives a model with these inputs, or outputs, the views that are among them in the place of what they are parts of. Views
+ * of an array are made once.
+ */
+export function viewer<T extends RuntimeTensor>(
+  names: readonly string[],
   tensor: (data: Float32Array, shape: Shape) => T,
-): (feeds: Readonly<Record<string, T>>) => Readonly<Record<string, T>> {
-  const views = inputNames.flatMap((name) => {
+): (tensors: Readonly<Record<string, T>>) => Readonly<Record<string, T>> {
+  const views = names.flatMap((name) => {
     const view = viewNamed(name);
     return view === undefined ? [] : [{ name, ...view }];
   });
-  if (views.length === 0) return (feeds) => feeds;
+  if (views.length === 0) return (tensors) => tensors;
+  const wholes = new Set(views.map(({ of }) => of));
+  const alsoWhole = new Set(names);
   const known = new WeakMap<object, Readonly<Record<string, T>>>();
-  const viewsOf = (name: string, data: Float32Array) => {
+  const viewsOf = (whole: string, data: Float32Array) => {
     let made = known.get(data);
     if (made === undefined) {
-      const own = views.filter(({ of }) => of === name);
+      const own = views.filter(({ of }) => of === whole);
       made = Object.fromEntries(
-        own.map(({ name: view, start, shape }) => [
-          view,
+        own.map(({ name, start, shape }) => [
+          name,
           tensor(data.subarray(start, start + sizeOf(shape)), shape),
         ]),
       );
@@ -88,11 +107,13 @@ export function viewFeeder<T extends RuntimeTensor>(
     }
     return made;
   };
-  const wholes = new Set(views.map(({ of }) => of));
-  return (feeds) =>
+  return (tensors) =>
     Object.assign(
       {},
-      feeds,
-      ...[...wholes].map((name) => viewsOf(name, feeds[name]!.data as Float32Array)),
+      ...Object.entries(tensors).map(([name, each]) =>
+        wholes.has(name)
+          ? { ...viewsOf(name, each.data as Float32Array), ...(alsoWhole.has(name) && { [name]: each }) }
+          : { [name]: each },
+      ),
     ) as Record<string, T>;
 }

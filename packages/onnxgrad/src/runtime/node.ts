@@ -7,7 +7,7 @@ import { UserError } from "../errors.ts";
 import { modelWithEmptySequence, toOnnx } from "../onnx/model.ts";
 import { input } from "../ops/source.ts";
 import type { Backend, Device, RuntimeData, RuntimeTensor, Session } from "./backend.ts";
-import { viewFeeder } from "./input-views.ts";
+import { viewer } from "./input-views.ts";
 import { nodeShards, shardCount } from "./shards.ts";
 
 /** Settings of the Node backend. */
@@ -60,12 +60,13 @@ export function node(options: NodeOptions = {}): Backend {
     async createSession(model): Promise<Session> {
       await device?.open();
       const session = await createSession(device === undefined ? withoutCopies(model) : model, settings);
-      const withViews = viewFeeder(session.inputNames, tensor);
+      const fed = viewer(session.inputNames, tensor);
+      const fetched = viewer(session.outputNames, tensor);
       return {
         async run(feeds, fetches) {
-          const all = withViews(feeds as Tensors);
-          if (device === undefined) await runInPlace(session, all, fetches as Tensors);
-          else await session.run(all, fetches as Tensors);
+          const [given, asked] = [fed(feeds as Tensors), fetched(fetches as Tensors)];
+          if (device === undefined) await runInPlace(session, given, asked);
+          else await session.run(given, asked);
           device?.count(feeds, fetches);
         },
         async release() {

@@ -9,6 +9,7 @@ import { rematerialize } from "../passes/rematerialize.ts";
 import { reachable, type Shape, type Tensor } from "../trace/tensor.ts";
 import { convolutionBlock } from "./convolution-block.ts";
 import type { Backend, Session, ShardModel, ShardPlan } from "./backend.ts";
+import { inPieces } from "./in-pieces.ts";
 import { overwritable } from "./in-place.ts";
 import { wholeInputs, withViews } from "./input-views.ts";
 import { openPlan } from "./sharded-session.ts";
@@ -17,6 +18,8 @@ import { openPlan } from "./sharded-session.ts";
 const WORTHWHILE = 5e7;
 /** The part of the work that may remain for the rest. */
 const REST = 0.05;
+
+type Outputs = Readonly<Record<string, Tensor>>;
 
 /** A graph that is ready to run. */
 export interface OpenedSession {
@@ -34,7 +37,7 @@ export interface OpenedSession {
 /** Loads the graph that computes `outputs`. Inputs named `in.*` may have the batch as their first dimension. */
 export async function openSession(
   backend: Backend,
-  outputs: Readonly<Record<string, Tensor>>,
+  outputs: Outputs,
   options: ModelOptions = {},
 ): Promise<OpenedSession> {
   const kernels = { processor: backend.processor, block: await convolutionBlock(backend) };
@@ -44,7 +47,7 @@ export async function openSession(
     const found = partition(Object.values(outputs), k, (name) => name.startsWith("in."));
     if (found !== undefined && isWorthwhile(found)) return openSharded(backend, outputs, found, kernels);
   }
-  const prepared = rewritten(outputs, (tensors) => rematerialize(viewed(backend, tensors)));
+  const prepared = fitted(backend, outputs);
   const model = toOnnx(prepared, { ...kernels, ...options });
   const session = await backend.createSession(model.bytes);
   const inputs = wholeInputs(model.inputs, shapesOf(outputs));
@@ -58,14 +61,18 @@ export async function openSession(
   };
 }
 
-const viewed = ({ inPlace = false }: Backend, tensors: readonly Tensor[]) =>
-  inPlace ? withViews(tensors) : [...tensors];
+/** The graph as the backend is to run it. */
+function fitted({ inPlace = false }: Backend, outputs: Outputs): Outputs {
+  return inPlace
+    ? rewritten(inPieces(outputs), (tensors) => rematerialize(withViews(tensors)))
+    : rewritten(outputs, rematerialize);
+}
 
-const overwritten = ({ inPlace = false }: Backend, prepared: Readonly<Record<string, Tensor>>) =>
+const overwritten = ({ inPlace = false }: Backend, prepared: Outputs) =>
   inPlace ? overwritable(prepared) : new Set<string>();
 
 /** Shapes of the inputs of a graph. */
-function shapesOf(outputs: Readonly<Record<string, Tensor>>): (name: string) => Shape {
+function shapesOf(outputs: Outputs): (name: string) => Shape {
   const ports = inputPorts(reachable(Object.values(outputs)));
   const shapes = new Map(ports.map(({ name, spec }) => [name, spec.shape]));
   return (name) => shapes.get(name)!;
@@ -76,7 +83,7 @@ const isWorthwhile = ({ cost: { shards, rest } }: Partition) =>
 
 async function openSharded(
   backend: Backend,
-  outputs: Readonly<Record<string, Tensor>>,
+  outputs: Outputs,
   found: Partition,
   kernels: ModelOptions,
 ): Promise<OpenedSession> {
@@ -134,14 +141,10 @@ function joinedFrom({ node: { op, inputs, attrs } }: Tensor): string | undefined
 }
 
 /** The graph of a shard or of the rest, ready to be written. */
-const optimized = (backend: Backend, outputs: Readonly<Record<string, Tensor>>) =>
-  rewritten(outputs, (tensors) => rematerialize(viewed(backend, optimize(tensors))));
+const optimized = (backend: Backend, outputs: Outputs) => fitted(backend, rewritten(outputs, optimize));
 
 /** Named outputs after a pass. */
-function rewritten(
-  outputs: Readonly<Record<string, Tensor>>,
-  pass: (outputs: readonly Tensor[]) => readonly Tensor[],
-): Readonly<Record<string, Tensor>> {
+function rewritten(outputs: Outputs, pass: (outputs: readonly Tensor[]) => readonly Tensor[]): Outputs {
   const names = Object.keys(outputs);
   const tensors = pass(Object.values(outputs));
   return Object.fromEntries(names.map((name, i) => [name, tensors[i]!]));
