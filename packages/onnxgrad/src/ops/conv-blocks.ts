@@ -6,7 +6,7 @@
 import type { Shape } from "../trace/tensor.ts";
 import { type ConvGeometry, type ConvShapes, onnxAttrs } from "./conv-geometry.ts";
 import type { LowerContext } from "./define-op.ts";
-import { emit1, reshaped, reversed, transposed } from "./emit.ts";
+import { emit1, reshaped, reversed, swapped, transposed } from "./emit.ts";
 
 /** The domain of ONNX Runtime's operators on blocks. They are its own affair: files for others must not have them. */
 const DOMAIN = "com.microsoft.nchwc";
@@ -65,7 +65,7 @@ export function blockedInputGrad(
   g: ConvGeometry,
 ): string {
   const [o, c, kh, kw] = shape as [number, number, number, number];
-  const rows = transposed(context, reshaped(context, w, [o, c, kh * kw]), [0, 2, 1]); // [o, taps, c]
+  const rows = swapped(context, reshaped(context, w, [o, c, kh * kw]), [o, c, kh * kw]); // [o, taps, c]
   return convolve(context, y, reversed(context, rows, 1, kh * kw), undefined, [c, o, kh, kw], g);
 }
 

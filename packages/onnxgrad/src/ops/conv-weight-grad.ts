@@ -5,7 +5,7 @@
 import type { Shape } from "../trace/tensor.ts";
 import type { ConvGeometry, ConvShapes } from "./conv-geometry.ts";
 import type { LowerContext } from "./define-op.ts";
-import { emit1, reshaped, reversed, transposed } from "./emit.ts";
+import { emit1, reshaped, reversed, swapped, transposed } from "./emit.ts";
 
 /** dW from x and the gradient y of the output. */
 export function lowerWeightGrad(
@@ -24,13 +24,15 @@ export function lowerWeightGrad(
   if (!isPlain || c <= o) {
     const volume: Volume = { n, slices: c, filters: o, groups: g.groups, geometry: g };
     const taps = convolveVolume(context, x, y, shapes.x, shapes.y, [kh, kw], volume); // [o, kh kw, c / groups]
-    return moveTaps(context, taps, [o, kh * kw, c / g.groups], [0, 2, 1], shapes.w);
+    const dims = [o, kh * kw, c / g.groups];
+    return reshaped(context, swapped(context, reshaped(context, taps, dims), dims), shapes.w);
   }
   // Of the two, the one of fewer channels becomes the volume, since it is the one whose windows are copied. Seen from y,
   // the taps come in reverse.
   const volume: Volume = { n, slices: o, filters: c, groups: 1, geometry: { ...g, padding: back } };
   const taps = convolveVolume(context, y, x, shapes.y, shapes.x, [kh, kw], volume); // [c, kh kw, o]
-  return moveTaps(context, reversed(context, taps, 1, kh * kw), [c, kh * kw, o], [2, 0, 1], shapes.w);
+  const turned = reshaped(context, reversed(context, taps, 1, kh * kw), [c, kh * kw, o]);
+  return reshaped(context, transposed(context, turned, [2, 0, 1]), shapes.w);
 }
 
 interface Volume {
@@ -111,17 +113,6 @@ function perImage(
   groups: number,
 ): boolean {
   return groups === 1 && 2 * kh * kw * slices <= pixels;
-}
-
-/** Moves the axis of the taps of [a, taps, b], which is a fast copy, and splits it. */
-function moveTaps(
-  context: LowerContext,
-  value: string,
-  dims: Shape,
-  perm: readonly number[],
-  shape: Shape,
-): string {
-  return reshaped(context, transposed(context, reshaped(context, value, dims), perm), shape);
 }
 
 /** One matrix product a tap: dW[:, :, i, j] = y [o, n oh ow] x (x shifted by the tap [c, n oh ow]) transposed. */

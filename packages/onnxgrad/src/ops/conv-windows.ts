@@ -6,7 +6,7 @@
 import type { Shape } from "../trace/tensor.ts";
 import type { ConvGeometry, ConvShapes } from "./conv-geometry.ts";
 import type { LowerContext } from "./define-op.ts";
-import { emit1, reshaped, transposed } from "./emit.ts";
+import { emit1, reshaped, swapped, transposed } from "./emit.ts";
 
 /** Pixels up to which convolutions are faster by windows. */
 const PIXELS = 25;
@@ -23,14 +23,6 @@ const channelsLast = (context: LowerContext, value: string, dims: Shape): string
 /** [n * h * w, c] -> [n, c, h, w]. */
 function channelsFirst(context: LowerContext, rows: string, [n, c, h, w]: Shape): string {
   return transposed(context, reshaped(context, rows, [n!, h!, w!, c!]), [0, 3, 1, 2]);
-}
-
-/**
- * Weight [o, c, kh, kw] with its taps moved: `perm` acts on [o, c, kh * kw]. Moving one axis is a fast copy, while
- * ONNX Runtime takes six times as long to reverse all three.
- */
-function arranged(context: LowerContext, w: string, [o, c, kh, kw]: Shape, perm: readonly number[]): string {
-  return transposed(context, reshaped(context, w, [o!, c!, kh! * kw!]), perm);
 }
 
 /** Every window as a row: [n * oh * ow, kh * kw * c], the taps in reverse when `flip`. */
@@ -72,7 +64,9 @@ export function windowConv(
   g: ConvGeometry,
 ): string {
   const [out, c, kh, kw] = shapes.w as [number, number, number, number];
-  const matrix = reshaped(context, arranged(context, w, shapes.w, [0, 2, 1]), [out, kh * kw * c]);
+  const taps = kh * kw;
+  const apart = swapped(context, reshaped(context, w, [out, c, taps]), [out, c, taps]);
+  const matrix = reshaped(context, apart, [out, taps * c]);
   const rows = windowRows(context, x, shapes, g);
   const inputs = bias === undefined ? [rows, matrix] : [rows, matrix, bias];
   const product = emit1(context, "Gemm", inputs, { attrs: { transB: 1n } });
@@ -91,7 +85,9 @@ export function windowInputGrad(
   back: ConvGeometry,
 ): string {
   const [out, c, kh, kw] = shapes.w as [number, number, number, number];
-  const matrix = reshaped(context, arranged(context, w, shapes.w, [2, 0, 1]), [kh * kw * out, c]);
+  // Moving one axis is a fast copy, while ONNX Runtime takes six times as long to reverse all three.
+  const apart = transposed(context, reshaped(context, w, [out, c, kh * kw]), [2, 0, 1]);
+  const matrix = reshaped(context, apart, [kh * kw * out, c]);
   const rows = windowRows(context, y, shapes, back, true);
   return channelsFirst(context, emit1(context, "Gemm", [rows, matrix]), shapes.y);
 }
