@@ -45,6 +45,8 @@ export interface ModelOptions {
   readonly dynamicBatch?: DynamicBatch;
   /** Whose kernels operations are written for; default `cpu`. Either runs the model. */
   readonly processor?: Processor;
+  /** Threads for which operations are written; default 1. Any number runs the model. */
+  readonly threads?: number | undefined;
   /** See `LowerContext`. Such a model runs on processors of this width alone: not for files. */
   readonly block?: number | undefined;
 }
@@ -71,6 +73,7 @@ export class ModelBuilder implements LowerContext {
   /** The graph node that each ONNX node was lowered from. */
   readonly origins: GraphNode[] = [];
   readonly processor: Processor;
+  readonly threads: number;
   readonly block: number | undefined;
   /** Values that are the same in every run. */
   readonly #fixed = new Set<string>();
@@ -84,11 +87,12 @@ export class ModelBuilder implements LowerContext {
   constructor(
     taken: Iterable<string> = [],
     batch?: BatchGuard,
-    { processor = "cpu", block }: Pick<ModelOptions, "processor" | "block"> = {},
+    { processor = "cpu", threads = 1, block }: Pick<ModelOptions, "processor" | "threads" | "block"> = {},
   ) {
     this.#taken = new Set(taken);
     this.#batch = batch;
     this.processor = processor;
+    this.threads = threads;
     this.block = block;
   }
 

@@ -5,6 +5,7 @@
 import { apply, apply1, type Shape, type Tensor } from "../trace/tensor.ts";
 import { mul, type NoAttrs, sub } from "./arithmetic.ts";
 import { defineOp, type OpDefinition, type RefArray, requireFloat, shapeError } from "./define-op.ts";
+import { reshaped } from "./emit.ts";
 import { sum } from "./reduce.ts";
 import { constant } from "./source.ts";
 
@@ -85,9 +86,15 @@ export const channelAffineOp: OpDefinition<NoAttrs> = defineOp<NoAttrs>({
     needs[1] ? sum(mul(grad, x!), [0, 2, 3]) : null,
     needs[2] ? sum(grad, [0, 2, 3]) : null,
   ],
-  // Batch normalisation at inference with statistics of 0 and 1 does just this, in one pass.
+  // Batch normalisation at inference with statistics of 0 and 1 does just this, in one pass, but on one thread; so does a
+  // convolution of every channel alone.
   lower(context, inputs, { inputs: [, spec] }) {
     const c = spec!.shape;
+    const [x, scale, shift] = inputs as [string, string, string];
+    if (context.processor === "cpu" && context.threads > 1 && !context.isFixed(scale)) {
+      const kernels = reshaped(context, scale, [c[0]!, 1, 1, 1]);
+      return context.emit("Conv", [x, kernels, shift], { attrs: { group: BigInt(c[0]!) } });
+    }
     const zeros = context.floats(c, new Float32Array(c[0]!));
     const ones = context.floats(c, new Float32Array(c[0]!).fill(1));
     return context.emit("BatchNormalization", [...inputs, zeros, ones], { attrs: { epsilon: 0 } });

@@ -8,12 +8,22 @@ import type { ConvGeometry, ConvShapes } from "./conv-geometry.ts";
 import type { LowerContext } from "./define-op.ts";
 import { emit1, reshaped, swapped, transposed } from "./emit.ts";
 
-/** Pixels up to which convolutions are faster by windows. */
+/** Pixels up to which convolutions are faster by windows, and up to which they are with several threads. */
 const PIXELS = 25;
+const PIXELS_OF_THREADS = 64;
 
-/** Whether the convolution with weight `w` and output `y` is to be run by windows: about twice as fast at 4 x 4 pixels. */
-export function isSmall(w: Shape, y: Shape, g: ConvGeometry): boolean {
-  return g.groups === 1 && w[2]! * w[3]! > 1 && y[2]! * y[3]! <= PIXELS && y[0]! >= 8;
+/**
+ * Whether the convolution by `weight` with output `y` is to be run by windows: about twice as fast at 4 x 4 pixels. For a
+ * weight that stays, ONNX Runtime has something better above that (conv-blocks.ts).
+ */
+export function isSmall(
+  { threads, isFixed }: LowerContext,
+  weight: string,
+  { w: [, , kh, kw], y: [n, , oh, ow] }: ConvShapes,
+  { groups }: ConvGeometry,
+): boolean {
+  const pixels = threads > 1 && !isFixed(weight) ? PIXELS_OF_THREADS : PIXELS;
+  return groups === 1 && kh! * kw! > 1 && oh! * ow! <= pixels && n! >= 8;
 }
 
 /** [n, c, h, w] -> [n, h, w, c] with the shape `dims`. */

@@ -74,7 +74,8 @@ export const conv2dOp: OpDefinition<ConvGeometry> = defineOp<ConvGeometry>({
   lower(context, inputs, { attrs, inputs: [x, w], outputs: [y] }) {
     const [xName, wName, bias] = inputs as [string, string, string?];
     const shapes = { x: x!.shape, w: w!.shape, y: y!.shape };
-    if (isSmall(shapes.w, shapes.y, attrs)) return [windowConv(context, xName, wName, bias, shapes, attrs)];
+    if (isSmall(context, wName, shapes, attrs))
+      return [windowConv(context, xName, wName, bias, shapes, attrs)];
     if (fitsBlocks(context, wName, shapes, attrs))
       return [blockedConv(context, xName, wName, bias, shapes.w, attrs)];
     return context.emit("Conv", inputs, { attrs: onnxAttrs(attrs) });
@@ -181,10 +182,9 @@ function lowerInputGrad(
   }
   const padding = [reach[0] - g.padding[0], reach[1] - g.padding[1]] as const;
   const back: ConvGeometry = { ...g, padding };
-  if (isSmall([perGroup, out, kh, kw], shape, back))
-    return windowInputGrad(context, y, w, { x: yShape, w: wShape, y: shape }, back);
-  if (fitsBlocks(context, w, { x: yShape, w: wShape, y: shape }, back))
-    return blockedInputGrad(context, y, w, wShape, back);
+  const shapes = { x: yShape, w: wShape, y: shape };
+  if (isSmall(context, w, shapes, back)) return windowInputGrad(context, y, w, shapes, back);
+  if (fitsBlocks(context, w, shapes, back)) return blockedInputGrad(context, y, w, wShape, back);
   const swapped = adjointKernel(context, w, [out, perGroup, kh, kw], g.groups);
   return context.emit("Conv", [y, swapped], { attrs: onnxAttrs(back) })[0]!;
 }

@@ -22,6 +22,8 @@ export type Processor = "cpu" | "gpu";
 export interface LowerContext {
   /** Of several forms of an operation, the one that these kernels run fastest is to be written. All run on both. */
   readonly processor: Processor;
+  /** Threads that share an operation: some of ONNX Runtime's kernels use one alone. */
+  readonly threads: number;
   /** Channels of a block in ONNX Runtime's blocked convolution; absent where that must not be used (conv-blocks.ts). */
   readonly block?: number | undefined;
   /** Whether a value is the same in every run: a constant, or made of constants alone. */

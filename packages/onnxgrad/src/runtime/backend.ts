@@ -94,6 +94,8 @@ export interface Backend {
   readonly name: string;
   /** Whose kernels run its models: of several forms of an operation they get the fastest. */
   readonly processor: Processor;
+  /** Threads that share an operation, where they are known. */
+  readonly threads?: number;
   /** Whether ONNX Runtime may have its blocked convolution there (convolution-block.ts). */
   readonly blocks?: boolean;
   /** Wraps a buffer without copying it. */

@@ -7,7 +7,7 @@ import { UserError } from "../errors.ts";
 import type { Backend, RuntimeData, RuntimeTensor, Session, ShardPlan } from "./backend.ts";
 import type { NodeOptions } from "./node.ts";
 import type { Answer, Request, WireBuffer, WireOutput, WireTensor } from "./node-worker-thread.ts";
-import { shardCount } from "./shards.ts";
+import { shardCount, threadCount } from "./shards.ts";
 import { ThreadCalls } from "./thread-calls.ts";
 
 /** Values on this side, for the inputs and outputs of a run. */
@@ -44,6 +44,7 @@ export function nodeWorker(options: NodeOptions = {}): Backend {
   return {
     name: `node-${options.provider ?? "cpu"}-worker`,
     processor: options.provider === "webgpu" ? "gpu" : "cpu",
+    ...(options.provider !== "webgpu" && { threads: threadCount(options) }),
     inPlace: options.provider !== "webgpu",
     blocks: options.provider !== "webgpu",
     tensor: (data, shape): LocalTensor => ({ data, shape }),

@@ -8,7 +8,7 @@ import { modelWithEmptySequence, toOnnx } from "../onnx/model.ts";
 import { input } from "../ops/source.ts";
 import type { Backend, Device, RuntimeData, RuntimeTensor, Session } from "./backend.ts";
 import { viewer } from "./input-views.ts";
-import { nodeShards, shardCount } from "./shards.ts";
+import { nodeShards, shardCount, threadCount } from "./shards.ts";
 
 /** Settings of the Node backend. */
 export interface NodeOptions {
@@ -52,6 +52,7 @@ export function node(options: NodeOptions = {}): Backend {
   return {
     name: `node-${provider}`,
     processor: provider === "cpu" ? "cpu" : "gpu",
+    ...(provider === "cpu" && { threads: threadCount(options) }),
     inPlace: provider === "cpu",
     blocks: provider === "cpu",
     tensor,

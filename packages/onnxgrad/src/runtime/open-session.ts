@@ -40,7 +40,11 @@ export async function openSession(
   outputs: Outputs,
   options: ModelOptions = {},
 ): Promise<OpenedSession> {
-  const kernels = { processor: backend.processor, block: await convolutionBlock(backend) };
+  const kernels = {
+    processor: backend.processor,
+    threads: backend.threads,
+    block: await convolutionBlock(backend),
+  };
   const count = backend.planned?.count ?? backend.shards?.count ?? 1;
   // The most shards that divide the batch.
   for (let k = count; k > 1; k--) {
@@ -88,7 +92,7 @@ async function openSharded(
   kernels: ModelOptions,
 ): Promise<OpenedSession> {
   const inputs = inputPorts(reachable(Object.values(outputs)));
-  const lowered = found.shards.map((shard) => toOnnx(optimized(backend, shard), kernels));
+  const lowered = found.shards.map((shard) => toOnnx(optimized(backend, shard), { ...kernels, threads: 1 }));
   const models = lowered.map((model, i): ShardModel => ({
     model: model.bytes,
     inputs: wholeInputs(model.inputs, shapesOf(found.shards[i]!)).map(({ name, spec }) => ({

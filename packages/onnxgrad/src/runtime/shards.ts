@@ -13,10 +13,14 @@ import {
 } from "./shard-messages.ts";
 import { ThreadCalls } from "./thread-calls.ts";
 
+/** Threads inside one operation of a backend of these settings. */
+export const threadCount = ({ threads }: NodeOptions): number => threads ?? availableParallelism();
+
 /** How many shards a backend of these settings has. @throws UserError `node/shards`. */
-export function shardCount({ provider = "cpu", profile, threads, shards }: NodeOptions): number {
+export function shardCount(options: NodeOptions): number {
+  const { provider = "cpu", profile, shards } = options;
   // Shards would write a profile each: whoever asks for one wants the whole in one file.
-  const byDefault = provider === "cpu" && profile === undefined ? (threads ?? availableParallelism()) : 1;
+  const byDefault = provider === "cpu" && profile === undefined ? threadCount(options) : 1;
   const count = shards ?? byDefault;
   if (!Number.isInteger(count) || count < 1 || (count > 1 && provider !== "cpu"))
     throw new UserError(
