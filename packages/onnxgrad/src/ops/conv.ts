@@ -19,7 +19,7 @@ import { blockedConv, blockedInputGrad, fitsBlocks } from "./conv-blocks.ts";
 import { lowerWeightGrad } from "./conv-weight-grad.ts";
 import { isSmall, windowConv, windowInputGrad } from "./conv-windows.ts";
 import { defineOp, type LowerContext, type OpDefinition, shapeError } from "./define-op.ts";
-import { reshaped, reversed, transposed } from "./emit.ts";
+import { reshaped, reversed, swapped, transposed } from "./emit.ts";
 import { sum } from "./reduce.ts";
 import { reshape } from "./reshape.ts";
 
@@ -185,8 +185,8 @@ function lowerInputGrad(
   const shapes = { x: yShape, w: wShape, y: shape };
   if (isSmall(context, w, shapes, back)) return windowInputGrad(context, y, w, shapes, back);
   if (fitsBlocks(context, w, shapes, back)) return blockedInputGrad(context, y, w, wShape, back);
-  const swapped = adjointKernel(context, w, [out, perGroup, kh, kw], g.groups);
-  return context.emit("Conv", [y, swapped], { attrs: onnxAttrs(back) })[0]!;
+  const adjoint = adjointKernel(context, w, [out, perGroup, kh, kw], g.groups);
+  return context.emit("Conv", [y, adjoint], { attrs: onnxAttrs(back) })[0]!;
 }
 
 /**
@@ -201,8 +201,9 @@ function adjointKernel(
   const taps = kh * kw;
   if (groups === 1 && taps === 1) return transposed(context, w, [1, 0, 2, 3]);
   const own = out / groups;
-  const apart = transposed(context, reshaped(context, w, [groups, own, perGroup, taps]), [0, 1, 3, 2]); // [g, o, taps, c]
-  const turned = transposed(context, reversed(context, apart, 2, taps), [0, 3, 1, 2]);
+  const rows = swapped(context, reshaped(context, w, [out, perGroup, taps]), [out, perGroup, taps]); // [g o, taps, c]
+  const apart = reshaped(context, reversed(context, rows, 1, taps), [groups, own, taps, perGroup]);
+  const turned = transposed(context, apart, [0, 3, 1, 2]);
   return reshaped(context, turned, [groups * perGroup, own, kh, kw]);
 }
 

@@ -5,17 +5,21 @@ import { scope } from "../trace/scope.ts";
 /** Gives replacements for the node's outputs, or undefined to keep it. `inputs` are the node's inputs, already rewritten. */
 export type Rule = (node: GraphNode, inputs: readonly Tensor[]) => readonly Tensor[] | undefined;
 
+/** The outputs of the node with these inputs: its own where they are its own. */
+export function withInputs(
+  { op, attrs, inputs: own, outputs }: GraphNode,
+  inputs: readonly Tensor[],
+): readonly Tensor[] {
+  return inputs.every((input, i) => input === own[i]) ? outputs : apply(op, inputs, attrs);
+}
+
 /** Rewrites everything that `outputs` depend on, in topological order, and returns the outputs' replacements. */
 export function rewrite(outputs: readonly Tensor[], rule: Rule): Tensor[] {
   const replaced = new Map<Tensor, Tensor>();
   for (const node of reachable(outputs)) {
     const inputs = node.inputs.map((input) => replaced.get(input) ?? input);
     const next = scope(node.path, () => {
-      const found = rule(node, inputs);
-      if (found !== undefined) return found;
-      return inputs.every((input, i) => input === node.inputs[i])
-        ? node.outputs
-        : apply(node.op, inputs, node.attrs);
+      return rule(node, inputs) ?? withInputs(node, inputs);
     });
     node.outputs.forEach((tensor, i) => replaced.set(tensor, next[i]!));
   }

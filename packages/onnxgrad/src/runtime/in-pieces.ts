@@ -7,9 +7,9 @@ import type { OpName } from "../ops/registry.ts";
 import { sum } from "../ops/reduce.ts";
 import { concat, split } from "../ops/slice.ts";
 import { reshape } from "../ops/reshape.ts";
-import { rewrite } from "../passes/rewrite.ts";
-import { apply, apply1, type GraphNode, reachable, type Tensor } from "../trace/tensor.ts";
-import { viewName, viewOf } from "./input-views.ts";
+import { rewrite, withInputs } from "../passes/rewrite.ts";
+import { apply1, type GraphNode, reachable, type Tensor } from "../trace/tensor.ts";
+import { viewName, viewOf, viewsInRow } from "./input-views.ts";
 
 /** Elements of a piece, about. */
 const PIECE = 2 ** 18;
@@ -47,9 +47,7 @@ export function inPieces(outputs: Readonly<Record<string, Tensor>>): Readonly<Re
   const rewritten = rewrite(Object.values(outputs), (node, inputs) => {
     const [made] = node.outputs as [Tensor];
     if (node.outputs.some((tensor) => updateWith(tensor, "leaves"))) {
-      const next = inputs.every((x, k) => x === node.inputs[k])
-        ? node.outputs
-        : apply(node.op, inputs, node.attrs);
+      const next = withInputs(node, inputs);
       node.outputs.forEach((tensor, i) => {
         const reading = updateWith(tensor, "leaves");
         if (reading !== undefined) pieces.set(tensor, leafPieces(next[i]!, sizesOf.get(reading)!));
@@ -74,12 +72,11 @@ export function inPieces(outputs: Readonly<Record<string, Tensor>>): Readonly<Re
     named.flatMap(([name, tensor], i) => {
       const own = isUpdated(name, tensor) ? pieces.get(tensor) : undefined;
       if (own === undefined) return [[name, rewritten[i]!] as const];
-      let start = 0;
-      return own.map((piece) => {
-        const part = viewName({ of: name, start, shape: piece.shape });
-        start += piece.size;
-        return [part, piece] as const;
-      });
+      const views = viewsInRow(
+        name,
+        own.map(({ size }) => size),
+      );
+      return own.map((piece, k) => [viewName(views[k]!), piece] as const);
     }),
   );
 }
@@ -162,14 +159,7 @@ const evenly = (size: number, count: number) =>
 /** The pieces of what an update reads. */
 function leafPieces(leaf: Tensor, sizes: readonly number[]): readonly Tensor[] {
   const { op, attrs, inputs } = leaf.node;
-  if (op.name === "input") {
-    const { name: of } = attrs as { readonly name: string };
-    let start = 0;
-    return sizes.map((size) => {
-      start += size;
-      return viewOf({ of, start: start - size, shape: [size] });
-    });
-  }
+  if (op.name === "input") return viewsInRow((attrs as { readonly name: string }).name, sizes).map(viewOf);
   return op.name === "concat" ? piecesOfJoined(inputs, sizes) : split(leaf, sizes, 0);
 }
 

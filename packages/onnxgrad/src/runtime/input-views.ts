@@ -23,6 +23,16 @@ export const viewName = ({ of, start, shape }: View): string => `view(${start}, 
 /** A view as an input. */
 export const viewOf = (view: View): Tensor => input(viewName(view), view.shape);
 
+/** Views of `of` one after the other, of these sizes. */
+export function viewsInRow(of: string, sizes: readonly number[]): readonly View[] {
+  let start = 0;
+  return sizes.map((size) => {
+    const view = { of, start, shape: [size] };
+    start += size;
+    return view;
+  });
+}
+
 function viewNamed(name: string): View | undefined {
   const [, start, shape, of] = /^view\((\d+), ([\dx]*), (.+)\)$/.exec(name) ?? [];
   if (of === undefined) return undefined;
@@ -52,14 +62,8 @@ export const sourceOf = (x: Tensor): Stretch | undefined =>
 export function withViews(outputs: readonly Tensor[]): Tensor[] {
   return rewrite(outputs, ({ op, attrs, outputs: made }, [x]) => {
     if (x?.node.op.name !== "input" || x.dtype !== "float32" || x.rank !== 1) return undefined;
-    if (op.name === "split") {
-      let start = 0;
-      return (attrs as { readonly sizes: readonly number[] }).sizes.map((size) => {
-        const view = { of: inputName(x), start, shape: [size] };
-        start += size;
-        return viewOf(view);
-      });
-    }
+    if (op.name === "split")
+      return viewsInRow(inputName(x), (attrs as { readonly sizes: readonly number[] }).sizes).map(viewOf);
     const view = op.name === "reshape" ? viewNamed(inputName(x)) : undefined;
     return view && [viewOf({ ...view, shape: made[0]!.shape })];
   });
