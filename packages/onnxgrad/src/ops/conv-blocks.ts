@@ -1,15 +1,13 @@
 /**
- * @module Convolutions by ONNX Runtime's blocked kernels, which hold the channels of a pixel together in blocks as wide as
- * the processor's vectors: no windows are copied. For weights that stay ONNX Runtime brings a model to them by itself;
- * here are those that a training step learns, brought to their layout in every run.
+ * @module Convolutions by ONNX Runtime's blocked kernels (blocked.ts): no windows are copied. For weights that stay the
+ * runtime brings a model to them by itself; here are those that a training step learns, brought to their layout in every
+ * run.
  */
+import { convOfBlocks, fromBlocks, toBlocks } from "./blocked.ts";
 import type { Shape } from "../trace/tensor.ts";
-import { type ConvGeometry, type ConvShapes, onnxAttrs } from "./conv-geometry.ts";
+import type { ConvGeometry, ConvShapes } from "./conv-geometry.ts";
 import type { LowerContext } from "./define-op.ts";
-import { emit1, reshaped, reversed, swapped, transposed } from "./emit.ts";
-
-/** The domain of ONNX Runtime's operators on blocks. They are its own affair: files for others must not have them. */
-const DOMAIN = "com.microsoft.nchwc";
+import { reshaped, reversed, swapped, transposed } from "./emit.ts";
 
 /** Pixels of an output from which blocks pay for the passes that make and undo them. */
 const PIXELS = 64;
@@ -35,10 +33,6 @@ export function fitsBlocks(
   );
 }
 
-/** x [n, c, h, w] with the channels of a pixel in blocks. */
-export const toBlocks = (context: LowerContext, x: string): string =>
-  emit1(context, "ReorderInput", [x], { domain: DOMAIN });
-
 /** y = conv(x, w) + bias. */
 export function blockedConv(
   context: LowerContext,
@@ -50,8 +44,8 @@ export function blockedConv(
 ): string {
   const [o, c, kh, kw] = shape as [number, number, number, number];
   // Moving one axis is a fast copy, and what is left to move are whole rows.
-  const rows = transposed(context, reshaped(context, w, [o, c * kh * kw]), [1, 0]); // [c taps, o]
-  return convolve(context, x, rows, bias, shape, g);
+  const taps = transposed(context, reshaped(context, w, [o, c * kh * kw]), [1, 0]); // [c taps, o]
+  return convolve(context, x, taps, bias, shape, g);
 }
 
 /**
@@ -66,26 +60,22 @@ export function blockedInputGrad(
 ): string {
   const [o, c, kh, kw] = shape as [number, number, number, number];
   const rows = swapped(context, reshaped(context, w, [o, c, kh * kw]), [o, c, kh * kw]); // [o, taps, c]
-  return convolve(context, y, reversed(context, rows, 1, kh * kw), undefined, [c, o, kh, kw], g);
+  const taps = reversed(context, rows, 1, kh * kw);
+  return convolve(context, y, taps, undefined, [c, o, kh, kw], g);
 }
 
 /** Convolution of x with a weight of `shape` [out, in, kh, kw] that is given in the order of [in, taps, out]. */
 function convolve(
   context: LowerContext,
   x: string,
-  rows: string,
+  taps: string,
   bias: string | undefined,
   shape: Shape,
   g: ConvGeometry,
 ): string {
   const [out, from, kh, kw] = shape as [number, number, number, number];
   const block = context.block!;
-  const apart = reshaped(context, rows, [from / block, block, kh * kw, out / block, block]);
+  const apart = reshaped(context, taps, [from / block, block, kh * kw, out / block, block]);
   const weight = reshaped(context, transposed(context, apart, [3, 0, 2, 1, 4]), shape);
-  const inputs = [toBlocks(context, x), weight, ...(bias === undefined ? [] : [bias])];
-  const made = emit1(context, "Conv", inputs, {
-    attrs: { ...onnxAttrs(g), kernel_shape: [BigInt(kh), BigInt(kw)] },
-    domain: DOMAIN,
-  });
-  return emit1(context, "ReorderOutput", [made], { attrs: { channels: BigInt(out) }, domain: DOMAIN });
+  return fromBlocks(context, convOfBlocks(context, toBlocks(context, x), weight, bias, [kh, kw], g), out);
 }

@@ -14,7 +14,7 @@ const PIXELS_OF_THREADS = 64;
 
 /**
  * Whether the convolution by `weight` with output `y` is to be run by windows: about twice as fast at 4 x 4 pixels. For a
- * weight that stays, ONNX Runtime has something better above that (conv-blocks.ts).
+ * weight that stays, ONNX Runtime has something better above that (blocked.ts).
  */
 export function isSmall(
   { threads, isFixed }: LowerContext,

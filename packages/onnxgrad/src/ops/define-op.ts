@@ -24,7 +24,7 @@ export interface LowerContext {
   readonly processor: Processor;
   /** Threads that share an operation: some of ONNX Runtime's kernels use one alone. */
   readonly threads: number;
-  /** Channels of a block in ONNX Runtime's blocked convolution; absent where that must not be used (conv-blocks.ts). */
+  /** Channels of a block in ONNX Runtime's blocked convolution; absent where that must not be used (blocked.ts). */
   readonly block?: number | undefined;
   /** Whether a value is the same in every run: a constant, or made of constants alone. */
   readonly isFixed: (value: string) => boolean;

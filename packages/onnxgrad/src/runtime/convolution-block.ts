@@ -1,6 +1,6 @@
-/** @module How wide the blocks of channels are in ONNX Runtime's blocked convolution on this processor (ops/conv-blocks.ts). */
+/** @module How wide the blocks of channels are in ONNX Runtime's blocked convolution on this processor (ops/blocked.ts). */
 import { encodeModel, ModelBuilder } from "../onnx/model.ts";
-import { toBlocks } from "../ops/conv-blocks.ts";
+import { toBlocks } from "../ops/blocked.ts";
 import type { Backend } from "./backend.ts";
 
 /** The processor stays the same. */
