@@ -4,6 +4,7 @@
  */
 import { inputPorts, toOnnx, type ModelOptions, type ModelPort } from "../onnx/model.ts";
 import { partition, type Partition } from "../parallel/partition.ts";
+import { convolutionsByRows } from "../passes/convolutions-by-rows.ts";
 import { optimize } from "../passes/optimize.ts";
 import { rematerialize } from "../passes/rematerialize.ts";
 import { reachable, type Shape, type Tensor } from "../trace/tensor.ts";
@@ -51,7 +52,7 @@ export async function openSession(
     const found = partition(Object.values(outputs), k, (name) => name.startsWith("in."));
     if (found !== undefined && isWorthwhile(found)) return openSharded(backend, outputs, found, kernels);
   }
-  const prepared = fitted(backend, outputs);
+  const prepared = fitted(backend, kernels, outputs);
   const model = toOnnx(prepared, { ...kernels, ...options });
   const session = await backend.createSession(model.bytes);
   const inputs = wholeInputs(model.inputs, shapesOf(outputs));
@@ -66,10 +67,12 @@ export async function openSession(
 }
 
 /** The graph as the backend is to run it. */
-function fitted({ inPlace = false }: Backend, outputs: Outputs): Outputs {
+function fitted({ inPlace = false }: Backend, { block }: ModelOptions, outputs: Outputs): Outputs {
+  const byRows =
+    block === undefined ? outputs : rewritten(outputs, (tensors) => convolutionsByRows(tensors, block));
   return inPlace
-    ? rewritten(inPieces(outputs), (tensors) => rematerialize(withViews(tensors)))
-    : rewritten(outputs, rematerialize);
+    ? rewritten(inPieces(byRows), (tensors) => rematerialize(withViews(tensors)))
+    : rewritten(byRows, rematerialize);
 }
 
 const overwritten = ({ inPlace = false }: Backend, prepared: Outputs) =>
@@ -92,7 +95,9 @@ async function openSharded(
   kernels: ModelOptions,
 ): Promise<OpenedSession> {
   const inputs = inputPorts(reachable(Object.values(outputs)));
-  const lowered = found.shards.map((shard) => toOnnx(optimized(backend, shard), { ...kernels, threads: 1 }));
+  const lowered = found.shards.map((shard) =>
+    toOnnx(optimized(backend, kernels, shard), { ...kernels, threads: 1 }),
+  );
   const models = lowered.map((model, i): ShardModel => ({
     model: model.bytes,
     inputs: wholeInputs(model.inputs, shapesOf(found.shards[i]!)).map(({ name, spec }) => ({
@@ -110,7 +115,7 @@ async function openSharded(
     }),
   );
   const restOutputs = Object.fromEntries(afterwards.filter(([name]) => !joined.has(name)));
-  const prepared = optimized(backend, restOutputs);
+  const prepared = optimized(backend, kernels, restOutputs);
   const rest = joined.size === afterwards.length ? undefined : toOnnx(prepared, kernels);
   const restInputs = wholeInputs(rest?.inputs ?? [], shapesOf(restOutputs));
   const plan: ShardPlan = {
@@ -145,7 +150,8 @@ function joinedFrom({ node: { op, inputs, attrs } }: Tensor): string | undefined
 }
 
 /** The graph of a shard or of the rest, ready to be written. */
-const optimized = (backend: Backend, outputs: Outputs) => fitted(backend, rewritten(outputs, optimize));
+const optimized = (backend: Backend, kernels: ModelOptions, outputs: Outputs) =>
+  fitted(backend, kernels, rewritten(outputs, optimize));
 
 /** Named outputs after a pass. */
 function rewritten(outputs: Outputs, pass: (outputs: readonly Tensor[]) => readonly Tensor[]): Outputs {

@@ -1,0 +1,186 @@
+import { describe, expect, test } from "vitest";
+import { interpret } from "../interpret/interpret.ts";
+import { lowerGraph } from "../onnx/model.ts";
+import { add, mul } from "../ops/arithmetic.ts";
+import { conv2d } from "../ops/conv.ts";
+import type { ConvOptions } from "../ops/conv-geometry.ts";
+import { leakyRelu, relu } from "../ops/elementary.ts";
+import { constant, input } from "../ops/source.ts";
+import { rng } from "../random/threefry.ts";
+import { compile } from "../runtime/compile.ts";
+import { convolutionBlock } from "../runtime/convolution-block.ts";
+import { node } from "../runtime/node.ts";
+import { expectClose } from "../testing/expect-close.ts";
+import { reachable, type Shape, sizeOf, type Tensor } from "../trace/tensor.ts";
+import { convolutionsByRows } from "./convolutions-by-rows.ts";
+import { verify } from "./verify.ts";
+
+const BLOCK = 16;
+const backend = node({ threads: 1 });
+
+const normals = (name: string, shape: Shape, scale = 1) =>
+  rng(7, name)
+    .fillNormal(new Float64Array(sizeOf(shape)))
+    .map((value) => value * scale);
+
+/** Weights [o, c, kh, kw] that keep features of about the same size. */
+const weight = (shape: Shape) =>
+  constant(normals("w", shape, (2 * shape[0]!) ** 0.5 / sizeOf(shape) ** 0.5), shape);
+
+const opsOf = (outputs: readonly Tensor[]) =>
+  reachable(outputs)
+    .map(({ op }) => op.name)
+    .filter((name) => name !== "constant");
+
+/** A convolution, an activation and a convolution, all by rows between the images. */
+const CHAIN = ["input", "conv2dByRows", "relu", "conv2dByRows", "imageFromRows"];
+
+interface Case {
+  readonly what: string;
+  readonly x: Shape;
+  readonly build: (x: Tensor) => Tensor;
+  /** Convolutions by rows. */
+  readonly count: number;
+}
+
+const conv = (
+  x: Tensor,
+  out: number,
+  kernel: readonly [number, number],
+  options: ConvOptions = {},
+  bias = false,
+) =>
+  conv2d(x, weight([out, x.shape[1]!, ...kernel]), {
+    ...options,
+    ...(bias && { bias: constant(normals("b", [out]), [out]) }),
+  });
+
+const CASES: readonly Case[] = [
+  {
+    what: "two, other numbers of channels, a bias each",
+    x: [2, 32, 8, 10],
+    build: (x) => conv(relu(conv(x, 64, [3, 3], { padding: 1 }, true)), 32, [3, 3], { padding: 1 }, true),
+    count: 2,
+  },
+  {
+    what: "four with other activations, or none",
+    x: [1, 32, 12, 7],
+    build: (x) =>
+      [relu, (h: Tensor) => leakyRelu(h, 0.2), (h: Tensor) => h].reduce(
+        (h, activation) => conv(activation(h), 32, [3, 3], { padding: 1 }),
+        conv(x, 32, [3, 3], { padding: 1 }),
+      ),
+    count: 4,
+  },
+  {
+    what: "other paddings and kernels",
+    x: [1, 32, 10, 9],
+    build: (x) => conv(relu(conv(x, 32, [3, 5], { padding: [0, 2] })), 32, [3, 1], { padding: [3, 0] }),
+    count: 2,
+  },
+  {
+    what: "strides and dilations along rows",
+    x: [2, 32, 8, 16],
+    build: (x) =>
+      conv(relu(conv(x, 48, [3, 3], { padding: 1, stride: [1, 2] })), 32, [3, 3], {
+        padding: [1, 2],
+        dilation: [1, 2],
+      }),
+    count: 2,
+  },
+  {
+    what: "convolutions before and after that have too few channels",
+    x: [2, 3, 16, 16],
+    build: (x) => {
+      const h = relu(
+        conv(relu(conv(relu(conv(x, 32, [3, 3], { padding: 1 })), 32, [3, 3], { padding: 1 })), 32, [3, 3], {
+          padding: 1,
+        }),
+      );
+      return conv(h, 1, [3, 3], { padding: 1 });
+    },
+    count: 2,
+  },
+];
+
+describe("convolutionsByRows", () => {
+  test.each(CASES)(
+    "$what: the same values, in float64 and by the runtime",
+    async ({ x: shape, build, count }) => {
+      const direct = build(input("x", shape));
+      const rows = convolutionsByRows([direct], BLOCK);
+      verify(rows);
+      expect(opsOf(rows).filter((name) => name === "conv2dByRows")).toHaveLength(count);
+      const x = normals("x", shape);
+      const [want] = interpret([direct], { x });
+      expectClose(interpret(rows, { x })[0]!.data, want!.data, { rtol: 1e-12, atol: 1e-12 });
+
+      const program = await compile(backend, { inputs: { x: shape } }, (args) => ({ y: build(args.x) }));
+      const { y } = await program.run({ x: Float32Array.from(x) });
+      const size = Math.sqrt(want!.data.reduce((sum, value) => sum + value ** 2, 0) / y.length);
+      expectClose(y, want!.data, { rtol: 0, atol: 2e-5 * size });
+      await program.dispose();
+    },
+  );
+
+  test("keeps features by rows from the first to the last, whatever is returned beside", () => {
+    const x = input("x", [1, 32, 8, 8]);
+    const same = (h: Tensor) => conv(h, 32, [3, 3], { padding: 1 });
+    const y = same(relu(same(x)));
+    expect(opsOf(convolutionsByRows([y], BLOCK))).toEqual(CHAIN);
+    expect(opsOf(convolutionsByRows([y, relu(x)], BLOCK))).toEqual(["input", "relu", ...CHAIN.slice(1)]);
+  });
+
+  test("leaves alone what would not gain", () => {
+    const x = input("x", [1, 32, 8, 8]);
+    const same = (h: Tensor, options: ConvOptions = { padding: 1 }) => conv(h, 32, [3, 3], options);
+    const varying = input("w", [32, 32, 3, 3]);
+    const inner = relu(same(x));
+    const kept: readonly (readonly [string, ...Tensor[]])[] = [
+      ["one convolution", relu(same(x))],
+      ["weights that vary", conv2d(relu(conv2d(x, varying, { padding: 1 })), varying, { padding: 1 })],
+      ["something else between", same(mul(same(x), 2))],
+      ["features that are read elsewhere too", add(same(inner), inner)],
+      ["features that are returned", same(inner), inner],
+      ["rows that tiles do not fill", same(same(input("x", [1, 32, 10, 8])))],
+      ["other strides", same(same(x, { padding: 1, stride: 2 }), { padding: 1, stride: 2 })],
+      ["channels that do not fill blocks", same(conv(conv(x, 72, [3, 3], { padding: 1 }), 32, [3, 3]))],
+      [
+        "few channels",
+        conv(conv(conv(x, 16, [1, 1]), 32, [3, 3], { padding: 1 }), 16, [3, 3], { padding: 1 }),
+      ],
+    ];
+    for (const [what, ...outputs] of kept)
+      convolutionsByRows(outputs, BLOCK).forEach((tensor, i) => expect(tensor, what).toBe(outputs[i]));
+  });
+
+  test("is made use of where there are such kernels, and not in files", async () => {
+    const build = (x: Tensor) => CASES[0]!.build(x);
+    const graph = { y: build(input("x", CASES[0]!.x)) };
+    const plain = lowerGraph(graph).builder.nodes.map(({ opType }) => opType);
+    expect(plain).toEqual(["Conv", "Relu", "Conv"]);
+    if ((await convolutionBlock(backend)) === undefined) return;
+    const program = await compile(backend, { inputs: { x: CASES[0]!.x } }, ({ x }) => ({ y: build(x) }));
+    expect(program.stats.nodes).toBeGreaterThan(plain.length);
+    await program.dispose();
+  });
+
+  test("has an error of the same order as the direct sum", async () => {
+    const shape = [1, 64, 32, 32];
+    const network = (x: Tensor) =>
+      conv(relu(conv(x, 64, [3, 3], { padding: 1 })), 64, [3, 3], { padding: 1 });
+    const x = normals("x", shape);
+    const [want] = interpret([network(input("x", shape))], { x });
+    const errorOf = async (blocks: boolean) => {
+      const program = await compile({ ...backend, blocks }, { inputs: { x: shape } }, (args) => ({
+        y: network(args.x),
+      }));
+      const { y } = await program.run({ x: Float32Array.from(x) });
+      const error = Math.sqrt(want!.data.reduce((sum, value, i) => sum + (value - y[i]!) ** 2, 0) / y.length);
+      await program.dispose();
+      return error;
+    };
+    const [byRows, direct] = [await errorOf(true), await errorOf(false)];
+    expect(byRows).toBeLessThan(4 * direct);
+  });
+});
