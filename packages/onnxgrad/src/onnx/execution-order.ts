@@ -31,7 +31,13 @@ export function executionOrder(nodes: readonly GraphNode[]): GraphNode[] {
 
 const sourcesOf = ({ inputs }: GraphNode) => new Set(inputs.map(({ node }) => node));
 
-const HEAVY: ReadonlySet<string> = new Set(["conv2d", "conv2dInputGrad", "conv2dWeightGrad", "matmul"]);
+const HEAVY: ReadonlySet<string> = new Set([
+  "conv2d",
+  "conv2dByRows",
+  "conv2dInputGrad",
+  "conv2dWeightGrad",
+  "matmul",
+]);
 
 /**
  * When each node should run: as traced, but what leads to no other heavy node (a weight gradient and its changes of

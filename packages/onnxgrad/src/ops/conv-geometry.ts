@@ -116,3 +116,16 @@ export function outputShape(name: string, x: Spec, w: Spec, g: ConvGeometry): nu
     );
   return [n, out, oh, ow];
 }
+
+/**
+ * The geometry of the convolution, with the taps in reverse and channels exchanged, that is the input gradient of one with
+ * kernels kh x kw; undefined where there is none.
+ */
+export function adjointGeometry(
+  g: ConvGeometry,
+  [kh, kw]: readonly [number, number],
+): ConvGeometry | undefined {
+  const padding = [g.dilation[0] * (kh - 1) - g.padding[0], g.dilation[1] * (kw - 1) - g.padding[1]] as const;
+  const exists = g.stride[0] === 1 && g.stride[1] === 1 && Math.min(...padding) >= 0;
+  return exists ? { ...g, padding } : undefined;
+}

@@ -10,10 +10,10 @@
  */
 import { apply1, type Shape, sizeOf, type Tensor } from "../trace/tensor.ts";
 import { convOfBlocks, fromBlocks, toBlocks } from "./blocked.ts";
-import { conv2dOp } from "./conv.ts";
-import { type ConvGeometry, type ConvShapes, outputShape } from "./conv-geometry.ts";
+import { conv2dInputGradOp, conv2dOp } from "./conv.ts";
+import { adjointGeometry, type ConvGeometry, type ConvShapes, outputShape } from "./conv-geometry.ts";
 import { defineOp, type LowerContext, type OpDefinition, type RefArray } from "./define-op.ts";
-import { emit1, reshaped, transposed } from "./emit.ts";
+import { emit1, reshaped, reversed, transposed } from "./emit.ts";
 
 /** Rows of a kernel. */
 const KERNEL = 3;
@@ -109,6 +109,8 @@ interface ByRows {
 interface ConvByRows extends ByRows, ConvGeometry {
   /** Whether the features that come in are by rows; they are an image otherwise. */
   readonly byRows: boolean;
+  /** Whether this is the input gradient of a convolution by w, which is [in, out, kh, kw] then: its taps are reversed. */
+  readonly adjoint: boolean;
 }
 
 function shapeByRows([n, c, h, w]: Shape, block: number): Shape {
@@ -117,8 +119,13 @@ function shapeByRows([n, c, h, w]: Shape, block: number): Shape {
 }
 
 /** The shape of the output as an image. */
-const imageOf = ({ image, ...g }: ByRows & ConvGeometry, { shape }: { readonly shape: Shape }) =>
-  outputShape("conv2dByRows", { shape: image, dtype: "float32" }, { shape, dtype: "float32" }, g);
+const imageOf = ({ image, adjoint, ...g }: ConvByRows, { shape }: { readonly shape: Shape }) =>
+  outputShape(
+    "conv2dByRows",
+    { shape: image, dtype: "float32" },
+    { shape: adjoint ? [shape[1]!, shape[0]!, ...shape.slice(2)] : shape, dtype: "float32" },
+    g,
+  );
 
 /** y = conv(x, w) (+ bias) with y by rows, and x by rows or not, where {@link fitsWinograd}. */
 export const conv2dByRowsOp: OpDefinition<ConvByRows> = defineOp<ConvByRows>({
@@ -126,7 +133,7 @@ export const conv2dByRowsOp: OpDefinition<ConvByRows> = defineOp<ConvByRows>({
   infer: ([, w], attrs) => [{ shape: shapeByRows(imageOf(attrs, w!), attrs.block), dtype: "float32" }],
   vjp: null,
   lower(context, [x, w, bias], { attrs, inputs: [, wSpec] }) {
-    const { byRows, block, image, stride, padding, dilation } = attrs;
+    const { byRows, adjoint, block, image, stride, padding, dilation } = attrs;
     const [n, c, height, width] = image as [number, number, number, number];
     const [, out, rows, columns] = imageOf(attrs, wSpec!) as [number, number, number, number];
     const o = filled(out, block);
@@ -140,12 +147,12 @@ export const conv2dByRowsOp: OpDefinition<ConvByRows> = defineOp<ConvByRows>({
       tile.ofInput.map((product) => product.map((value, i) => (all[i]!.isInside ? value : 0))),
     );
     const taken = combined(context, near, [n, count * reach, 1, c * width], ofInput, count);
-    const wide = padded(context, w!, [out, c, KERNEL, kw], o);
+    const wide = padded(context, w!, wSpec!.shape, adjoint ? 1 : 0, o);
     const products = convOfBlocks(
       context,
       reshaped(context, taken, [n * count, reach * c, 1, width]),
-      kernels(context, wide, [o, c, KERNEL, kw], tile, block),
-      bias && perProduct(context, padded(context, bias, [out], o), o, tile),
+      kernels(context, wide, [o, c, kw], tile, attrs),
+      bias && perProduct(context, padded(context, bias, [out], 0, o), o, tile),
       [1, kw],
       {
         stride: [1, stride[1]],
@@ -158,10 +165,15 @@ export const conv2dByRowsOp: OpDefinition<ConvByRows> = defineOp<ConvByRows>({
     return [combined(context, products, [n, count * reach, 1, o * columns], toOutput, count)];
   },
   evaluate([x, w, bias], attrs) {
-    const { image, block, byRows, ...g } = attrs;
+    const { image, block, byRows, adjoint, ...g } = attrs;
     const from = byRows ? asImage(x!, image, block) : x!;
-    const y = { shape: imageOf(attrs, w!), dtype: "float32" } as const;
-    return [asRows(conv2dOp.evaluate(bias ? [from, w!, bias] : [from, w!], g, [y])[0]!, block)];
+    const shape = imageOf(attrs, w!);
+    const y = { shape, dtype: "float32" } as const;
+    const [, , kh, kw] = w!.shape as [number, number, number, number];
+    const made = adjoint
+      ? conv2dInputGradOp.evaluate([from, w!], { ...adjointGeometry(g, [kh, kw])!, shape }, [y])
+      : conv2dOp.evaluate(bias ? [from, w!, bias] : [from, w!], g, [y]);
+    return [asRows(made[0]!, block)];
   },
 });
 
@@ -234,24 +246,31 @@ function combined(context: LowerContext, rows: string, shape: Shape, matrix: Mat
   });
 }
 
-/** With zeros for channels of the output that only fill the last block: the first axis of `shape` becomes `out`. */
-function padded(context: LowerContext, value: string, shape: Shape, out: number): string {
-  if (shape[0] === out) return value;
-  const pads = [...shape.map(() => 0), ...shape.map((n, axis) => (axis === 0 ? out - n : 0))];
+/** With zeros for channels of the output that only fill the last block: `axis` of `shape` becomes `out`. */
+function padded(context: LowerContext, value: string, shape: Shape, axis: number, out: number): string {
+  if (shape[axis] === out) return value;
+  const pads = [...shape.map(() => 0), ...shape.map((n, i) => (i === axis ? out - n : 0))];
   return emit1(context, "Pad", [value, context.ints(pads)]);
 }
 
-/** The kernels of all products, [products out, in, 1, kw] in blocks. */
+/** The kernels of all products, [products out, in, 1, kw] in blocks, of w with whole blocks of channels. */
 function kernels(
   context: LowerContext,
   w: string,
-  [out, from, , kw]: readonly [number, number, number, number],
+  [out, from, kw]: readonly [number, number, number],
   { reach, ofKernel }: Tile,
-  block: number,
+  { block, adjoint }: ConvByRows,
 ): string {
-  const apart = reshaped(context, w, [out / block, block, from / block, block, KERNEL, kw]);
-  const rows = reshaped(context, transposed(context, apart, [4, 0, 2, 5, 3, 1]), [KERNEL, out * from * kw]);
-  const made = emit1(context, "MatMul", [context.floats([reach, KERNEL], ofKernel.flat()), rows]);
+  const [outAt, fromAt] = adjoint ? [2, 0] : [0, 2];
+  const channels = adjoint ? [from, out] : [out, from];
+  const apart = reshaped(context, w, [...channels.flatMap((each) => [each / block, block]), KERNEL, kw]);
+  const rows = transposed(context, apart, [4, outAt, fromAt, 5, fromAt + 1, outAt + 1]);
+  const inOrder = adjoint ? reversed(context, rows, 3, kw) : rows;
+  const matrix = adjoint ? ofKernel.map((row) => row.toReversed()) : ofKernel;
+  const made = emit1(context, "MatMul", [
+    context.floats([reach, KERNEL], matrix.flat()),
+    reshaped(context, inOrder, [KERNEL, out * from * kw]),
+  ]);
   return reshaped(context, made, [reach * out, from, 1, kw]);
 }
 

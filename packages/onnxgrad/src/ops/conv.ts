@@ -6,6 +6,7 @@
 import { apply1, type Shape, sizeOf, type Tensor } from "../trace/tensor.ts";
 import { add } from "./arithmetic.ts";
 import {
+  adjointGeometry,
   convGeometry,
   type ConvGeometry,
   type ConvOptions,
@@ -171,8 +172,9 @@ function lowerInputGrad(
   { shape, ...g }: AdjointAttrs,
 ): string {
   const [out, perGroup, kh, kw] = wShape as [number, number, number, number];
-  const reach = [g.dilation[0] * (kh - 1), g.dilation[1] * (kw - 1)] as const;
-  if (g.stride[0] !== 1 || g.stride[1] !== 1 || reach[0] < g.padding[0] || reach[1] < g.padding[1]) {
+  const back = adjointGeometry(g, [kh, kw]);
+  if (back === undefined) {
+    const reach = [g.dilation[0] * (kh - 1), g.dilation[1] * (kw - 1)] as const;
     const surplus = ([0, 1] as const).map(
       (d) => shape[2 + d]! - ((yShape[2 + d]! - 1) * g.stride[d] - 2 * g.padding[d] + reach[d] + 1),
     );
@@ -180,8 +182,6 @@ function lowerInputGrad(
       attrs: { ...onnxAttrs(g), output_padding: surplus.map(BigInt) },
     })[0]!;
   }
-  const padding = [reach[0] - g.padding[0], reach[1] - g.padding[1]] as const;
-  const back: ConvGeometry = { ...g, padding };
   const shapes = { x: yShape, w: wShape, y: shape };
   if (isSmall(context, w, shapes, back)) return windowInputGrad(context, y, w, shapes, back);
   if (fitsBlocks(context, w, shapes, back)) return blockedInputGrad(context, y, w, wShape, back);

@@ -1,10 +1,12 @@
 import { describe, expect, test } from "vitest";
+import { gradients } from "../grad/gradients.ts";
 import { interpret } from "../interpret/interpret.ts";
 import { lowerGraph } from "../onnx/model.ts";
-import { add, mul } from "../ops/arithmetic.ts";
+import { add, mul, square } from "../ops/arithmetic.ts";
 import { conv2d } from "../ops/conv.ts";
 import type { ConvOptions } from "../ops/conv-geometry.ts";
 import { leakyRelu, relu } from "../ops/elementary.ts";
+import { sum } from "../ops/reduce.ts";
 import { constant, input } from "../ops/source.ts";
 import { rng } from "../random/threefry.ts";
 import { compile } from "../runtime/compile.ts";
@@ -26,6 +28,10 @@ const normals = (name: string, shape: Shape, scale = 1) =>
 /** Weights [o, c, kh, kw] that keep features of about the same size. */
 const weight = (shape: Shape) =>
   constant(normals("w", shape, (2 * shape[0]!) ** 0.5 / sizeOf(shape) ** 0.5), shape);
+
+/** Root of the mean square. */
+const sizeOfValues = (values: Float64Array) =>
+  Math.sqrt(values.reduce((total, value) => total + value ** 2, 0) / values.length);
 
 const opsOf = (outputs: readonly Tensor[]) =>
   reachable(outputs)
@@ -123,8 +129,7 @@ describe("convolutionsByRows", () => {
 
       const program = await compile(backend, { inputs: { x: shape } }, (args) => ({ y: build(args.x) }));
       const { y } = await program.run({ x: Float32Array.from(x) });
-      const size = Math.sqrt(want!.data.reduce((sum, value) => sum + value ** 2, 0) / y.length);
-      expectClose(y, want!.data, { rtol: 0, atol: 2e-5 * size });
+      expectClose(y, want!.data, { rtol: 0, atol: 2e-5 * sizeOfValues(want!.data) });
       await program.dispose();
     },
   );
@@ -144,6 +149,7 @@ describe("convolutionsByRows", () => {
     const inner = relu(same(x));
     const kept: readonly (readonly [string, ...Tensor[]])[] = [
       ["one convolution", relu(same(x))],
+      ["one convolution of a large image", conv2d(input("x", [1, 32, 64, 64]), weight([32, 32, 3, 3]))],
       ["weights that vary", conv2d(relu(conv2d(x, varying, { padding: 1 })), varying, { padding: 1 })],
       ["something else between", same(mul(same(x), 2))],
       ["features that are read elsewhere too", add(same(inner), inner)],
@@ -158,6 +164,33 @@ describe("convolutionsByRows", () => {
     ];
     for (const [what, ...outputs] of kept)
       convolutionsByRows(outputs, BLOCK).forEach((tensor, i) => expect(tensor, what).toBe(outputs[i]));
+  });
+
+  test("large images, learned weights: result and both gradients are those of float64", async () => {
+    const shapes = { x: [1, 32, 64, 66], w: [32, 32, 3, 2] };
+    const build = ({ x, w }: { x: Tensor; w: Tensor }) => {
+      const y = conv2d(x, w, { padding: [2, 0] });
+      const [gx, gw] = gradients(sum(square(y)), [x, w]);
+      return { y, gx: gx!, gw: gw! };
+    };
+    const direct = Object.values(build({ x: input("x", shapes.x), w: input("w", shapes.w) }));
+    const rows = convolutionsByRows(direct, BLOCK);
+    verify(rows);
+    expect(opsOf(rows).filter((name) => name === "conv2dByRows")).toHaveLength(2);
+    const feeds = { x: normals("x", shapes.x), w: normals("w", shapes.w) };
+    const want = interpret(direct, feeds);
+    interpret(rows, feeds).forEach(({ data }, i) =>
+      expectClose(data, want[i]!.data, { rtol: 1e-12, atol: 1e-9 }),
+    );
+    const program = await compile(backend, { inputs: shapes }, build);
+    const found = await program.run({ x: Float32Array.from(feeds.x), w: Float32Array.from(feeds.w) });
+    for (const [i, name] of (["y", "gx", "gw"] as const).entries())
+      expectClose(found[name], want[i]!.data, {
+        rtol: 0,
+        atol: 2e-5 * sizeOfValues(want[i]!.data),
+        what: name,
+      });
+    await program.dispose();
   });
 
   test("is made use of where there are such kernels, and not in files", async () => {

@@ -1,10 +1,11 @@
 /**
- * @module Convolutions that follow one another, with nothing but activations between them and weights that stay, by half of
- * the multiplications (ops/conv-winograd.ts). Features are by rows from the first to the last; one convolution alone would
- * lose in changing to and fro what it gains.
+ * @module Convolutions by less than half of the multiplications (ops/conv-winograd.ts), where that pays. Weights that stay:
+ * those that follow one another with nothing but activations between them, whose features are by rows from the first to the
+ * last; one alone would lose in changing to and fro what it gains over the runtime's own kernels. Weights that are learned:
+ * each alone, forward and input gradient, on images so large that products outweigh the rest.
  */
+import { adjointGeometry, type ConvGeometry, type ConvShapes } from "../ops/conv-geometry.ts";
 import { conv2dByRows, fitsWinograd, imageFromRows, imageFromRowsOp } from "../ops/conv-winograd.ts";
-import type { ConvGeometry } from "../ops/conv-geometry.ts";
 import type { OpName } from "../ops/registry.ts";
 import { apply, type GraphNode, reachable, type Tensor } from "../trace/tensor.ts";
 import { rewrite } from "./rewrite.ts";
@@ -14,12 +15,16 @@ const ACTIVATIONS: ReadonlySet<string> = new Set<OpName>([
   ...(["relu", "leakyRelu", "silu", "sigmoid", "tanh", "softplus"] as const),
 ]);
 
+/** Pixels from which a convolution of learned weights is by rows: a twelfth of a training step; below, memory grows more. */
+const PIXELS = 2 ** 12;
+/** Pairs of channels up to which weights are small enough to be rearranged in every run. */
+const PAIRS = 2 ** 15;
+
 /** The same outputs, such convolutions computed by rows, for kernels of this `block` (`LowerContext`). */
 export function convolutionsByRows(outputs: readonly Tensor[], block: number): Tensor[] {
-  const nodes = reachable(outputs);
   const fixed = new Set<GraphNode>();
   const users = new Map<Tensor, GraphNode[]>();
-  for (const node of nodes) {
+  for (const node of reachable(outputs)) {
     const { op, inputs } = node;
     if (op.name === "constant" || (op.name !== "input" && inputs.every((each) => fixed.has(each.node))))
       fixed.add(node);
@@ -30,31 +35,79 @@ export function convolutionsByRows(outputs: readonly Tensor[], block: number): T
     }
   }
   const given = new Set(outputs);
-  const fits = ({ op, inputs: [x, w], outputs: [y], attrs }: GraphNode) =>
-    op.name === "conv2d" &&
-    fixed.has(w!.node) &&
-    !fixed.has(x!.node) &&
-    fitsWinograd({ x: x!.shape, w: w!.shape, y: y!.shape }, attrs as ConvGeometry, block);
-  /** Whether another such convolution, and nothing else, is what follows. */
+  const isFixed = (tensor: Tensor | undefined) => fixed.has(tensor!.node);
+  const onlyUser = (tensor: Tensor): GraphNode | undefined => {
+    const [user, ...others] = users.get(tensor) ?? [];
+    return others.length > 0 || given.has(tensor) ? undefined : user;
+  };
+  const found = (node: GraphNode): Convolution | undefined => {
+    const convolution = convolutionOf(node);
+    return convolution !== undefined &&
+      !isFixed(node.inputs[0]) &&
+      fitsWinograd(convolution.shapes, convolution.geometry, block)
+      ? convolution
+      : undefined;
+  };
+  const isStaying = (node: GraphNode) => found(node)?.adjoint === false && isFixed(node.inputs[1]);
+  /** Whether another convolution of weights that stay, and nothing else, is what follows. */
   const leadsOn = (tensor: Tensor): boolean => {
-    const [next, ...others] = users.get(tensor) ?? [];
-    if (next === undefined || others.length > 0 || given.has(tensor)) return false;
-    return ACTIVATIONS.has(next.op.name)
-      ? leadsOn(next.outputs[0]!)
-      : next.inputs[0] === tensor && fits(next);
+    const next = onlyUser(tensor);
+    if (next === undefined) return false;
+    if (ACTIVATIONS.has(next.op.name)) return leadsOn(next.outputs[0]!);
+    return next.inputs[0] === tensor && isStaying(next);
   };
 
   return rewrite(outputs, (node, inputs) => {
-    const rows = rowsOf(inputs[0]);
-    const [y] = node.outputs;
-    if (rows !== undefined && ACTIVATIONS.has(node.op.name))
-      return [imageFromRows(apply(node.op, [rows], node.attrs)[0]!, { image: y!.shape, block })];
-    if (!fits(node) || !(rows !== undefined || leadsOn(y!))) return undefined;
+    const y = node.outputs[0]!;
+    const features = rowsOf(inputs[0]);
+    if (features !== undefined && ACTIVATIONS.has(node.op.name) && onlyUser(node.inputs[0]!) === node)
+      return [imageFromRows(apply(node.op, [features], node.attrs)[0]!, { image: y.shape, block })];
+    const convolution = found(node);
+    if (convolution === undefined) return undefined;
+    const rows = isStaying(node) ? features : undefined;
+    const pays = isStaying(node)
+      ? rows !== undefined || leadsOn(y)
+      : isLarge(convolution) && !isFixed(node.inputs[1]);
+    if (!pays) return undefined;
     const [x, ...rest] = inputs;
-    const attrs = { ...(node.attrs as ConvGeometry), block, image: x!.shape, byRows: rows !== undefined };
-    return [imageFromRows(conv2dByRows([rows ?? x!, ...rest], attrs), { image: y!.shape, block })];
+    const { geometry, adjoint } = convolution;
+    const attrs = { ...geometry, block, image: x!.shape, byRows: rows !== undefined, adjoint };
+    return [imageFromRows(conv2dByRows([rows ?? x!, ...rest], attrs), { image: y.shape, block })];
   });
 }
+
+/** A convolution, or an input gradient as one: `w` among the shapes is that of this one. */
+interface Convolution {
+  readonly shapes: ConvShapes;
+  readonly geometry: ConvGeometry;
+  /** Whether it is an input gradient. */
+  readonly adjoint: boolean;
+}
+
+function convolutionOf({ op, inputs, outputs, attrs }: GraphNode): Convolution | undefined {
+  const isConvolution = op.name === "conv2d";
+  if (!isConvolution && op.name !== "conv2dInputGrad") return undefined;
+  const [x, w] = inputs;
+  const [o, c, kh, kw] = w!.shape as [number, number, number, number];
+  const { stride, padding, dilation, groups } = attrs as ConvGeometry;
+  const own = { stride, padding, dilation, groups };
+  const geometry = isConvolution ? own : adjointGeometry(own, [kh, kw]);
+  const shape = isConvolution ? w!.shape : [c, o, kh, kw];
+  return (
+    geometry && {
+      shapes: { x: x!.shape, w: shape, y: outputs[0]!.shape },
+      geometry,
+      adjoint: !isConvolution,
+    }
+  );
+}
+
+const isLarge = ({
+  shapes: {
+    w: [o, c],
+    y: [, , h, w],
+  },
+}: Convolution) => h! * w! >= PIXELS && o! * c! <= PAIRS;
 
 /** Features by rows, of an image that is made of them. */
 function rowsOf(image: Tensor | undefined): Tensor | undefined {
