@@ -204,8 +204,9 @@ describe("convolutionsByRows", () => {
     await program.dispose();
   });
 
-  test("has an error of the same order as the direct sum", async () => {
-    const shape = [1, 64, 32, 32];
+  // Tiles of four rows and of six.
+  test.each([32, 36])("has an error of the same order as the direct sum: %i rows", async (rows) => {
+    const shape = [1, 64, rows, 32];
     const network = (x: Tensor) =>
       conv(relu(conv(x, 64, [3, 3], { padding: 1 })), 64, [3, 3], { padding: 1 });
     const x = normals("x", shape);
@@ -215,11 +216,10 @@ describe("convolutionsByRows", () => {
         y: network(args.x),
       }));
       const { y } = await program.run({ x: Float32Array.from(x) });
-      const error = Math.sqrt(want!.data.reduce((sum, value, i) => sum + (value - y[i]!) ** 2, 0) / y.length);
       await program.dispose();
-      return error;
+      return sizeOfValues(want!.data.map((value, i) => value - y[i]!));
     };
     const [byRows, direct] = [await errorOf(true), await errorOf(false)];
-    expect(byRows).toBeLessThan(4 * direct);
+    expect(byRows).toBeLessThan(6 * direct);
   });
 });
