@@ -4,6 +4,7 @@
  */
 import { parseArgs } from "node:util";
 import { type Bench, type BenchResult, formatResult, machineLine } from "./harness.ts";
+import { convolutionsBench } from "./convolutions.ts";
 import { denoiseBench } from "./denoise.ts";
 import { enduranceBench } from "./endurance.ts";
 import { engineBench } from "./engine.ts";
@@ -16,6 +17,7 @@ import { waveletBench } from "./wavelet.ts";
 const BENCHES: readonly Bench[] = [
   waveletBench,
   engineBench,
+  convolutionsBench,
   trainingStepBench,
   samplingBench,
   denoiseBench,

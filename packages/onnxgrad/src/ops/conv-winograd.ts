@@ -17,8 +17,8 @@ import { emit1, reshaped, reversed, transposed } from "./emit.ts";
 
 /** Rows of a kernel. */
 const KERNEL = 3;
-/** Pairs of channels from which fewer products outweigh the further passes over the features. */
-const PAIRS = 2 ** 10;
+/** Channels of the input from which fewer products outweigh the further passes over the features. */
+const CHANNELS = 48;
 
 /** How a tile of the output is computed: a matrix on either side of the products, and one for kernels. */
 interface Tile {
@@ -82,7 +82,7 @@ function tilesFor(rows: number): Tile & { readonly count: number } {
 
 /** Whether a convolution of features that fill blocks is one that this computes, and faster. */
 export const fitsWinograd = (
-  { x: [, c, , w], w: [o, , kh], y: [, , rows, columns] }: ConvShapes,
+  { x: [, c, , w], w: [, , kh], y: [, , rows, columns] }: ConvShapes,
   { stride, dilation, groups }: ConvGeometry,
   block: number,
 ): boolean =>
@@ -91,7 +91,7 @@ export const fitsWinograd = (
   stride[0] === 1 &&
   dilation[0] === 1 &&
   c! % block === 0 &&
-  c! * filled(o!, block) >= PAIRS &&
+  c! >= CHANNELS &&
   rows! >= TILES[0]!.rows &&
   w! > 1 &&
   columns! > 1;

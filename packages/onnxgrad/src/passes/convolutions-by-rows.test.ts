@@ -64,31 +64,31 @@ const conv = (
 const CASES: readonly Case[] = [
   {
     what: "two, other numbers of channels, a bias each",
-    x: [2, 32, 8, 10],
-    build: (x) => conv(relu(conv(x, 64, [3, 3], { padding: 1 }, true)), 32, [3, 3], { padding: 1 }, true),
+    x: [2, 48, 8, 10],
+    build: (x) => conv(relu(conv(x, 64, [3, 3], { padding: 1 }, true)), 48, [3, 3], { padding: 1 }, true),
     count: 2,
   },
   {
     what: "four with other activations, or none",
-    x: [1, 32, 12, 7],
+    x: [1, 48, 12, 7],
     build: (x) =>
       [relu, (h: Tensor) => leakyRelu(h, 0.2), (h: Tensor) => h].reduce(
-        (h, activation) => conv(activation(h), 32, [3, 3], { padding: 1 }),
-        conv(x, 32, [3, 3], { padding: 1 }),
+        (h, activation) => conv(activation(h), 48, [3, 3], { padding: 1 }),
+        conv(x, 48, [3, 3], { padding: 1 }),
       ),
     count: 4,
   },
   {
     what: "other paddings and kernels",
-    x: [1, 32, 10, 9],
-    build: (x) => conv(relu(conv(x, 32, [3, 5], { padding: [0, 2] })), 32, [3, 1], { padding: [3, 0] }),
+    x: [1, 48, 10, 9],
+    build: (x) => conv(relu(conv(x, 48, [3, 5], { padding: [0, 2] })), 48, [3, 1], { padding: [3, 0] }),
     count: 2,
   },
   {
     what: "strides and dilations along rows",
-    x: [2, 32, 8, 16],
+    x: [2, 48, 8, 16],
     build: (x) =>
-      conv(relu(conv(x, 48, [3, 3], { padding: 1, stride: [1, 2] })), 32, [3, 3], {
+      conv(relu(conv(x, 64, [3, 3], { padding: 1, stride: [1, 2] })), 48, [3, 3], {
         padding: [1, 2],
         dilation: [1, 2],
       }),
@@ -101,17 +101,17 @@ const CASES: readonly Case[] = [
     count: 2,
   },
   {
-    what: "convolutions before and after that have too few channels",
+    what: "a convolution before that has too few channels, and one after that gives few",
     x: [2, 3, 16, 16],
     build: (x) => {
       const h = relu(
-        conv(relu(conv(relu(conv(x, 32, [3, 3], { padding: 1 })), 32, [3, 3], { padding: 1 })), 32, [3, 3], {
+        conv(relu(conv(relu(conv(x, 48, [3, 3], { padding: 1 })), 48, [3, 3], { padding: 1 })), 48, [3, 3], {
           padding: 1,
         }),
       );
       return conv(h, 1, [3, 3], { padding: 1 });
     },
-    count: 2,
+    count: 3,
   },
 ];
 
@@ -135,31 +135,31 @@ describe("convolutionsByRows", () => {
   );
 
   test("keeps features by rows from the first to the last, whatever is returned beside", () => {
-    const x = input("x", [1, 32, 8, 8]);
-    const same = (h: Tensor) => conv(h, 32, [3, 3], { padding: 1 });
+    const x = input("x", [1, 48, 8, 8]);
+    const same = (h: Tensor) => conv(h, 48, [3, 3], { padding: 1 });
     const y = same(relu(same(x)));
     expect(opsOf(convolutionsByRows([y], BLOCK))).toEqual(CHAIN);
     expect(opsOf(convolutionsByRows([y, relu(x)], BLOCK))).toEqual(["input", "relu", ...CHAIN.slice(1)]);
   });
 
   test("leaves alone what would not gain", () => {
-    const x = input("x", [1, 32, 8, 8]);
-    const same = (h: Tensor, options: ConvOptions = { padding: 1 }) => conv(h, 32, [3, 3], options);
-    const varying = input("w", [32, 32, 3, 3]);
+    const x = input("x", [1, 48, 8, 8]);
+    const same = (h: Tensor, options: ConvOptions = { padding: 1 }) => conv(h, 48, [3, 3], options);
+    const varying = input("w", [48, 48, 3, 3]);
     const inner = relu(same(x));
     const kept: readonly (readonly [string, ...Tensor[]])[] = [
       ["one convolution", relu(same(x))],
-      ["one convolution of a large image", conv2d(input("x", [1, 32, 64, 64]), weight([32, 32, 3, 3]))],
+      ["one convolution of a large image", conv2d(input("x", [1, 48, 64, 64]), weight([48, 48, 3, 3]))],
       ["weights that vary", conv2d(relu(conv2d(x, varying, { padding: 1 })), varying, { padding: 1 })],
       ["something else between", same(mul(same(x), 2))],
       ["features that are read elsewhere too", add(same(inner), inner)],
       ["features that are returned", same(inner), inner],
-      ["few rows", same(same(input("x", [1, 32, 3, 8])))],
+      ["few rows", same(same(input("x", [1, 48, 3, 8])))],
       ["other strides", same(same(x, { padding: 1, stride: 2 }), { padding: 1, stride: 2 })],
-      ["channels that do not fill blocks", same(conv(conv(x, 72, [3, 3], { padding: 1 }), 32, [3, 3]))],
+      ["channels that do not fill blocks", same(conv(conv(x, 72, [3, 3], { padding: 1 }), 48, [3, 3]))],
       [
         "few channels",
-        conv(conv(conv(x, 16, [1, 1]), 32, [3, 3], { padding: 1 }), 16, [3, 3], { padding: 1 }),
+        conv(conv(conv(x, 16, [1, 1]), 48, [3, 3], { padding: 1 }), 16, [3, 3], { padding: 1 }),
       ],
     ];
     for (const [what, ...outputs] of kept)
@@ -167,7 +167,7 @@ describe("convolutionsByRows", () => {
   });
 
   test("large images, learned weights: result and both gradients are those of float64", async () => {
-    const shapes = { x: [1, 32, 64, 66], w: [32, 32, 3, 2] };
+    const shapes = { x: [1, 48, 64, 66], w: [48, 48, 3, 2] };
     const build = ({ x, w }: { x: Tensor; w: Tensor }) => {
       const y = conv2d(x, w, { padding: [2, 0] });
       const [gx, gw] = gradients(sum(square(y)), [x, w]);
