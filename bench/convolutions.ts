@@ -3,9 +3,10 @@
  * choice for the same graph. Ours make fewer products (packages/onnxgrad/src/passes/convolutions-by-rows.ts); what that
  * costs in accuracy is stated beside.
  */
-import { compile, constant, conv2d, relu, rng, sizeOf, type Backend, type Shape } from "onnxgrad";
+import { type Backend, compile, constant, conv2d, relu, type Shape } from "onnxgrad";
 import { node } from "onnxgrad/node";
-import { type Bench, inProcess, interleave, sides } from "./harness.ts";
+import { normals } from "./engine/workload.ts";
+import { type Bench, inProcess, interleave, sides, timeRuns } from "./harness.ts";
 
 /** Convolutions in a row. */
 const DEPTH = 3;
@@ -23,8 +24,6 @@ const CASES: readonly Shape[] = [
   [16, 128, 32, 32],
   [16, 128, 16, 16],
 ];
-
-const normals = (name: string, shape: Shape) => rng(1, name).fillNormal(new Float32Array(sizeOf(shape)));
 
 /** The network on `backend`. Features keep about their size. */
 function network(backend: Backend, shape: Shape) {
@@ -54,9 +53,8 @@ export const convolutionsBench: Bench = {
       const [got, want] = [(await byRows.run({ x })).y.slice(), (await direct.run({ x })).y];
       const size = Math.sqrt(want.reduce((sum, value) => sum + value ** 2, 0));
       const apart = Math.sqrt(want.reduce((sum, value, i) => sum + (value - got[i]!) ** 2, 0));
-      const once = performance.now();
-      await direct.run({ x });
-      const repeats = Math.max(2, Math.round(TURN_MS / (performance.now() - once)));
+      const [once] = await timeRuns(() => direct.run({ x }), 1);
+      const repeats = Math.max(2, Math.round(TURN_MS / once!));
       const measured = await interleave(
         inProcess(() => byRows.run({ x })),
         inProcess(() => direct.run({ x })),

@@ -10,6 +10,9 @@ import { emit1 } from "./emit.ts";
 /** The domain of operators on blocks. They are the runtime's own affair: files for others must not have them. */
 const DOMAIN = "com.microsoft.nchwc";
 
+/** Pairs of channels up to which weights are small enough to be brought to blocks in every run. */
+export const LEARNED_PAIRS: number = 2 ** 15;
+
 /** x [n, c, h, w] in blocks. */
 export const toBlocks = (context: LowerContext, x: string): string =>
   emit1(context, "ReorderInput", [x], { domain: DOMAIN });

@@ -3,7 +3,7 @@
  * runtime brings a model to them by itself; here are those that a training step learns, brought to their layout in every
  * run.
  */
-import { convOfBlocks, fromBlocks, toBlocks } from "./blocked.ts";
+import { convOfBlocks, fromBlocks, LEARNED_PAIRS, toBlocks } from "./blocked.ts";
 import type { Shape } from "../trace/tensor.ts";
 import type { ConvGeometry, ConvShapes } from "./conv-geometry.ts";
 import type { LowerContext } from "./define-op.ts";
@@ -11,8 +11,6 @@ import { reshaped, reversed, swapped, transposed } from "./emit.ts";
 
 /** Pixels of an output from which blocks pay for the passes that make and undo them. */
 const PIXELS = 64;
-/** Pairs of channels up to which the weights are small enough to be rearranged in every run. */
-const PAIRS = 2 ** 15;
 
 /** Whether the convolution of these shapes is to be run by blocks: where `w` varies from run to run. */
 export function fitsBlocks(
@@ -28,7 +26,7 @@ export function fitsBlocks(
     c! % block === 0 &&
     o! % block === 0 &&
     oh! * ow! >= PIXELS &&
-    o! * c! <= PAIRS &&
+    o! * c! <= LEARNED_PAIRS &&
     !isFixed(w)
   );
 }

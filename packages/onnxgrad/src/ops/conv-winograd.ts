@@ -140,6 +140,10 @@ export const conv2dByRowsOp: OpDefinition<ConvByRows> = defineOp<ConvByRows>({
     const kw = wSpec!.shape[3]!;
     const tile = tilesFor(rows);
     const { count, reach } = tile;
+    // Ahead of the features, so that it runs after what leads to those (onnx/execution-order.ts).
+    const wide = padded(context, w!, wSpec!.shape, adjoint ? 1 : 0, o);
+    const weights = kernels(context, wide, [o, c, kw], tile, attrs);
+    const shift = bias && perProduct(context, padded(context, bias, [out], 0, o), o, tile);
     const reached = reachedRows(tile, height, padding[0]);
     const near = byRows ? nearRows(context, x!, reached) : nearRowsOfImage(context, x!, reached, attrs);
     // Rows outside are zeros: nothing is taken of what stands there.
@@ -147,12 +151,11 @@ export const conv2dByRowsOp: OpDefinition<ConvByRows> = defineOp<ConvByRows>({
       tile.ofInput.map((product) => product.map((value, i) => (all[i]!.isInside ? value : 0))),
     );
     const taken = combined(context, near, [n, count * reach, 1, c * width], ofInput, count);
-    const wide = padded(context, w!, wSpec!.shape, adjoint ? 1 : 0, o);
     const products = convOfBlocks(
       context,
       reshaped(context, taken, [n * count, reach * c, 1, width]),
-      kernels(context, wide, [o, c, kw], tile, attrs),
-      bias && perProduct(context, padded(context, bias, [out], 0, o), o, tile),
+      weights,
+      shift,
       [1, kw],
       {
         stride: [1, stride[1]],

@@ -4,6 +4,7 @@
  * last; one alone would lose in changing to and fro what it gains over the runtime's own kernels. Weights that are learned:
  * each alone, forward and input gradient, on images so large that products outweigh the rest.
  */
+import { LEARNED_PAIRS } from "../ops/blocked.ts";
 import { adjointGeometry, type ConvGeometry, type ConvShapes } from "../ops/conv-geometry.ts";
 import { conv2dByRows, fitsWinograd, imageFromRows, imageFromRowsOp } from "../ops/conv-winograd.ts";
 import type { OpName } from "../ops/registry.ts";
@@ -17,17 +18,19 @@ const ACTIVATIONS: ReadonlySet<string> = new Set<OpName>([
 
 /** Pixels from which a convolution of learned weights is by rows: a twelfth of a training step; below, memory grows more. */
 const PIXELS = 2 ** 12;
-/** Pairs of channels up to which weights are small enough to be rearranged in every run. */
-const PAIRS = 2 ** 15;
 
 /** The same outputs, such convolutions computed by rows, for kernels of this `block` (`LowerContext`). */
 export function convolutionsByRows(outputs: readonly Tensor[], block: number): Tensor[] {
   const fixed = new Set<GraphNode>();
+  const isFixed = (tensor: Tensor | undefined) => fixed.has(tensor!.node);
+  const found = new Map<GraphNode, Convolution>();
   const users = new Map<Tensor, GraphNode[]>();
   for (const node of reachable(outputs)) {
     const { op, inputs } = node;
-    if (op.name === "constant" || (op.name !== "input" && inputs.every((each) => fixed.has(each.node))))
-      fixed.add(node);
+    if (op.name === "constant" || (op.name !== "input" && inputs.every(isFixed))) fixed.add(node);
+    const convolution = convolutionOf(node);
+    if (convolution && !isFixed(inputs[0]) && fitsWinograd(convolution.shapes, convolution.geometry, block))
+      found.set(node, convolution);
     for (const input of inputs) {
       const known = users.get(input);
       if (known === undefined) users.set(input, [node]);
@@ -35,20 +38,12 @@ export function convolutionsByRows(outputs: readonly Tensor[], block: number): T
     }
   }
   const given = new Set(outputs);
-  const isFixed = (tensor: Tensor | undefined) => fixed.has(tensor!.node);
   const onlyUser = (tensor: Tensor): GraphNode | undefined => {
     const [user, ...others] = users.get(tensor) ?? [];
     return others.length > 0 || given.has(tensor) ? undefined : user;
   };
-  const found = (node: GraphNode): Convolution | undefined => {
-    const convolution = convolutionOf(node);
-    return convolution !== undefined &&
-      !isFixed(node.inputs[0]) &&
-      fitsWinograd(convolution.shapes, convolution.geometry, block)
-      ? convolution
-      : undefined;
-  };
-  const isStaying = (node: GraphNode) => found(node)?.adjoint === false && isFixed(node.inputs[1]);
+  /** Whether its weights stay. */
+  const isStaying = (node: GraphNode) => found.get(node)?.adjoint === false && isFixed(node.inputs[1]);
   /** Whether another convolution of weights that stay, and nothing else, is what follows. */
   const leadsOn = (tensor: Tensor): boolean => {
     const next = onlyUser(tensor);
@@ -62,12 +57,11 @@ export function convolutionsByRows(outputs: readonly Tensor[], block: number): T
     const features = rowsOf(inputs[0]);
     if (features !== undefined && ACTIVATIONS.has(node.op.name) && onlyUser(node.inputs[0]!) === node)
       return [imageFromRows(apply(node.op, [features], node.attrs)[0]!, { image: y.shape, block })];
-    const convolution = found(node);
+    const convolution = found.get(node);
     if (convolution === undefined) return undefined;
-    const rows = isStaying(node) ? features : undefined;
-    const pays = isStaying(node)
-      ? rows !== undefined || leadsOn(y)
-      : isLarge(convolution) && !isFixed(node.inputs[1]);
+    const stays = isStaying(node);
+    const rows = stays ? features : undefined;
+    const pays = stays ? rows !== undefined || leadsOn(y) : isLarge(convolution) && !isFixed(node.inputs[1]);
     if (!pays) return undefined;
     const [x, ...rest] = inputs;
     const { geometry, adjoint } = convolution;
@@ -107,7 +101,7 @@ const isLarge = ({
     w: [o, c],
     y: [, , h, w],
   },
-}: Convolution) => h! * w! >= PIXELS && o! * c! <= PAIRS;
+}: Convolution) => h! * w! >= PIXELS && o! * c! <= LEARNED_PAIRS;
 
 /** Features by rows, of an image that is made of them. */
 function rowsOf(image: Tensor | undefined): Tensor | undefined {

@@ -18,9 +18,7 @@ export function rewrite(outputs: readonly Tensor[], rule: Rule): Tensor[] {
   const replaced = new Map<Tensor, Tensor>();
   for (const node of reachable(outputs)) {
     const inputs = node.inputs.map((input) => replaced.get(input) ?? input);
-    const next = scope(node.path, () => {
-      return rule(node, inputs) ?? withInputs(node, inputs);
-    });
+    const next = scope(node.path, () => rule(node, inputs) ?? withInputs(node, inputs));
     node.outputs.forEach((tensor, i) => replaced.set(tensor, next[i]!));
   }
   return outputs.map((tensor) => replaced.get(tensor) ?? tensor);
