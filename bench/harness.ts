@@ -49,6 +49,8 @@ export interface BenchSettings {
   readonly threads: number;
   /** Parts of a bench to run; empty: all. */
   readonly only: readonly string[];
+  /** A built checkout of another revision, for the bench that compares revisions. */
+  readonly against?: string;
 }
 
 /** Processor, cores, versions and how busy the machine is now. */

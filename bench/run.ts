@@ -1,6 +1,6 @@
 /**
- * @module `npm run bench -- [name...] [--only PART...] [--turns N] [--threads N] [--json]`: runs the named benches, or
- * all of them, and prints a block a result. --only names parts of a bench and may be repeated or hold commas. With --json everything is one JSON object as the last line of stdout.
+ * @module `npm run bench -- [name...] [--only PART...] [--turns N] [--threads N] [--against DIR] [--json]`: runs the named benches, or
+ * all of them, and prints a block a result. --only names parts of a bench and may be repeated or hold commas; --against is a built checkout of another revision. With --json everything is one JSON object as the last line of stdout.
  */
 import { parseArgs } from "node:util";
 import { type Bench, type BenchResult, formatResult, machineLine } from "./harness.ts";
@@ -10,6 +10,7 @@ import { enduranceBench } from "./endurance.ts";
 import { engineBench } from "./engine.ts";
 import { eventLoopBench } from "./event-loop.ts";
 import { memoryBench } from "./memory.ts";
+import { revisionsBench } from "./revisions.ts";
 import { samplingBench } from "./sampling.ts";
 import { trainingStepBench } from "./training-step.ts";
 import { waveletBench } from "./wavelet.ts";
@@ -24,6 +25,7 @@ const BENCHES: readonly Bench[] = [
   memoryBench,
   eventLoopBench,
   enduranceBench,
+  revisionsBench,
 ];
 
 const { values, positionals } = parseArgs({
@@ -33,10 +35,17 @@ const { values, positionals } = parseArgs({
     turns: { type: "string", default: "5" },
     threads: { type: "string", default: "2" },
     only: { type: "string", multiple: true, default: [] },
+    against: { type: "string" },
   },
 });
 const only = values.only.flatMap((parts) => parts.split(","));
-const settings = { turns: Number(values.turns), threads: Number(values.threads), only };
+const { against } = values;
+const settings = {
+  turns: Number(values.turns),
+  threads: Number(values.threads),
+  only,
+  ...(against === undefined ? {} : { against }),
+};
 const chosen = BENCHES.filter(({ name }) => positionals.length === 0 || positionals.includes(name));
 const unknown =
   positionals.find((name) => BENCHES.every((bench) => bench.name !== name)) ??
@@ -47,7 +56,7 @@ if (unknown !== undefined || !(settings.turns >= 1) || !(settings.threads >= 1))
       `  ${name.padEnd(16)}${summary}${parts === undefined ? "" : `; --only ${parts.join(", ")}`}\n`,
   ).join("");
   process.stderr.write(
-    `usage: npm run bench -- [name...] [--only PART...] [--turns N] [--threads N] [--json]\n${list}` +
+    `usage: npm run bench -- [name...] [--only PART...] [--turns N] [--threads N] [--against DIR] [--json]\n${list}` +
       (unknown === undefined ? "" : `unknown bench or part: "${unknown}"\n`),
   );
   process.exit(2);
