@@ -30,6 +30,14 @@ export { bandReport, bandStatistics, conditionalSpread } from "./evaluation/band
 
 // Pictures
 export { estimateNoise } from "./restoration/noise-level.ts";
-export { denoisePicture } from "./restoration/denoise-picture.ts";
-export { type Picture, readPicture, writePicture } from "./restoration/picture.ts";
-export { tiledDenoiser } from "./restoration/tiled-denoiser.ts";
+export { openModel } from "./restoration/model-source.ts";
+export { type OnShare, tiledDenoiser, type TiledDenoiser } from "./restoration/tiled-denoiser.ts";
+export { type Picture, readPicture, requireWritable, writePicture } from "./restoration/picture.ts";
+export type { RestorationOptions } from "./restoration/restoration-options.ts";
+export { denoisePicture, type DenoiseOptions } from "./restoration/denoise-picture.ts";
+export { upscalePicture, type Upscaled } from "./restoration/upscale-picture.ts";
+export { type ConditionalOptions, upscaleConditional } from "./restoration/upscale-conditional.ts";
+export { type Inpainted, inpaintPicture } from "./restoration/inpaint-picture.ts";
+export { type Deblurred, deblurPicture, kernelOf } from "./restoration/deblur-picture.ts";
+export { uncertaintyMap } from "./restoration/restore-measured.ts";
+export { type Similarity, similarity } from "./restoration/compare-pictures.ts";

@@ -43,7 +43,7 @@ async function deblur(context: Context, input: string, flags: DeblurFlags): Prom
     async restore(picture, denoiser, onShare) {
       const sigma = await sigmaOf(flags, picture);
       const options = posteriorOptions(flags, onShare);
-      const found = await deblurPicture(denoiser, picture, kernel, sigma, options);
+      const found = await deblurPicture(denoiser, picture, kernel, { ...options, sigma });
       const result = await sampledResult(flags, sigma, found.picture, found.deviation);
       const from = flags.sigma === "auto" ? "estimated" : "given";
       return { ...result, rows: [["noise", `${formatSigma(sigma)} ${from}`], ...(result.rows ?? [])] };

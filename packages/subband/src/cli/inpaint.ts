@@ -47,7 +47,7 @@ async function inpaint(context: Context, input: string, flags: InpaintFlags): Pr
         picture: filled,
         deviation,
         filled: count,
-      } = await inpaintPicture(denoiser, picture, mask, sigma, options);
+      } = await inpaintPicture(denoiser, picture, mask, { ...options, sigma });
       const result = await sampledResult(flags, sigma, filled, deviation);
       return {
         ...result,

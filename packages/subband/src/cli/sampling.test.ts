@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { type Picture, readPicture, writePicture } from "../restoration/picture.ts";
-import { randomNetwork, testPicture } from "../restoration/test-pictures.ts";
+import { meanOfNine, testPicture } from "../restoration/test-pictures.ts";
 import { localModel } from "../systems/local-model.ts";
 import { saveModel } from "../training/model-file.ts";
 import { captureIo } from "./capture-io.ts";
@@ -29,12 +29,7 @@ async function run(...argv: string[]): Promise<{ code: number; out: string; err:
 
 beforeAll(async () => {
   dir = mkdtempSync(join(tmpdir(), "subband-sampling-"));
-  const network = randomNetwork(1, { kernels: [3, 1], width: 1 }); // noise is what a mean of 3 x 3 takes away
-  const [first, last] = network.params.weights;
-  first!.data.fill(-1 / 9);
-  first!.data[4] = 8 / 9;
-  last!.data.fill(1);
-  saveModel(at("model"), localModel(network, []));
+  saveModel(at("model"), localModel(meanOfNine(), []));
   await writePicture(at("gray.png"), testPicture(size));
   await writePicture(at("colour.png"), testPicture({ ...size, colours: 3, alpha: true }));
   const mask = { ...testPicture(size), samples: new Uint8Array(480).fill(0) };

@@ -60,7 +60,7 @@ async function upscale(context: Context, input: string, flags: UpscaleFlags): Pr
     async restore(picture, denoiser, onShare) {
       const sigma = await sigmaOf(flags, picture);
       const options = posteriorOptions(flags, onShare);
-      const found = await upscalePicture(denoiser, picture, flags.factor, sigma, options);
+      const found = await upscalePicture(denoiser, picture, flags.factor, { ...options, sigma });
       return { ...(await sampledResult(flags, sigma, found.picture, found.deviation)), before: found.cubic };
     },
   });

@@ -7,7 +7,7 @@ import { UserError } from "onnxgrad";
 import { type BlurKernel, blurMeasurement } from "../diffusion/measurements/blur.ts";
 import { type Picture, strideOf } from "./picture.ts";
 import { type MeasuredResult, pictureOf, restoreMeasured } from "./restore-measured.ts";
-import type { PosteriorOptions } from "./sample-posterior.ts";
+import { type RestorationOptions, samplingOf } from "./restoration-options.ts";
 import type { TiledDenoiser } from "./tiled-denoiser.ts";
 
 /** Least noise that a picture of 8 bits has: rounding. */
@@ -37,16 +37,26 @@ export function kernelOf(picture: Picture): BlurKernel {
 }
 
 /**
- * Sharpens a picture blurred by `kernel`, whose noise has deviation `sigma`, white being 1.
- * @throws UserError `restoration/kernel` when the kernel is larger than the picture; `restoration/too-large`.
+ * Sharpens a picture blurred by `kernel`. Where `sigma` is too small, noise is sharpened with it: give what
+ * `estimateNoise` finds where the level is not known.
+ * @throws UserError `restoration/kernel` when the kernel is larger than the picture; `restoration/too-large`; those of
+ * `RestorationOptions`.
+ *
+ * @example
+ * const denoiser = tiledDenoiser(node(), openModel("builtin").model);
+ * const shaken = await readPicture("shaken.png", true);
+ * const kernel = kernelOf(await readPicture("kernel.png", true));
+ * const { picture } = await deblurPicture(denoiser, shaken, kernel, { sigma: estimateNoise(shaken) });
+ * await writePicture("sharp.png", picture);
+ * await denoiser.dispose();
  */
 export async function deblurPicture(
   denoiser: TiledDenoiser,
   picture: Picture,
   kernel: BlurKernel,
-  sigma: number,
-  options: PosteriorOptions,
+  options: RestorationOptions = {},
 ): Promise<Deblurred> {
+  const { sigma, ...sampling } = samplingOf(options);
   const { height, width } = picture;
   if (kernel.height > height || kernel.width > width)
     throw new UserError(
@@ -72,7 +82,7 @@ export async function deblurPicture(
         };
       },
     },
-    options,
+    sampling,
   );
   const crop = (data: Float32Array): Float32Array => cropPlanes(data, fullHeight, fullWidth, height, width);
   const result = pictureOf(picture, { view: found.view, values: crop(found.values) }, height, width);

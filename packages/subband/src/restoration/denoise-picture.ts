@@ -1,22 +1,35 @@
 /** @module Denoises pictures: every image of a picture's view through a tiled denoiser, row by row back into samples. */
+import { UserError } from "onnxgrad";
 import { pictureSource, viewOf, writeRows } from "./image-source.ts";
 import type { Picture } from "./picture.ts";
-import type { OnShare, TiledDenoiser } from "./tiled-denoiser.ts";
+import { heard, type WorkOptions } from "./restoration-options.ts";
+import type { TiledDenoiser } from "./tiled-denoiser.ts";
 
 /** Options of {@link denoisePicture}. */
-export interface DenoiseOptions {
+export interface DenoiseOptions extends WorkOptions {
   /** Share of the noise found that is taken away, 0..1; default 1. */
   readonly strength?: number;
-  readonly onShare?: OnShare;
 }
 
-/** The picture with its noise taken away; depth, alpha and profile are as they were. */
+/**
+ * The picture with its noise taken away; depth, alpha and profile are as they were.
+ * @throws UserError `restoration/strength`.
+ *
+ * @example
+ * const denoiser = tiledDenoiser(node(), openModel("builtin").model);
+ * const clean = await denoisePicture(denoiser, await readPicture("noisy.png", true));
+ * await writePicture("clean.png", clean);
+ * await denoiser.dispose();
+ */
 export async function denoisePicture(
   denoiser: TiledDenoiser,
   picture: Picture,
   options: DenoiseOptions = {},
 ): Promise<Picture> {
-  const { strength = 1, onShare } = options;
+  const { strength = 1 } = options;
+  if (!(strength >= 0 && strength <= 1))
+    throw new UserError("restoration/strength", `strength: ${strength}. Give a share of the noise, 0 to 1.`);
+  const onShare = heard(options);
   const view = viewOf(picture, denoiser.model.channels);
   const source = pictureSource(picture, view);
   const samples = picture.samples.slice();

@@ -6,7 +6,7 @@ import { UserError } from "onnxgrad";
 import { inpainting } from "../diffusion/measurements/pixels.ts";
 import { blankLike, type Picture, peakOf, strideOf } from "./picture.ts";
 import { pictureOf, restoreMeasured } from "./restore-measured.ts";
-import type { PosteriorOptions } from "./sample-posterior.ts";
+import { type RestorationOptions, samplingOf } from "./restoration-options.ts";
 import type { TiledDenoiser } from "./tiled-denoiser.ts";
 
 /** Pixels around the marked part that are taken along. */
@@ -23,15 +23,23 @@ export interface Inpainted {
 
 /**
  * Fills in what `mask` marks: where it is lighter than middle gray.
- * @throws UserError `restoration/mask` for a mask of another size, of nothing or of everything.
+ * @throws UserError `restoration/mask` for a mask of another size, of nothing or of everything; `restoration/too-large`;
+ * those of `RestorationOptions`.
+ *
+ * @example
+ * const denoiser = tiledDenoiser(node(), openModel("builtin").model);
+ * const [scratched, mask] = [await readPicture("scratched.png", true), await readPicture("mask.png", true)];
+ * const { picture } = await inpaintPicture(denoiser, scratched, mask, { samples: 8 });
+ * await writePicture("whole.png", picture);
+ * await denoiser.dispose();
  */
 export async function inpaintPicture(
   denoiser: TiledDenoiser,
   picture: Picture,
   mask: Picture,
-  sigma: number,
-  options: PosteriorOptions,
+  options: RestorationOptions = {},
 ): Promise<Inpainted> {
+  const { sigma, ...sampling } = samplingOf(options);
   const { height, width } = picture;
   const marked = markedPixels(picture, mask);
   const box = surroundings(marked, height, width);
@@ -49,7 +57,7 @@ export async function inpaintPicture(
         return { measurement, values: measurement.measure(values), noise: sigma * gain };
       },
     },
-    options,
+    sampling,
   );
   const filled = pictureOf(part, found, box.height, box.width);
   const samples = picture.samples.slice();

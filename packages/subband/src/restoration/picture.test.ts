@@ -1,9 +1,9 @@
-import { mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import sharp from "sharp";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { readPicture, writePicture } from "./picture.ts";
+import { type Picture, readPicture, requireWritable, writePicture } from "./picture.ts";
 import { testPicture } from "./test-pictures.ts";
 
 let dir: string;
@@ -91,6 +91,34 @@ describe("readPicture() and writePicture()", () => {
         code,
         message: expect.stringContaining(message) as string,
       });
+  });
+
+  test("every format holds the longest side that is let through, and a longer one is refused before writing", async () => {
+    for (const [extension, longest] of [
+      ["webp", 16_383],
+      ["jpg", 65_500],
+      ["JPEG", 65_500],
+      ["png", 200_000], // more than any format with a bound
+      ["tif", 200_000],
+    ] as const)
+      for (const turned of [false, true]) {
+        const strip = (length: number): Picture => ({
+          ...testPicture({ height: 1, width: length }),
+          ...(turned && { height: length, width: 1 }),
+        });
+        const path = at(`long.${extension}`);
+        await writePicture(path, strip(longest));
+        const { height, width } = await sharp(readFileSync(path)).metadata();
+        expect([height, width], path).toEqual(turned ? [longest, 1] : [1, longest]);
+        if (longest === 200_000) continue;
+        const before = readFileSync(path);
+        const refusal = `cannot write "${path}": the picture will have ${turned ? `1 x ${longest + 1}` : `${longest + 1} x 1`} pixels, and`;
+        expect(() => requireWritable(path, strip(longest + 1)), path).toThrow(refusal);
+        await expect(writePicture(path, strip(longest + 1)), path).rejects.toMatchObject({
+          code: "picture/size",
+        });
+        expect(readFileSync(path).equals(before), path).toBe(true);
+      }
   });
 
   test("an unknown extension is refused and nothing written", async () => {

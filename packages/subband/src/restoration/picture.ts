@@ -145,25 +145,39 @@ export function blankLike(samples: PictureSamples, length: number): PictureSampl
   return samples instanceof Uint16Array ? new Uint16Array(length) : new Uint8Array(length);
 }
 
+/** Most pixels a side, where a format has a bound below that of PNG and TIFF, which hold any picture that can be read. */
+const MOST_PIXELS: Readonly<Record<string, { readonly name: string; readonly side: number }>> = {
+  ".webp": { name: "WebP", side: 16_383 },
+  ".jpg": { name: "JPEG", side: 65_500 }, // the format has 65,535; libjpeg writes no more than this
+  ".jpeg": { name: "JPEG", side: 65_500 },
+};
+
 /**
- * Refuses a name that no picture can be written under, before any work is done.
- * @throws UserError `picture/format`.
+ * Refuses a name that no picture can be written under, or none of that size, before any work is done.
+ * @throws UserError `picture/format`, `picture/size`.
  */
-export function requireWritable(path: string): void {
+export function requireWritable(path: string, size?: Pick<Picture, "height" | "width">): void {
   const extension = extname(path).toLowerCase();
   if (!(WRITABLE as readonly string[]).includes(extension))
     throw new UserError(
       "picture/format",
       `cannot write "${path}": unknown extension "${extension}". Known: ${WRITABLE.join(", ")}.`,
     );
+  const most = MOST_PIXELS[extension];
+  if (size !== undefined && most !== undefined && Math.max(size.height, size.width) > most.side)
+    throw new UserError(
+      "picture/size",
+      `cannot write "${path}": the picture will have ${size.width} x ${size.height} pixels, and ${most.name} holds at most ` +
+        `${most.side} a side. Write a .png or .tiff.`,
+    );
 }
 
 /**
  * Writes a picture in the format of its name, whole or not at all; returns notes of what the format cannot hold.
- * @throws UserError `picture/format`; `file/...` of `writeFileAtomic`.
+ * @throws UserError `picture/format`, `picture/size`; `file/...` of `writeFileAtomic`.
  */
 export async function writePicture(path: string, picture: Picture): Promise<readonly string[]> {
-  requireWritable(path);
+  requireWritable(path, picture);
   const { height, width, colours, alpha, samples, profile } = picture;
   const deep = samples instanceof Uint16Array;
   const raw = { raw: { height, width, channels: strideOf(picture) as 1 | 2 | 3 | 4 } };

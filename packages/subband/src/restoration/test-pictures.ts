@@ -12,6 +12,16 @@ export function randomNetwork(seed: number, config: Partial<BfCnnConfig> = {}): 
   return { params: { ...params, gains }, statistics: initBfCnnStatistics(params) };
 }
 
+/** A network that takes for noise what a mean of 3 x 3 pixels takes away. */
+export function meanOfNine(): BfCnnNetwork {
+  const network = randomNetwork(1, { kernels: [3, 1], width: 1 });
+  const [first, last] = network.params.weights;
+  first!.data.fill(-1 / 9);
+  first!.data[4] = 8 / 9;
+  last!.data.fill(1);
+  return network;
+}
+
 /** What {@link testPicture} makes; default gray, 8 bits, without noise. */
 export interface TestPicture {
   readonly height: number;

@@ -22,12 +22,13 @@ import type { Picture } from "./picture.ts";
 import { copyRows } from "./pyramid-bands.ts";
 import { sampleView } from "./restore-measured.ts";
 import { runTiles } from "./run-tiles.ts";
-import { type PosteriorOptions, samplesAtOnce } from "./sample-posterior.ts";
+import { type RestorationOptions, samplingOf } from "./restoration-options.ts";
+import { samplesAtOnce } from "./sample-posterior.ts";
 import { planTiles } from "./tile-plan.ts";
 import { requireFactor, type Upscaled, upscaledOf } from "./upscale-picture.ts";
 
 /** How the details are drawn. */
-export interface ConditionalOptions extends PosteriorOptions {
+export interface ConditionalOptions extends Omit<RestorationOptions, "sigma"> {
   /** See `LocalSamplingRequest`. */
   readonly detailNoise?: readonly number[] | undefined;
   /** Most coefficients of a tile; default `TILE_PIXELS`. */
@@ -51,7 +52,7 @@ export async function upscaleConditional(
   model: LocalModel,
   picture: Picture,
   factor: number,
-  options: ConditionalOptions,
+  options: ConditionalOptions = {},
 ): Promise<Upscaled> {
   requireFactor(factor);
   const pyramid = requirePyramid(model, "--method conditional");
@@ -60,7 +61,8 @@ export async function upscaleConditional(
   const levels = Math.log2(factor);
   requireLevels(pyramid.details.length, factor);
   const { channels } = pyramid;
-  const { seed, samples } = options;
+  const sampling = samplingOf(options);
+  const { seed, samples } = sampling;
   const [height, width] = [factor * picture.height, factor * picture.width];
   const size = channels * height * width;
   const atOnce = samplesAtOnce(size, samples);
@@ -88,7 +90,7 @@ export async function upscaleConditional(
       picture,
       channels,
       { height, width },
-      options,
+      sampling,
       async (image, given, _, own) => {
         const moments = sampleMoments(size);
         for (let first = 0; first < samples; first += atOnce) {

@@ -7,7 +7,7 @@ import sharp from "sharp";
 import { blockAverages } from "../diffusion/measurements/block-averages.ts";
 import { blankLike, type Picture, strideOf } from "./picture.ts";
 import { type MeasuredResult, pictureOf, restoreMeasured } from "./restore-measured.ts";
-import type { PosteriorOptions } from "./sample-posterior.ts";
+import { type RestorationOptions, samplingOf } from "./restoration-options.ts";
 import type { TiledDenoiser } from "./tiled-denoiser.ts";
 
 /** Factors of enlargement. */
@@ -20,17 +20,24 @@ export interface Upscaled extends Pick<MeasuredResult, "deviation"> {
 }
 
 /**
- * Enlarges a picture whose noise has deviation `sigma`, white being 1.
- * @throws UserError `restoration/factor`; `restoration/too-large`.
+ * Enlarges a picture by a factor of 2, 4 or 8.
+ * @throws UserError `restoration/factor`; `restoration/too-large`; those of `RestorationOptions`.
+ *
+ * @example
+ * const denoiser = tiledDenoiser(node(), openModel("builtin").model);
+ * const small = await readPicture("small.png", true);
+ * const { picture } = await upscalePicture(denoiser, small, 4);
+ * await writePicture("large.png", picture);
+ * await denoiser.dispose();
  */
 export async function upscalePicture(
   denoiser: TiledDenoiser,
   picture: Picture,
   factor: number,
-  sigma: number,
-  options: PosteriorOptions,
+  options: RestorationOptions = {},
 ): Promise<Upscaled> {
   requireFactor(factor);
+  const { sigma, ...sampling } = samplingOf(options);
   const [height, width] = [factor * picture.height, factor * picture.width];
   const found = await restoreMeasured(
     denoiser,
@@ -43,7 +50,7 @@ export async function upscalePicture(
         return { measurement, values: measurement.fromPicture(values), noise: sigma * gain * factor };
       },
     },
-    options,
+    sampling,
   );
   return upscaledOf(picture, found, height, width);
 }
