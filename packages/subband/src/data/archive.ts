@@ -10,7 +10,7 @@ import { extract, type Header } from "tar-stream";
 import { openPromise } from "yauzl";
 import { UserError } from "onnxgrad";
 import { MAX_FILE_BYTES, OVER_BYTES, type SkipReason } from "./decode-image.ts";
-import { classifyName, type ImageFile } from "./image-folder.ts";
+import { classifyName, type ImageFile, reasonOf } from "./image-folder.ts";
 
 export type ArchiveKind = "zip" | "tar" | "tar.gz";
 
@@ -68,7 +68,8 @@ async function* zipImages(path: string): AsyncGenerator<ImageFile> {
     for await (const entry of zip.eachEntry()) {
       const name = Buffer.from(entry.fileName).toString("utf8");
       if (name.endsWith("/")) continue;
-      if (classifyName(name) !== "image") yield skip(name, "not an image file");
+      const kind = classifyName(name);
+      if (kind !== "image") yield skip(name, reasonOf(kind));
       else if (entry.isEncrypted()) yield skip(name, "encrypted");
       else if (!entry.canDecodeFileData()) yield skip(name, "format not supported");
       else if (entry.uncompressedSize > MAX_FILE_BYTES) yield skip(name, OVER_BYTES);
@@ -90,14 +91,15 @@ async function* zipImages(path: string): AsyncGenerator<ImageFile> {
 async function* tarImages(path: string, kind: ArchiveKind): AsyncGenerator<ImageFile> {
   for await (const entry of tarEntries(path, kind === "tar.gz")) {
     const { name, type, size = 0 } = entry.header;
-    const image = classifyName(name) === "image";
+    const kind = classifyName(name);
+    const image = kind === "image";
     if (type !== "file" && type !== "contiguous-file") entry.resume();
     else if (image && size <= MAX_FILE_BYTES) {
       const bytes = await readAll(entry);
       yield { name, read: async () => bytes };
     } else {
       entry.resume();
-      yield skip(name, image ? OVER_BYTES : "not an image file");
+      yield skip(name, image ? OVER_BYTES : reasonOf(kind));
     }
   }
 }

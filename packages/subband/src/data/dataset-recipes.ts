@@ -10,11 +10,18 @@ import { getCifar10 } from "./cifar10.ts";
 import type { OnProgress } from "./concurrent.ts";
 import { decodeImage, drawSvg, type ImageShape, refit, type SkipReason } from "./decode-image.ts";
 import { FACES_COUNT, FACES_CREDIT, FACES_LICENCE, faceSvg } from "./faces.ts";
-import { classifyName, listImageFolder } from "./image-folder.ts";
-import { cutPatches } from "./picture-patches.ts";
+import {
+  classifyName,
+  fileStamp,
+  listImageFolder,
+  type ListOptions,
+  runFolderOf,
+  type SkippedFile,
+} from "./image-folder.ts";
+import { cutPatches, type Patches } from "./picture-patches.ts";
 
 /** Options of opening a data set. */
-export interface DatasetOptions {
+export interface DatasetOptions extends ListOptions {
   /** Pixels every image is brought to. Default 64 x 64; for `cifar10` its own 32 x 32. */
   readonly size?: { readonly height: number; readonly width: number } | undefined;
   /** 3 = colour, 1 = grey. Default 3. */
@@ -50,12 +57,20 @@ export interface Recipe {
   readonly stage: "decode" | "draw";
   readonly total: number | undefined;
   readonly images: AsyncIterable<Loader> | Iterable<Loader>;
-  readonly skipped: readonly SkipReason[];
+  /** What was left out before anything is decoded; found anew each time, and so never cached. */
+  readonly skipped: readonly SkippedFile[];
+  /** Folders of runs in an archive, whose images are our own and no data; known once all `images` have been listed. */
+  readonly runs?: ReadonlySet<string>;
   readonly labels?: Uint8Array;
 }
 
-/** One image in the wanted shape, or several patches in a row, or why not. */
-export type Loader = () => Promise<Uint8Array | SkipReason>;
+/** How one file becomes an image, or several patches. */
+export interface Loader {
+  /** Path inside the folder or archive. */
+  readonly name: string;
+  /** The image in the wanted shape, or patches of a picture, or why not. */
+  load(): Promise<Uint8Array | Patches | SkipReason>;
+}
 
 /** How to decode `source` to `shape`. @throws UserError `data/missing`, `data/not-images`, `data/download`. */
 export async function recipeOf(source: string, shape: ImageShape, options: DatasetOptions): Promise<Recipe> {
@@ -67,7 +82,7 @@ export async function recipeOf(source: string, shape: ImageShape, options: Datas
   if (source === "faces") return facesRecipe(shape, options);
   if (source === "cifar10") return cifar10Recipe(shape, options);
 
-  const status = await stat(source).catch(() => undefined);
+  const status = await stat(source, { bigint: true }).catch(() => undefined);
   if (status === undefined) {
     const near = didYouMean(source, KNOWN_DATASETS);
     const hint = near === undefined ? "" : ` Did you mean "${near}"?`;
@@ -82,9 +97,12 @@ export async function recipeOf(source: string, shape: ImageShape, options: Datas
     credit: `images of ${basename(resolve(source))}`,
   };
   if (status.isDirectory()) {
-    const { files, stamp, skipped } = await listImageFolder(source);
+    const { files, stamp, skipped } = await listImageFolder(source, options);
     const used = files.slice(0, options.limit);
-    const images = used.map((file) => async () => decode(await file.read(), file.name, shape, options));
+    const images = used.map(({ name, read }): Loader => ({
+      name,
+      load: async () => decode(await read(), name, shape, options),
+    }));
     return {
       ...own,
       identity: [resolve(source), stamp],
@@ -100,14 +118,15 @@ export async function recipeOf(source: string, shape: ImageShape, options: Datas
       "data/not-images",
       `not a folder or archive: "${source}". Give a folder of images, or a .zip, .tar or .tar.gz of them.`,
     );
-  const identity = [resolve(source), status.size, status.mtimeMs];
+  const runs = new Set<string>();
   return {
     ...own,
-    identity,
+    identity: [resolve(source), ...fileStamp(status)],
     stage: "decode",
     total: undefined,
-    images: archiveLoaders(source, archive, shape, options),
+    images: archiveLoaders(source, archive, shape, options, runs),
     skipped: [],
+    runs,
   };
 }
 
@@ -116,11 +135,14 @@ async function* archiveLoaders(
   kind: ArchiveKind,
   shape: ImageShape,
   options: DatasetOptions,
+  runs: Set<string>,
 ): AsyncGenerator<Loader> {
   let left = options.limit ?? Infinity;
-  for await (const entry of archiveImages(path, kind)) {
-    if (classifyName(entry.name) === "image" && left-- <= 0) return;
-    yield async () => decode(await entry.read(), entry.name, shape, options);
+  for await (const { name, read } of archiveImages(path, kind)) {
+    if (classifyName(name) === "image" && left-- <= 0) return;
+    const run = runFolderOf(name);
+    if (run !== undefined) runs.add(run);
+    yield { name, load: async () => decode(await read(), name, shape, options) };
   }
 }
 
@@ -129,7 +151,7 @@ async function decode(
   name: string,
   shape: ImageShape,
   { patches }: DatasetOptions,
-): Promise<Uint8Array | SkipReason> {
+): Promise<Uint8Array | Patches | SkipReason> {
   if (typeof bytes === "string") return bytes;
   return patches === undefined
     ? decodeImage(bytes, shape)
@@ -146,7 +168,10 @@ function facesRecipe(shape: ImageShape, options: DatasetOptions): Recipe {
     identity: ["faces", seed, total],
     stage: "draw",
     total,
-    images: Array.from({ length: total }, (_, i) => async () => drawSvg(faceSvg(seed, i, side), shape)),
+    images: Array.from({ length: total }, (_, i) => ({
+      name: `face ${i}`,
+      load: async () => drawSvg(faceSvg(seed, i, side), shape),
+    })),
     skipped: [],
   };
 }
@@ -162,7 +187,10 @@ async function cifar10Recipe(shape: ImageShape, options: DatasetOptions): Promis
     identity: whole.fingerprint,
     stage: "decode",
     total,
-    images: Array.from({ length: total }, (_, i) => async () => refit(image(i), whole, shape)),
+    images: Array.from({ length: total }, (_, i) => ({
+      name: `image ${i}`,
+      load: async () => refit(image(i), whole, shape),
+    })),
     skipped: [],
     labels: whole.labels!.slice(0, total),
   };

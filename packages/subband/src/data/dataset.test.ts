@@ -1,6 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { expectClose } from "onnxgrad/testing";
-import { createDataset, type Dataset, describeSkipped, requireImages } from "./dataset.ts";
+import { createDataset, type Dataset, requireImages } from "./dataset.ts";
+import { describeSkipped } from "./skipped.ts";
 
 function dataset(pixels: number[], channels: 1 | 3, height: number, width: number): Dataset {
   return createDataset({

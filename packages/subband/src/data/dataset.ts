@@ -3,9 +3,7 @@
  * it knows nothing of where the images came from.
  */
 import { invariant, UserError } from "onnxgrad";
-
-/** Count of images or files left out, by reason. */
-export type Skipped = Readonly<Record<string, number>>;
+import { describeSkipped, type Skipped, type SkippedNames } from "./skipped.ts";
 
 /** Everything of a {@link Dataset} that is stored, rather than computed. */
 export interface DatasetContents {
@@ -25,8 +23,15 @@ export interface DatasetContents {
   readonly licence: string;
   /** Who made the images and where they are from, one line; travels with every model trained on them. */
   readonly credit: string;
-  /** What was left out while decoding, and why. */
+  /** How many were left out, and why. */
   readonly skipped: Skipped;
+  /** Which ones: the first of each reason. */
+  readonly skippedNames?: SkippedNames;
+  /**
+   * Number of the picture that each image was cut from `[count]`, in 0.. without gaps, the same for copies of a picture;
+   * absent where every image is a picture of its own.
+   */
+  readonly pictures?: Uint32Array;
   /** SHA-256 of pixels and labels, hex: two sets with the same fingerprint and shape are the same set. */
   readonly fingerprint: string;
 }
@@ -46,11 +51,15 @@ const UNIT = Float32Array.from({ length: 256 }, (_, v) => v / 127.5 - 1);
 
 /** The {@link Dataset} over stored contents; the arrays are shared, not copied. */
 export function createDataset(contents: DatasetContents): Dataset {
-  const { channels, height, width, pixels, labels } = contents;
+  const { channels, height, width, pixels, labels, pictures } = contents;
   const size = channels * height * width;
   const count = pixels.length / size;
   invariant(Number.isInteger(count), `${pixels.length} samples are no whole number of ${size}-sample images`);
   invariant(labels === undefined || labels.length === count, `${labels?.length} labels for ${count} images`);
+  invariant(
+    pictures === undefined || pictures.length === count,
+    `${pictures?.length} pictures of ${count} images`,
+  );
   return {
     ...contents,
     count,
@@ -71,12 +80,6 @@ export function createDataset(contents: DatasetContents): Dataset {
       }
     },
   };
-}
-
-/** `3 animated, 1 empty file`, or `none`: what a data set left out, for one line of output. */
-export function describeSkipped(skipped: Skipped): string {
-  const parts = Object.entries(skipped).map(([reason, count]) => `${count} ${reason}`);
-  return parts.length === 0 ? "none" : parts.join(", ");
 }
 
 /**

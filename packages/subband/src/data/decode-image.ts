@@ -19,11 +19,14 @@ export type SkipReason =
   | "corrupt or truncated"
   | "empty file"
   | "encrypted"
+  | "folder of a run"
   | "format not supported"
   | "linked folder"
+  | "name not in UTF-8"
   | "not an image file"
   | `over ${number} MB`
   | `over ${number} megapixels`
+  | "own output"
   | "smaller than a patch"
   | "unreadable";
 

@@ -1,6 +1,10 @@
-/** @module Image files of a folder and its subfolders, in an order that does not depend on the file system. */
-import { readdir, readFile, stat } from "node:fs/promises";
-import { join } from "node:path";
+/**
+ * @module Image files of a folder and its subfolders, in an order that does not depend on the file system. What we made
+ * ourselves is no input: runs, and the output of the command that asks, are left out and named.
+ */
+import type { BigIntStats } from "node:fs";
+import { readdir, readFile, realpath, stat } from "node:fs/promises";
+import { join, sep } from "node:path";
 import { mapConcurrent } from "./concurrent.ts";
 import { MAX_FILE_BYTES, OVER_BYTES, type SkipReason } from "./decode-image.ts";
 
@@ -12,68 +16,159 @@ export interface ImageFile {
   read(): Promise<Uint8Array | SkipReason>;
 }
 
+/** A file or folder that is left out. */
+export interface SkippedFile {
+  /** Path inside the folder or archive, `/` between parts; `.` is the folder itself. */
+  readonly name: string;
+  readonly reason: SkipReason;
+}
+
 /** What {@link listImageFolder} found. */
 export interface ImageFolder {
   readonly files: readonly ImageFile[];
-  /** `[name, bytes, mtime in ms]` of each file: changes when the folder's images change. */
-  readonly stamp: readonly (readonly [string, number, number])[];
-  readonly skipped: readonly SkipReason[];
+  /** Name and {@link fileStamp} of each file: changes when the folder's images change. */
+  readonly stamp: readonly (readonly [name: string, ...stamp: string[]])[];
+  /** What was left out, in the order of the names. */
+  readonly skipped: readonly SkippedFile[];
+}
+
+/** Options of {@link listImageFolder}. */
+export interface ListOptions {
+  /**
+   * Files and folders that are no input, whether they exist yet or not: where the command writes. Known by what they
+   * are, not by how they are called: links and other spellings lead to the same.
+   */
+  readonly exclude?: readonly string[];
 }
 
 const EXTENSIONS = /\.(jpe?g|jfif|png|webp|avif|gif|tiff?)$/i;
+/** Pictures that we know of and cannot read. */
+const FOREIGN =
+  /\.(hei[cf]s?|hif|jxl|jp2|j2k|jpx|bmp|dib|ico|svgz?|psd|psb|xcf|exr|hdr|tga|dds|p[bgpn]m|pfm|dng|cr[23w]|nef|arw|orf|raf|rw2)$/i;
 /** What desktops leave behind; not worth counting. */
 const LITTER = /(^|\/)(\.[^/]*|Thumbs\.db|desktop\.ini|__MACOSX\/.*)$/i;
+/** What makes a folder a run; see `training/run-directory.ts`. */
+const RUN_FILE = "run.json";
 
-/** How a name is treated: decoded, counted as no image, or passed over in silence. */
-export function classifyName(name: string): "image" | "other" | "litter" {
+/** How a name is treated: decoded, counted as no image or as one of another format, or passed over in silence. */
+export function classifyName(name: string): "image" | "foreign" | "other" | "litter" {
   if (LITTER.test(name)) return "litter";
-  return EXTENSIONS.test(name) ? "image" : "other";
+  if (EXTENSIONS.test(name)) return "image";
+  return FOREIGN.test(name) ? "foreign" : "other";
+}
+
+/** Why a file of a class that is not decoded is left out. */
+export function reasonOf(kind: "foreign" | "litter" | "other"): SkipReason {
+  return kind === "foreign" ? "format not supported" : "not an image file";
+}
+
+/** The folder of a run, `.` or without a slash at its end, when `name` is the file that makes it one. */
+export function runFolderOf(name: string): string | undefined {
+  if (name === RUN_FILE) return ".";
+  return name.endsWith(`/${RUN_FILE}`) ? name.slice(0, -RUN_FILE.length - 1) : undefined;
+}
+
+/**
+ * What changes when another file takes the place of one: besides size and time of writing, which can be set, the time
+ * of the last change of either, which cannot, and the file's number.
+ */
+export function fileStamp({ size, mtimeNs, ctimeNs, ino }: BigIntStats): string[] {
+  return [size, mtimeNs, ctimeNs, ino].map(String);
 }
 
 /**
  * Lists every image file under `root`, sorted by path. Links to files are followed, links to folders are not (they may
- * form a loop).
+ * form a loop). A folder with a `run.json` is a run, whose pictures are our own: it is left out, and so is `exclude`.
  */
-export async function listImageFolder(root: string): Promise<ImageFolder> {
-  const names: string[] = [];
-  const skipped: SkipReason[] = [];
+export async function listImageFolder(
+  root: string,
+  { exclude = [] }: ListOptions = {},
+): Promise<ImageFolder> {
+  const own = await ownPlaces(exclude, root);
+  const names: { readonly name: string; readonly link: boolean }[] = [];
+  const skipped: SkippedFile[] = [];
   const pending = [""];
   for (let folder = pending.pop(); folder !== undefined; folder = pending.pop()) {
-    const entries = await readdir(join(root, folder), { withFileTypes: true }).catch(() => undefined);
-    if (entries === undefined) {
-      skipped.push("unreadable");
-      continue;
-    }
-    for (const entry of entries) {
-      const name = folder + entry.name;
-      const kind = classifyName(name);
-      if (kind === "litter") continue;
-      if (entry.isDirectory()) pending.push(`${name}/`);
-      else if (kind === "image" || entry.isSymbolicLink()) names.push(name);
-      else skipped.push("not an image file");
-    }
+    const path = join(root, folder);
+    const name = folder.slice(0, -1) || ".";
+    const entries = await readdir(path, { withFileTypes: true }).catch(() => undefined);
+    if (entries === undefined) skipped.push({ name, reason: "unreadable" });
+    else if (entries.some((entry) => entry.name === RUN_FILE && !entry.isDirectory()))
+      skipped.push({ name, reason: "folder of a run" });
+    else if (folder !== "" && own.size > 0 && own.has(identity(await stat(path, { bigint: true }))))
+      skipped.push({ name, reason: "own output" });
+    else
+      for (const entry of entries) {
+        const inner = folder + entry.name;
+        const kind = classifyName(inner);
+        const link = entry.isSymbolicLink();
+        if (kind === "litter") continue;
+        if (entry.isDirectory()) pending.push(`${inner}/`);
+        else if (kind === "image" || link) names.push({ name: inner, link });
+        else skipped.push({ name: inner, reason: reasonOf(kind) });
+      }
   }
-  names.sort((a, b) => (a < b ? -1 : 1));
+  names.sort(byName);
 
-  const found = await mapConcurrent(names, 16, async (name) => {
+  const found = await mapConcurrent(names, 16, async ({ name, link }) => {
     const path = join(root, name);
-    const status = await stat(path).catch(() => undefined);
-    return { name, path, status };
+    const status = await stat(path, { bigint: true }).catch(() => undefined);
+    const reason = reasonToSkip(name, status);
+    const isOwn =
+      own.size > 0 &&
+      status !== undefined &&
+      (own.has(identity(status)) || (link && (await isIn(path, own))));
+    return { name, path, status, reason: isOwn ? "own output" : reason };
   });
   const files: ImageFile[] = [];
-  const stamp: [string, number, number][] = [];
-  for (const { name, path, status } of found) {
-    if (status?.isDirectory() === true) skipped.push("linked folder");
-    else if (status?.isFile() !== true) skipped.push("unreadable");
-    else if (classifyName(name) !== "image") skipped.push("not an image file");
-    else {
-      stamp.push([name, status.size, status.mtimeMs]);
-      files.push({
-        name,
-        read: async () =>
-          status.size > MAX_FILE_BYTES ? OVER_BYTES : readFile(path).catch((): SkipReason => "unreadable"),
-      });
+  const stamp: [string, ...string[]][] = [];
+  for (const { name, path, status, reason } of found) {
+    if (reason !== undefined || status === undefined) {
+      skipped.push({ name, reason: reason ?? "unreadable" });
+      continue;
     }
+    stamp.push([name, ...fileStamp(status)]);
+    files.push({
+      name,
+      read: async () =>
+        status.size > MAX_FILE_BYTES ? OVER_BYTES : readFile(path).catch((): SkipReason => "unreadable"),
+    });
   }
-  return { files, stamp, skipped };
+  return { files, stamp, skipped: skipped.sort(byName) };
+}
+
+function reasonToSkip(name: string, status: BigIntStats | undefined): SkipReason | undefined {
+  // Bytes that are no UTF-8 have become U+FFFD, under which nothing is found.
+  if (status === undefined) return name.includes("\uFFFD") ? "name not in UTF-8" : "unreadable";
+  if (status.isDirectory()) return "linked folder";
+  if (!status.isFile()) return "unreadable";
+  const kind = classifyName(name);
+  return kind === "image" || kind === "litter" ? undefined : reasonOf(kind);
+}
+
+/** Files and folders by identity, with their true paths, as far as the root is not in them. */
+async function ownPlaces(exclude: readonly string[], root: string): Promise<ReadonlyMap<string, string>> {
+  const places = new Map<string, string>();
+  const home = await realpath(root).catch(() => root);
+  for (const path of exclude) {
+    const status = await stat(path, { bigint: true }).catch(() => undefined);
+    if (status === undefined) continue;
+    const place = await realpath(path);
+    if (!`${home}${sep}`.startsWith(place + sep)) places.set(identity(status), place);
+  }
+  return places;
+}
+
+function identity({ dev, ino }: BigIntStats): string {
+  return `${dev}:${ino}`;
+}
+
+/** Whether a link leads into one of the places. */
+async function isIn(link: string, places: ReadonlyMap<string, string>): Promise<boolean> {
+  const target = await realpath(link);
+  return [...places.values()].some((place) => target.startsWith(place + sep));
+}
+
+function byName(a: { readonly name: string }, b: { readonly name: string }): number {
+  return a.name < b.name ? -1 : a.name > b.name ? 1 : 0;
 }

@@ -1,6 +1,6 @@
-import { mkdir, mkdtemp, readdir, rm, symlink, truncate, utimes, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, readdir, rename, rm, symlink, truncate, utimes, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import sharp from "sharp";
 import { pack } from "tar-stream";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
@@ -34,6 +34,16 @@ async function put(name: string, bytes: Uint8Array | string): Promise<string> {
   await mkdir(join(path, ".."), { recursive: true });
   await writeFile(path, bytes);
   return path;
+}
+
+/** A tar of the entries, in their order. */
+async function tar(entries: Readonly<Record<string, Buffer | string>>): Promise<Buffer> {
+  const archive = pack();
+  for (const [name, bytes] of Object.entries(entries)) archive.entry({ name }, bytes);
+  archive.finalize();
+  const chunks: Uint8Array[] = [];
+  for await (const chunk of archive) chunks.push(chunk as Uint8Array);
+  return Buffer.concat(chunks);
 }
 
 const four = (...values: number[]): number[] => values.flatMap((v) => [v, v, v, v]);
@@ -84,6 +94,54 @@ describe("openDataset() of a folder", () => {
       unreadable: 1,
       "linked folder": 1,
     });
+    expect(set.skippedNames).toMatchObject({
+      "empty file": ["2-empty.png"],
+      "corrupt or truncated": ["3-text.jpg", "4-cut.jpg"],
+      "linked folder": ["9-loop"],
+      unreadable: ["8-dangling.png"],
+    });
+    const warnings: string[] = [];
+    const again = await open({ onWarning: (message) => warnings.push(message) });
+    expect(again.skippedNames, "from the cache").toEqual(set.skippedNames);
+    expect(warnings).toHaveLength(1);
+    expect(warnings[0]).toContain('2 corrupt or truncated: "3-text.jpg", "4-cut.jpg"');
+    expect(warnings[0]).not.toContain("6-labels.csv");
+  });
+
+  test("of many damaged files a few are shown and a hundred kept by name", async () => {
+    for (let i = 100; i < 205; i++) await put(`${i}.png`, "x");
+    await put("good.png", await grey(1));
+    const warnings: string[] = [];
+    const set = await open({ onWarning: (message) => warnings.push(message) });
+    expect(set.skipped).toEqual({ "corrupt or truncated": 105 });
+    expect(set.skippedNames!["corrupt or truncated"]).toHaveLength(100);
+    expect(warnings[0]).toContain('"100.png", "101.png", "102.png" and 102 more');
+  });
+
+  test("runs and the output of the command are no data, however they are called", async () => {
+    await put("a.png", await grey(1));
+    await put("runs/old/run.json", "{}");
+    await put("runs/old/samples/100.png", await grey(99));
+    await put("out/b.png", await grey(98));
+    await symlink(join(folder, "out"), join(folder, "..", `${basename(folder)}-link`));
+    await symlink(join(folder, "out", "b.png"), join(folder, "c.png"));
+    const set = await open({
+      exclude: [join(folder, "..", `${basename(folder)}-link`), join(folder, "new")],
+    });
+    expect([...set.pixels]).toEqual(four(1));
+    expect(set.skipped).toEqual({ "folder of a run": 1, "own output": 2 });
+    expect(set.skippedNames).toMatchObject({
+      "folder of a run": ["runs/old"],
+      "own output": ["c.png", "out"],
+    });
+    // A run that has appeared since is left out though the pixels come from the cache.
+    await put("runs/new/run.json", "{}");
+    await put("runs/new/samples/100.png", await grey(97));
+    const again = await open({ exclude: [join(folder, "out")], onProgress: () => expect.fail("decoded") });
+    expect(again.skipped).toMatchObject({ "folder of a run": 2 });
+    expect(again.fingerprint).toBe(set.fingerprint);
+    // What contains the input does not exclude it.
+    expect((await open({ exclude: [folder, root] })).count).toBe(3);
   });
 
   test("one image opens; whoever needs two refuses", async () => {
@@ -140,6 +198,29 @@ describe("openDataset() decodes once", () => {
     expect(await decodings()).toEqual([1, four(2)]);
   });
 
+  test("a file replaced by another of the same size and time is noticed, in an archive too", async () => {
+    const [one, other] = [await grey(1), await grey(2)];
+    expect(one).toHaveLength(other.length);
+    const path = await put("a.png", one);
+    await utimes(path, 1e9, 1e9);
+    expect(await decodings()).toEqual([1, four(1)]);
+    await writeFile(path, other);
+    await utimes(path, 1e9, 1e9);
+    expect(await decodings(), "written over").toEqual([1, four(2)]);
+    await writeFile(`${path}.new`, one);
+    await utimes(`${path}.new`, 1e9, 1e9);
+    await rename(`${path}.new`, path);
+    expect(await decodings(), "renamed over").toEqual([1, four(1)]);
+
+    const archive = join(folder, "set.tar");
+    await writeFile(archive, await tar({ "a.png": one }));
+    await utimes(archive, 1e9, 1e9);
+    expect([...(await open({}, archive)).pixels]).toEqual(four(1));
+    await writeFile(archive, await tar({ "a.png": other }));
+    await utimes(archive, 1e9, 1e9);
+    expect([...(await open({}, archive)).pixels]).toEqual(four(2));
+  });
+
   test("a torn cache file is made anew", async () => {
     await put("a.png", await grey(1));
     await decodings();
@@ -165,18 +246,32 @@ describe("openDataset() decodes once", () => {
 
 describe("openDataset() of an archive", () => {
   test("reads a tar; limit counts images only", async () => {
-    const archive = pack();
-    archive.entry({ name: "readme.txt" }, "hello");
-    for (const value of [3, 1, 2]) archive.entry({ name: `x/${value}.png` }, await grey(value));
-    archive.finalize();
-    const chunks: Uint8Array[] = [];
-    for await (const chunk of archive) chunks.push(chunk as Uint8Array);
-    const path = await put("set.tar", Buffer.concat(chunks));
+    const entries: Record<string, Buffer | string> = { "readme.txt": "hello" };
+    for (const value of [3, 1, 2]) entries[`x/${value}.png`] = await grey(value);
+    const path = await put("set.tar", await tar(entries));
     const set = await open({}, path);
     expect([...set.pixels]).toEqual(four(3, 1, 2));
     expect(set.skipped).toEqual({ "not an image file": 1 });
     expect([...(await open({ limit: 2 }, path)).pixels]).toEqual(four(3, 1));
     expect([...(await open({}, path)).pixels]).toEqual(four(3, 1, 2));
+  });
+
+  test("leaves runs in it out, wherever their run.json stands in the order", async () => {
+    const path = await put(
+      "set.tar",
+      await tar({
+        "x/runs/a/samples/100.png": await grey(99),
+        "x/runs/a/run.json": "{}",
+        "x/runs/ab.png": await grey(2),
+        "x/photo.heic": "no matter what",
+      }),
+    );
+    const set = await open({}, path);
+    expect([...set.pixels]).toEqual(four(2));
+    expect(set.skippedNames).toEqual({
+      "folder of a run": ["x/runs/a"],
+      "format not supported": ["x/photo.heic"],
+    });
   });
 });
 

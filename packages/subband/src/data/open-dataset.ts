@@ -7,12 +7,15 @@ import { UserError } from "onnxgrad";
 import { getCifar10 } from "./cifar10.ts";
 import { mapConcurrent } from "./concurrent.ts";
 import { type DatasetOptions, type Recipe, recipeOf } from "./dataset-recipes.ts";
-import { createDataset, type Dataset, type DatasetContents, describeSkipped } from "./dataset.ts";
+import { createDataset, type Dataset, type DatasetContents } from "./dataset.ts";
 import type { ImageShape, SkipReason } from "./decode-image.ts";
+import type { SkippedFile } from "./image-folder.ts";
+import type { Patches } from "./picture-patches.ts";
 import { cacheFolder, cachePath, fingerprint, readCache, writeCache } from "./pixel-cache.ts";
+import { describeSkipped, describeSkippedFiles, type Leftovers, tallySkipped } from "./skipped.ts";
 
 /** Part of every cache key: raise it when the same files would decode to other pixels. */
-const DECODER_VERSION = 1;
+const DECODER_VERSION = 2;
 const MAX_SIDE = 4096;
 /** The largest typed array of Node 20. */
 const MAX_BYTES = 2 ** 32;
@@ -35,16 +38,28 @@ export async function openDataset(source: string, options: DatasetOptions = {}):
   const { limit, patches } = options;
   const identity = { ...shape, limit, patches, decoder: DECODER_VERSION, source: recipe.identity };
   const path = cachePath(options.cacheDir ?? cacheFolder(), recipe.name, identity);
-  const cached = await readCache(path);
-  if (cached !== undefined) return createDataset(cached);
-
-  const contents = await decodeAll(recipe, source, shape, options);
-  try {
-    await writeCache(path, contents);
-  } catch (error) {
-    options.onWarning?.(`cannot cache "${source}": ${String(error)}; it will be decoded again next time.`);
+  let contents = await readCache(path);
+  if (contents === undefined) {
+    contents = await decodeAll(recipe, source, shape, options);
+    try {
+      await writeCache(path, contents);
+    } catch (error) {
+      options.onWarning?.(`cannot cache "${source}": ${String(error)}; it will be decoded again next time.`);
+    }
   }
-  return createDataset(contents);
+  const leftovers = tallySkipped(recipe.skipped, contents);
+  warnOfSkipped(source, leftovers, options);
+  return createDataset({ ...contents, ...leftovers });
+}
+
+/** Reasons that are no loss: what has them was never meant as data. */
+const HARMLESS: ReadonlySet<string> = new Set(["not an image file"]);
+
+function warnOfSkipped(source: string, { skipped, skippedNames }: Leftovers, options: DatasetOptions): void {
+  const told = Object.entries(skipped).filter(([reason]) => !HARMLESS.has(reason));
+  if (told.length === 0) return;
+  const files = describeSkippedFiles({ skipped: Object.fromEntries(told), skippedNames });
+  options.onWarning?.(`left out of "${source}": ${files.join("; ")}.`);
 }
 
 function shapeOf(source: string, options: DatasetOptions): ImageShape {
@@ -68,13 +83,14 @@ async function decodeAll(
   const { stage, total } = recipe;
   let done = 0;
   let bytes = 0;
-  const results: (Uint8Array | SkipReason | undefined)[] = await mapConcurrent(
+  const results: Result[] = await mapConcurrent(
     recipe.images,
     // Two a core: one decodes while another waits for the disk or hands over its result.
     2 * availableParallelism(),
-    async (load) => {
-      const image = await load();
-      if (typeof image !== "string") bytes += image.length;
+    async ({ name, load }) => {
+      const loaded = await load();
+      const found = loaded instanceof Uint8Array ? { pixels: loaded } : loaded;
+      if (typeof found !== "string") bytes += found.pixels.length;
       if (bytes > MAX_BYTES)
         throw new UserError(
           "data/too-large",
@@ -82,26 +98,18 @@ async function decodeAll(
             `use a smaller size or a limit.`,
         );
       options.onProgress?.({ stage, unit: "images", done: ++done, total });
-      return image;
+      return { name, found };
     },
   );
 
-  const skipped: Record<string, number> = {};
-  for (const result of [...recipe.skipped, ...results])
-    if (typeof result === "string") skipped[result] = (skipped[result] ?? 0) + 1;
-  if (bytes === 0) throw noImages(source, results.length, skipped);
-
-  const pixels = new Uint8Array(bytes);
-  let at = 0;
-  for (let i = 0; i < results.length; i++) {
-    const image = results[i];
-    results[i] = undefined; // frees the copy as we go
-    if (image === undefined || typeof image === "string") continue;
-    pixels.set(image, at);
-    at += image.length;
-  }
+  const used = withoutRuns(results, recipe.runs ?? new Set());
+  const leftovers = tallySkipped(used.skipped);
+  if (used.images.length === 0)
+    throw noImages(source, results.length, tallySkipped(recipe.skipped, leftovers).skipped);
+  results.length = 0; // so that joining frees images as it goes
   const { name, licence, credit, labels } = recipe;
   const { channels, height, width } = shape;
+  const { pixels, pictures } = joined(used.images, channels * height * width);
   return {
     name,
     channels,
@@ -109,11 +117,56 @@ async function decodeAll(
     width,
     pixels,
     ...(labels && { labels }),
+    ...(pictures && { pictures }),
     licence,
     credit,
-    skipped,
+    ...leftovers,
     fingerprint: fingerprint(pixels, labels),
   };
+}
+
+/** What became of one file. */
+interface Result {
+  readonly name: string;
+  readonly found: Found | SkipReason;
+}
+
+/** An image, or the patches of a picture. */
+type Found = { readonly pixels: Uint8Array } | Patches;
+
+/** Images and left-out files apart; what lies in the folder of a run is left out as that one folder. */
+function withoutRuns(
+  results: readonly Result[],
+  runs: ReadonlySet<string>,
+): { readonly images: Found[]; readonly skipped: readonly SkippedFile[] } {
+  const images: Found[] = [];
+  const skipped: SkippedFile[] = [...runs].map((name) => ({ name, reason: "folder of a run" }));
+  for (const { name, found } of results)
+    if ([...runs].some((run) => run === "." || name.startsWith(`${run}/`))) continue;
+    else if (typeof found === "string") skipped.push({ name, reason: found });
+    else images.push(found);
+  return { images, skipped };
+}
+
+/** All pixels in a row and, of patches, the number of each one's picture. Empties `images`. */
+function joined(
+  images: Found[],
+  imageSize: number,
+): { readonly pixels: Uint8Array; readonly pictures?: Uint32Array } {
+  const pixels = new Uint8Array(images.reduce((total, image) => total + image.pixels.length, 0));
+  const numbers = new Map<string, number>();
+  const pictures: number[] = [];
+  let at = 0;
+  images.reverse();
+  for (let image = images.pop(); image !== undefined; image = images.pop()) {
+    pixels.set(image.pixels, at); // popped, its copy is free to go
+    at += image.pixels.length;
+    if (!("picture" in image)) continue;
+    const number = numbers.get(image.picture) ?? numbers.size;
+    numbers.set(image.picture, number);
+    for (let n = image.pixels.length / imageSize; n > 0; n--) pictures.push(number);
+  }
+  return { pixels, ...(numbers.size > 0 && { pictures: Uint32Array.from(pictures) }) };
 }
 
 function noImages(source: string, tried: number, skipped: Record<string, number>): UserError {

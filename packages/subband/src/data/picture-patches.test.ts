@@ -50,8 +50,9 @@ describe("patchPlaces()", () => {
 
 describe("cutPatches()", () => {
   test("takes pixels as they are at full size, and their averages at half", async () => {
-    const patches = await cutPatches(await ramp(16, 16), gray, { most: 99, name: "ramp" });
-    if (typeof patches === "string") throw new Error(patches);
+    const cut = await cutPatches(await ramp(16, 16), gray, { most: 99, name: "ramp" });
+    if (typeof cut === "string") throw new Error(cut);
+    const patches = cut.pixels;
     expect(patches).toHaveLength(5 * 64);
     // The last tile of full size starts at (8, 8).
     expect(patches[3 * 64]).toBe(8 + 4 * 8);
@@ -62,7 +63,7 @@ describe("cutPatches()", () => {
 
   test("makes colour of grey and grey of colour, and names pictures that are too small", async () => {
     const colour = await cutPatches(await ramp(16, 16), { ...gray, channels: 3 }, { most: 1, name: "x" });
-    expect(colour).toHaveLength(3 * 64);
+    expect(colour).toMatchObject({ pixels: { length: 3 * 64 } });
     expect(await cutPatches(await ramp(7, 30), gray, { most: 1, name: "x" })).toBe("smaller than a patch");
     expect(await cutPatches(new Uint8Array([1, 2]), gray, { most: 1, name: "x" })).toBe(
       "corrupt or truncated",

@@ -4,6 +4,7 @@
  */
 import { rng } from "onnxgrad";
 import type { ImageShape, SkipReason } from "./decode-image.ts";
+import { pixelDigest } from "./pixel-digest.ts";
 import { decodePicture, halvePicture, type Picture, toPlanar } from "./decode-image.ts";
 
 /** Where a patch is cut: from the picture made smaller `halvings` times, at a corner in pixels of that. */
@@ -48,15 +49,20 @@ export function patchPlaces(
   return chosen;
 }
 
-/**
- * Decodes a picture into up to `most` patches of `shape`, one after the other, each `[channels, height, width]`, 0..255;
- * or says why not.
- */
+/** Patches of one picture. */
+export interface Patches {
+  /** One after the other, each `[channels, height, width]`, 0..255. */
+  readonly pixels: Uint8Array;
+  /** The same for pictures of the same pixels. */
+  readonly picture: string;
+}
+
+/** Decodes a picture into up to `most` patches of `shape`, or says why not. */
 export async function cutPatches(
   bytes: Uint8Array,
   shape: ImageShape,
   { most, name }: { readonly most: number; readonly name: string },
-): Promise<Uint8Array | SkipReason> {
+): Promise<Patches | SkipReason> {
   const picture = await decodePicture(bytes);
   if (typeof picture === "string") return picture;
   const places = patchPlaces(picture, shape, most, name);
@@ -66,7 +72,7 @@ export async function cutPatches(
   const patches = new Uint8Array(places.length * size);
   for (const [i, place] of places.entries())
     patches.set(cut(place.halvings === 0 ? picture : halved, place, shape), i * size);
-  return patches;
+  return { pixels: patches, picture: pixelDigest(picture.data, `${picture.width}x${picture.height}`) };
 }
 
 function cut({ data, width, stride }: Picture, { top, left }: PatchPlace, shape: ImageShape): Uint8Array {

@@ -9,9 +9,9 @@ import envPaths from "env-paths";
 import { z } from "zod";
 import type { DatasetContents } from "./dataset.ts";
 
-const MAGIC = "subband1";
+const MAGIC = "subband2";
 const PREFIX_BYTES = MAGIC.length + 4;
-const MAX_HEADER_BYTES = 1 << 20;
+const MAX_HEADER_BYTES = 1 << 24;
 /** Reads, writes and hashes go in pieces: one call takes less than 2 GiB. */
 const PIECE_BYTES = 1 << 26;
 
@@ -25,6 +25,9 @@ const Header = z.object({
   licence: z.string(),
   credit: z.string(),
   skipped: z.record(z.string(), z.int()),
+  skippedNames: z.record(z.string(), z.array(z.string())).optional(),
+  /** Which picture how many images in a row were cut from. */
+  cuts: z.array(z.tuple([z.int().nonnegative(), z.int().positive()])).optional(),
   fingerprint: z.string(),
 });
 
@@ -69,7 +72,7 @@ async function readVerified(file: FileHandle): Promise<DatasetContents | undefin
   if (prefix.toString("latin1", 0, MAGIC.length) !== MAGIC) return undefined;
   if (headerBytes > MAX_HEADER_BYTES || PREFIX_BYTES + headerBytes > size) return undefined;
   const text = new TextDecoder().decode(await readExactly(file, PREFIX_BYTES, headerBytes));
-  const { count, labelled, ...header } = Header.parse(JSON.parse(text));
+  const { count, labelled, cuts, skippedNames, ...header } = Header.parse(JSON.parse(text));
 
   const pixelBytes = count * header.channels * header.height * header.width;
   const start = PREFIX_BYTES + headerBytes;
@@ -77,14 +80,24 @@ async function readVerified(file: FileHandle): Promise<DatasetContents | undefin
   const pixels = await readExactly(file, start, pixelBytes);
   const labels = labelled ? await readExactly(file, start + pixelBytes, count) : undefined;
   if (fingerprint(pixels, labels) !== header.fingerprint) return undefined;
-  return { ...header, pixels, ...(labels && { labels }) };
+  const pictures = cuts && Uint32Array.from(cuts.flatMap(([picture, n]) => Array<number>(n).fill(picture)));
+  if (pictures !== undefined && pictures.length !== count) return undefined;
+  return {
+    ...header,
+    ...(skippedNames && { skippedNames }),
+    pixels,
+    ...(labels && { labels }),
+    ...(pictures && { pictures }),
+  };
 }
 
 /** Writes a cache file: a temporary file beside it, synced, then renamed over. @throws the file system's error. */
 export async function writeCache(path: string, contents: DatasetContents): Promise<void> {
-  const { pixels, labels, ...rest } = contents;
+  const { pixels, labels, pictures, ...rest } = contents;
   const count = pixels.length / (rest.channels * rest.height * rest.width);
-  const header = Buffer.from(JSON.stringify({ ...rest, count, labelled: labels !== undefined }));
+  const header = Buffer.from(
+    JSON.stringify({ ...rest, count, labelled: labels !== undefined, cuts: cutsOf(pictures) }),
+  );
   const prefix = Buffer.alloc(PREFIX_BYTES);
   prefix.write(MAGIC, "latin1");
   prefix.writeUInt32LE(header.length, MAGIC.length);
@@ -121,4 +134,16 @@ async function writeExactly(file: FileHandle, bytes: Uint8Array): Promise<void> 
     const { bytesWritten } = await file.write(bytes, at, Math.min(PIECE_BYTES, bytes.length - at));
     at += bytesWritten;
   }
+}
+
+/** Neighbours of the same picture, counted. */
+function cutsOf(pictures: Uint32Array | undefined): [picture: number, images: number][] | undefined {
+  if (pictures === undefined) return undefined;
+  const cuts: [number, number][] = [];
+  for (const picture of pictures) {
+    const last = cuts.at(-1);
+    if (last?.[0] === picture) last[1]++;
+    else cuts.push([picture, 1]);
+  }
+  return cuts;
 }

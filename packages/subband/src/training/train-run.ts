@@ -101,6 +101,7 @@ export async function openTrainingData(request: TrainRequest, listener: RunListe
     channels: request.channels,
     limit: request.limit,
     patches: request.patches,
+    exclude: [request.out],
     onProgress: listener.onData,
     onWarning: listener.onWarning,
   });
