@@ -1,5 +1,16 @@
 import { execFileSync } from "node:child_process";
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { once } from "node:events";
+import {
+  lstatSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
+import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { UserError } from "onnxgrad";
@@ -129,6 +140,48 @@ describe("writeFileAtomic()", () => {
     mkdirSync(join(dir, "a"));
     expect(userError(() => writeFileAtomic(join(dir, "a"), "x")).code).toBe("file/cannot-write");
     expect(readdirSync(dir)).toEqual(["a"]);
+  });
+
+  test("replaces no device, pipe, socket or link to nothing, nor a link to such", async () => {
+    execFileSync("mkfifo", [join(dir, "pipe")]);
+    const server = createServer().listen(join(dir, "socket"));
+    await once(server, "listening");
+    symlinkSync("nowhere", join(dir, "dangling"));
+    symlinkSync("/dev/null", join(dir, "null"));
+    symlinkSync("pipe", join(dir, "link to pipe"));
+    symlinkSync("loop", join(dir, "loop"));
+    const before = readdirSync(dir).sort();
+    for (const [name, what] of [
+      ["pipe", "is a pipe"],
+      ["socket", "is a socket"],
+      ["dangling", "is a dangling link"],
+      ["null", "is a device"],
+      ["link to pipe", "is a pipe"],
+      ["loop", "ELOOP"],
+    ] as const) {
+      const path = join(dir, name);
+      const was = lstatSync(path);
+      const error = userError(() => writeFileAtomic(path, "x"));
+      expect([error.code, error.message.includes(what)], name).toEqual(["file/cannot-write", true]);
+      expect(lstatSync(path).ino, name).toBe(was.ino);
+    }
+    expect(readdirSync(dir).sort()).toEqual(before);
+    server.close();
+  });
+
+  test("a name as long as a folder takes is written, and its temporary file is shorter", () => {
+    const name = "n".repeat(255);
+    writeFileAtomic(join(dir, name), "x");
+    writeFileAtomic(join(dir, "\u{1f40e}".repeat(63)), "x");
+    expect(readdirSync(dir)).toContain(name);
+    expect(readdirSync(dir)).toHaveLength(2);
+  });
+
+  test("through a link and back, the file lies where the system says, not where the text says", () => {
+    mkdirSync(join(dir, "deep/er"), { recursive: true });
+    symlinkSync("deep/er", join(dir, "link"));
+    writeFileAtomic(`${dir}/link/../a`, "x"); // of deep/er
+    expect(readdirSync(join(dir, "deep")).sort()).toEqual(["a", "er"]);
   });
 });
 

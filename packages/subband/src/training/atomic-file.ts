@@ -3,7 +3,7 @@
  * folder. Synchronous on purpose: what is written may be views of live buffers, which the next training step overwrites.
  */
 import * as fs from "node:fs";
-import { basename, dirname, join } from "node:path";
+import { basename, dirname, join, sep } from "node:path";
 import { UserError } from "onnxgrad";
 
 /** The part of `node:fs` that durable writing needs; tests pass one that fails at a chosen call. */
@@ -12,6 +12,11 @@ export type FileSystem = Pick<
   "closeSync" | "fsyncSync" | "openSync" | "renameSync" | "rmSync" | "writeSync"
 >;
 
+/** What a path leads to, as far as writing is concerned. */
+export type Target = "absent" | "file" | "folder" | "device" | "pipe" | "socket" | "dangling link";
+
+/** Letters of a name that its temporary file keeps: together they stay below what a folder takes. */
+const KEPT_LETTERS = 48;
 /** One system call writes less than 2 GiB. */
 const PIECE_BYTES = 1 << 26;
 const TEMPORARY = /^\..+\.\d+\.tmp$/;
@@ -21,13 +26,16 @@ const NO_FOLDER: ReadonlySet<string> = new Set(["ENOENT", "ENOTDIR"]);
 
 /**
  * Replaces the file `path` by `content` (text as UTF-8) so that a crash at any moment, of the process or of the machine,
- * leaves either the old file or the new one. When it fails, the old file is untouched and the temporary one removed.
+ * leaves either the old file or the new one. When it fails, the old file is untouched and the temporary one removed. Only
+ * a regular file is replaced, or a link to one: no device, no pipe, and no link to nothing.
  * @throws UserError `file/disk-full`, `file/not-writable`, `file/no-folder` or `file/cannot-write`.
  */
 export function writeFileAtomic(path: string, content: Uint8Array | string, files: FileSystem = fs): void {
   const bytes = typeof content === "string" ? new TextEncoder().encode(content) : content;
-  const temporary = join(dirname(path), `.${basename(path)}.${process.pid}.tmp`);
+  // Not join(): it would take "link/.." for nothing, and the temporary file would lie elsewhere.
+  const temporary = `${dirname(path)}${sep}.${basename(path).slice(0, KEPT_LETTERS)}.${process.pid}.tmp`;
   try {
+    requireReplaceable(path);
     writeAndSync(temporary, bytes, files);
     files.renameSync(temporary, path);
     syncFolder(dirname(path), files);
@@ -35,6 +43,34 @@ export function writeFileAtomic(path: string, content: Uint8Array | string, file
     removeQuietly(temporary, files);
     throw writeError(path, bytes.length, error);
   }
+}
+
+/**
+ * What stands at `path`, at the end of whatever links.
+ * @throws the file system's own error where it cannot be looked at, e.g. ELOOP or ENAMETOOLONG.
+ */
+export function targetOf(path: string): Target {
+  const link = fs.lstatSync(path, { throwIfNoEntry: false });
+  if (link === undefined) return "absent";
+  const status = link.isSymbolicLink() ? fs.statSync(path, { throwIfNoEntry: false }) : link;
+  if (status === undefined) return "dangling link";
+  if (status.isFile()) return "file";
+  if (status.isDirectory()) return "folder";
+  if (status.isFIFO()) return "pipe";
+  return status.isSocket() ? "socket" : "device";
+}
+
+/**
+ * Refuses a path whose writing would replace what is no regular file.
+ * @throws UserError `file/cannot-write`; what {@link targetOf} throws.
+ */
+export function requireReplaceable(path: string): void {
+  const target = targetOf(path);
+  if (target === "absent" || target === "file") return;
+  throw new UserError(
+    "file/cannot-write",
+    `cannot write "${path}": it is a ${target}, no file. Give the name of a file.`,
+  );
 }
 
 /** Makes renames and new names in `folder` durable. Windows cannot, and does so by itself. */
