@@ -1,0 +1,51 @@
+/** @module The folders of a command's outputs: made and tried before the work, and taken back when it comes to nothing. */
+import { closeSync, existsSync, openSync, rmdirSync, rmSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { writeError } from "../training/atomic-file.ts";
+import { makeFolder } from "../training/run-directory.ts";
+
+/**
+ * Makes the folders of the files `paths`, sees that a file can be made in each, and does `work`. When that fails, folders
+ * that were made and are still empty are removed.
+ * @throws UserError `file/...` for a folder that cannot be made or written; whatever `work` throws.
+ */
+export async function withFolders<T>(paths: readonly string[], work: () => Promise<T>): Promise<T> {
+  const folders = new Set(paths.map((path) => dirname(path)));
+  const made: string[] = [];
+  try {
+    for (const folder of folders) {
+      made.push(...missingFolders(folder));
+      makeFolder(folder);
+      tryFolder(folder);
+    }
+    return await work();
+  } catch (error) {
+    for (const folder of made.toReversed()) removeIfEmpty(folder);
+    throw error;
+  }
+}
+
+/** From the outermost to `folder`. */
+function missingFolders(folder: string): string[] {
+  if (existsSync(folder) || dirname(folder) === folder) return [];
+  return [...missingFolders(dirname(folder)), folder];
+}
+
+/** What permissions do not tell: file systems that are read-only, full, or take no files at all. */
+function tryFolder(folder: string): void {
+  const path = join(folder, `.subband.${process.pid}.tmp`);
+  try {
+    closeSync(openSync(path, "w"));
+    rmSync(path);
+  } catch (error) {
+    throw writeError(path, undefined, error);
+  }
+}
+
+function removeIfEmpty(folder: string): void {
+  try {
+    rmdirSync(folder);
+  } catch {
+    // Something was written there, or it was never made.
+  }
+}
