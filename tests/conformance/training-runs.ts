@@ -1,5 +1,5 @@
 /**
- * @module Three small training runs, as data: every provider must train them as the float64 interpreter does. Between
+ * @module Small training runs, as data: every provider must train them as the float64 interpreter does. Between
  * them they use what networks of this project are made of. Runs in Node and browsers alike.
  */
 import {
@@ -221,5 +221,40 @@ const r1: TrainingRun = trainingRun({
   },
 });
 
+const DEEP = { batch: 8, layers: 21, width: 6 };
+const deepParams = () =>
+  Array.from({ length: DEEP.layers }, (_, i) => ({
+    weight: weight(`deep.${i}`, [DEEP.width, DEEP.width]),
+    bias: filled(DEEP.width, 0.1),
+  }));
+type DeepParams = readonly { readonly weight: Tensor; readonly bias: Tensor }[];
+
+const deep: TrainingRun = trainingRun({
+  name: "deep",
+  what: "42 parameters in one pack and 42 averages as arrays of their own, clipping, Adam",
+  steps: 3,
+  state() {
+    const params = pack(deepParams());
+    return { params, adam: adamInit(params), average: Object.fromEntries(deepParams().entries()) };
+  },
+  inputs: { x: [DEEP.batch, DEEP.width] },
+  build({ state, x }: { state: { params: DeepParams; adam: Adam; average: DeepParams }; x: Tensor }) {
+    const { value, grads } = valueAndGrad((p: DeepParams) => {
+      const y = p.reduce((h, { weight: w, bias }) => add(h, mul(silu(add(matmul(h, w), bias)), 0.3)), x);
+      return mean(square(sub(y, mul(x, x))));
+    })(state.params);
+    const clipped = clipByGlobalNorm(grads, 1);
+    const next = adam(state.params, clipped.grads, state.adam, { lr: 1e-2 });
+    const average = ema(
+      state.average,
+      Object.fromEntries(next.params.entries()) as never,
+      next.state.step,
+      0.9,
+    );
+    return { state: { params: next.params, adam: next.state, average }, loss: value };
+  },
+  feeds: (step) => ({ x: normal("deep", step, DEEP.batch * DEEP.width) }),
+});
+
 /** The runs. */
-export const TRAINING_RUNS: readonly TrainingRun[] = [mlp, network, r1];
+export const TRAINING_RUNS: readonly TrainingRun[] = [mlp, network, r1, deep];

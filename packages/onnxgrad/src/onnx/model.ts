@@ -14,7 +14,7 @@ import {
   TensorProtoSchema,
   ValueInfoProtoSchema,
 } from "onnx-buf";
-import { GraphError } from "../errors.ts";
+import { GraphError, invariant } from "../errors.ts";
 import type { LowerContext, OnnxAttribute, Processor } from "../ops/define-op.ts";
 import { BatchGuard, type DynamicBatch } from "./dynamic-batch.ts";
 import { executionOrder } from "./execution-order.ts";
@@ -33,6 +33,9 @@ const ELEMENT: Readonly<Record<DType, number>> = { float32: 1, uint8: 2, int64: 
 
 const OPSET = 20n;
 
+/** Storage buffers that WebGPU promises a shader, which is as many values as a node may read and write there. */
+const STORAGE_BUFFERS = 8;
+
 /** What a model carries besides its graph. */
 export interface ModelOptions {
   /** Key-value pairs kept in the file, e.g. configuration and licence. */
@@ -47,6 +50,8 @@ export interface ModelOptions {
   readonly processor?: Processor;
   /** Threads for which operations are written; default 1. Any number runs the model. */
   readonly threads?: number | undefined;
+  /** Most inputs and outputs of a node together; default 8, what every WebGPU can bind. Such a model runs anywhere. */
+  readonly mostValues?: number;
   /** See `LowerContext`. Such a model runs on processors of this width alone: not for files. */
   readonly block?: number | undefined;
 }
@@ -75,6 +80,7 @@ export class ModelBuilder implements LowerContext {
   readonly processor: Processor;
   readonly threads: number;
   readonly block: number | undefined;
+  readonly mostValues: number;
   /** Values that are the same in every run. */
   readonly #fixed = new Set<string>();
   readonly #batch: BatchGuard | undefined;
@@ -87,13 +93,19 @@ export class ModelBuilder implements LowerContext {
   constructor(
     taken: Iterable<string> = [],
     batch?: BatchGuard,
-    { processor = "cpu", threads = 1, block }: Pick<ModelOptions, "processor" | "threads" | "block"> = {},
+    {
+      processor = "cpu",
+      threads = 1,
+      block,
+      mostValues = STORAGE_BUFFERS,
+    }: Pick<ModelOptions, "processor" | "threads" | "block" | "mostValues"> = {},
   ) {
     this.#taken = new Set(taken);
     this.#batch = batch;
     this.processor = processor;
     this.threads = threads;
     this.block = block;
+    this.mostValues = mostValues;
   }
 
   /** Says which graph node is lowered from now on. */
@@ -119,6 +131,10 @@ export class ModelBuilder implements LowerContext {
       domain = "",
     }: { outputs?: number; attrs?: Readonly<Record<string, OnnxAttribute>>; domain?: string } = {},
   ): string[] {
+    invariant(
+      inputs.length + outputs <= this.mostValues,
+      `${opType} of ${inputs.length} inputs and ${outputs} outputs: a shader binds ${this.mostValues} buffers`,
+    );
     const names = Array.from({ length: outputs }, () => this.#name("v"));
     if (inputs.every((value) => value === "" || this.#fixed.has(value)))
       for (const name of names) this.#fixed.add(name);
@@ -146,6 +162,15 @@ export class ModelBuilder implements LowerContext {
     const list = typeof values === "number" ? [values] : values;
     this.#batch?.refuse("index", list);
     return this.#ints(list, typeof values === "number" ? [] : [list.length]);
+  }
+
+  sums(groups: readonly (readonly number[])[]): string {
+    // A sum may happen to be a multiple of the batch.
+    this.#batch?.refuse("index", groups.flat());
+    return this.#ints(
+      groups.map((group) => group.reduce((a, b) => a + b, 0)),
+      [groups.length],
+    );
   }
 
   shape(dims: Shape): string {

@@ -5,7 +5,7 @@
 import type { Shape } from "../trace/tensor.ts";
 import type { ConvGeometry, ConvShapes } from "./conv-geometry.ts";
 import type { LowerContext } from "./define-op.ts";
-import { emit1, reshaped, reversed, swapped, transposed } from "./emit.ts";
+import { emit1, joined, reshaped, reversed, swapped, transposed } from "./emit.ts";
 
 /** dW from x and the gradient y of the output. */
 export function lowerWeightGrad(
@@ -162,6 +162,6 @@ function byTaps(
         taps.push(reshaped(context, product, [1, out, c]));
       }
     }
-  const stacked = taps.length === 1 ? taps[0]! : emit1(context, "Concat", taps, { attrs: { axis: 0n } }); // [kh*kw, o, c]
+  const stacked = joined(context, taps, 0); // [kh*kw, o, c]
   return reshaped(context, transposed(context, stacked, [1, 2, 0]), shape);
 }

@@ -26,6 +26,8 @@ export interface LowerContext {
   readonly threads: number;
   /** Channels of a block in ONNX Runtime's blocked convolution; absent where that must not be used (blocked.ts). */
   readonly block?: number | undefined;
+  /** Most inputs and outputs of a node together; `joined` and `parted` (emit.ts) keep to it. */
+  readonly mostValues: number;
   /** Whether a value is the same in every run: a constant, or made of constants alone. */
   readonly isFixed: (value: string) => boolean;
   /** Appends an ONNX node and returns the names of its outputs ("" where `outputs[i]` is false: not wanted). */
@@ -43,6 +45,8 @@ export interface LowerContext {
   floats(shape: Shape, values: ArrayLike<number>): string;
   /** An int64 constant vector (or scalar when `values` is a number). Extents go through `shape` and `expansion`. */
   ints(values: readonly number[] | number): string;
+  /** An int64 constant vector of the sum of each group. */
+  sums(groups: readonly (readonly number[])[]): string;
   /** The target of a Reshape to `dims`; in a model of any batch, the dimension that holds the batch is inferred. */
   shape(dims: Shape): string;
   /** The target of an Expand from `from` to `to`; in a model of any batch, the batch is taken from the tensor itself. */

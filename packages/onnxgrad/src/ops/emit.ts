@@ -14,6 +14,36 @@ export const reshaped = (context: LowerContext, value: string, dims: Shape): str
 export const transposed = (context: LowerContext, value: string, perm: readonly number[]): string =>
   emit1(context, "Transpose", [value], { attrs: { perm: perm.map(BigInt) } });
 
+/** Values one after the other along an axis: by one Concat, or by Concats of Concats where a node may not take as many. */
+export function joined(context: LowerContext, values: readonly string[], axis: number): string {
+  if (values.length === 1) return values[0]!;
+  const parts = inGroups(values, context.mostValues - 1).map((group) => joined(context, group, axis));
+  return emit1(context, "Concat", parts, { attrs: { axis: BigInt(axis) } });
+}
+
+/** A value cut into parts of these sizes: by one Split, or by Splits of what a Split gives. */
+export function parted(
+  context: LowerContext,
+  value: string,
+  sizes: readonly number[],
+  axis: number,
+): readonly string[] {
+  if (sizes.length === 1) return [value];
+  const groups = inGroups(sizes, context.mostValues - 2);
+  const parts = context.emit("Split", [value, context.sums(groups)], {
+    outputs: groups.length,
+    attrs: { axis: BigInt(axis) },
+  });
+  return parts.flatMap((part, i) => parted(context, part, groups[i]!, axis));
+}
+
+/** At most `most` groups of neighbours, as even as can be. */
+function inGroups<T>(items: readonly T[], most: number): readonly (readonly T[])[] {
+  const count = Math.min(items.length, most);
+  const start = (group: number) => Math.floor((group * items.length) / count);
+  return Array.from({ length: count }, (_, group) => items.slice(start(group), start(group + 1)));
+}
+
 /** Entries of an axis up to which a product with the identity costs little. */
 const FEW = 16;
 

@@ -3,6 +3,7 @@ import { GraphError, invariant } from "../errors.ts";
 import { apply, apply1, type Shape, sizeOf, type Spec, type Tensor } from "../trace/tensor.ts";
 import { broadcastTo, stridesOf } from "./broadcast.ts";
 import { defineOp, type OpDefinition, type RefArray, requireFloat, shapeError } from "./define-op.ts";
+import { joined, parted } from "./emit.ts";
 import { constant } from "./source.ts";
 
 /** One dimension of a slice: elements start, start + step, ... (`count` of them); a negative step runs backwards. */
@@ -310,8 +311,7 @@ export const concatOp: OpDefinition<AxisAttrs> = defineOp<AxisAttrs>({
       inputs.map((x) => x.shape[axis]!),
       axis,
     ),
-  lower: (context, inputs, { attrs }) =>
-    context.emit("Concat", inputs, { attrs: { axis: BigInt(attrs.axis) } }),
+  lower: (context, inputs, { attrs }) => [joined(context, inputs, attrs.axis)],
   evaluate(inputs, { axis }, [out]) {
     const data = new Float64Array(sizeOf(out!.shape));
     let start = 0;
@@ -359,11 +359,7 @@ export const splitOp: OpDefinition<SplitAttrs> = defineOp<SplitAttrs>({
       axis,
     ),
   ],
-  lower: (context, [x], { attrs: { axis, sizes } }) =>
-    context.emit("Split", [x!, context.ints([...sizes])], {
-      outputs: sizes.length,
-      attrs: { axis: BigInt(axis) },
-    }),
+  lower: (context, [x], { attrs: { axis, sizes } }) => parted(context, x!, sizes, axis),
   evaluate([x], { axis }, outs) {
     let start = 0;
     return outs.map((out): RefArray => {

@@ -41,10 +41,12 @@ export async function openSession(
   outputs: Outputs,
   options: ModelOptions = {},
 ): Promise<OpenedSession> {
-  const kernels = {
+  const kernels: ModelOptions = {
     processor: backend.processor,
     threads: backend.threads,
     block: await convolutionBlock(backend),
+    // One node copies parts faster than several, one after the other.
+    ...(backend.processor === "cpu" && { mostValues: Infinity }),
   };
   const count = backend.planned?.count ?? backend.shards?.count ?? 1;
   // The most shards that divide the batch.

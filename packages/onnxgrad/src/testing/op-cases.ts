@@ -462,6 +462,11 @@ export const opCases: { readonly [K in OpName]: OpCases } = {
     },
     { name: "the same part twice", inputs: [f([2, 2])], build: (x) => square(concat([x, x], 1)) },
     { name: "integers", inputs: [index([2], 5), index([3], 5)], build: (a, b) => concat([a, b], 0) },
+    {
+      name: "forty parts",
+      inputs: Array.from({ length: 40 }, (_, i) => f([2, 1 + (i % 3)])),
+      build: (...x) => square(concat(x, 1)),
+    },
   ],
   split: [
     { name: "uneven", inputs: [f([2, 5])], build: (x) => split(x, [1, 3, 1], 1) },
@@ -470,6 +475,16 @@ export const opCases: { readonly [K in OpName]: OpCases } = {
       name: "products of parts",
       inputs: [f([4, 2])],
       build: (x) => mul(...(split(x, [2, 2], 0) as [Tensor, Tensor])),
+    },
+    {
+      name: "forty parts",
+      inputs: [f([79, 2])],
+      build: (x) =>
+        split(
+          x,
+          Array.from({ length: 40 }, (_, i) => 1 + (i % 3)),
+          0,
+        ).map((part, i) => mul(square(part), i + 1)),
     },
   ],
   gather: [
