@@ -2,7 +2,9 @@
 import { describe, expect, test, vi } from "vitest";
 import { webgpu, whyNoWebgpu } from "../support/webgpu.ts";
 import { CHECKS, runCheck } from "./checks.ts";
+import { drawDemo } from "./demo-sampler.ts";
 import { disagreements } from "./gaps.ts";
+import { expectSameImages, onCpu } from "./same-images.ts";
 
 // Shaders are compiled and run by the processor here, which other tests want too.
 vi.setConfig({ testTimeout: 240_000, hookTimeout: 240_000 });
@@ -13,5 +15,9 @@ describe.skipIf(missing !== undefined)(`node-webgpu${missing === undefined ? "" 
   const [backend, strict] = [webgpu(), webgpu({ cpuFallback: false })];
   test.each(CHECKS.map((check) => [check.id, check] as const))("%s", async (_, check) => {
     expect(disagreements("node-webgpu", await runCheck(check, backend, strict))).toEqual([]);
+  });
+
+  test("the demo's sampler, compiled and exported, draws the images of the CPU", async () => {
+    expectSameImages(await drawDemo(backend), await onCpu());
   });
 });

@@ -25,6 +25,8 @@ ${table(
 
 On WebGPU **yes** says too that nothing of the step leaves the device: parameters, moments and averages go there once and come back only when asked for.
 
+The sampler of \`subband demo\` draws on every provider the images that the CPU draws, compiled and as one exported file: no node of a model written here reads and writes more than 8 values together, which is what every WebGPU can bind to a shader. Programs compiled for a CPU have no such limit.
+
 ## Operations
 
 ${table(["operation", "cases", ...PROVIDERS.map(({ name }) => name)], operations())}

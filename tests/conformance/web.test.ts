@@ -3,7 +3,9 @@ import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import { type Browser, launchChromium, missingChromium, type Page } from "../browser/chromium.ts";
 import { serve, type Site } from "../browser/site.ts";
 import { CHECKS, type Outcome } from "./checks.ts";
+import type { DemoImages } from "./demo-sampler.ts";
 import { disagreements } from "./gaps.ts";
+import { expectSameImages, onCpu } from "./same-images.ts";
 
 // Shaders are compiled and run by the processor here, which other tests want too.
 vi.setConfig({ testTimeout: 240_000, hookTimeout: 240_000 });
@@ -36,6 +38,10 @@ describe.skipIf(missingChromium !== undefined)(
       test.each(CHECKS.map(({ id }, number) => [id, number] as const))("%s", async (_, number) => {
         const outcome = await page.evaluate<Outcome>(`conformance.check(${number})`);
         expect(disagreements(`web-${provider}`, outcome)).toEqual([]);
+      });
+
+      test("the demo's sampler, compiled and exported, draws the images of Node's CPU", async () => {
+        expectSameImages(await page.evaluate<DemoImages>("conformance.draw()"), await onCpu());
       });
     });
   },

@@ -1,7 +1,8 @@
-/** @module What the conformance run calls in the page, as `conformance`: a check by its number. */
+/** @module What the conformance run calls in the page, as `conformance`: a check by its number, and the demo's sampler. */
 import type { Backend } from "onnxgrad";
 import { web } from "onnxgrad/web";
 import { CHECKS, type Outcome, runCheck } from "../checks.ts";
+import { type DemoImages, drawDemo } from "../demo-sampler.ts";
 
 let backend: Backend | undefined;
 let strict: Backend | undefined;
@@ -15,6 +16,8 @@ const conformance = {
   },
 
   check: (number: number): Promise<Outcome> => runCheck(CHECKS[number]!, backend!, strict),
+
+  draw: (): Promise<DemoImages> => drawDemo(backend!),
 };
 export type Conformance = typeof conformance;
 (globalThis as unknown as { conformance: Conformance }).conformance = conformance;

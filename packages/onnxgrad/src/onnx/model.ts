@@ -50,8 +50,8 @@ export interface ModelOptions {
   readonly processor?: Processor;
   /** Threads for which operations are written; default 1. Any number runs the model. */
   readonly threads?: number | undefined;
-  /** Most inputs and outputs of a node together; default 8, what every WebGPU can bind. Such a model runs anywhere. */
-  readonly mostValues?: number;
+  /** Whether a node may have more inputs and outputs than the 8 that every WebGPU can bind; default false. */
+  readonly manyValues?: boolean;
   /** See `LowerContext`. Such a model runs on processors of this width alone: not for files. */
   readonly block?: number | undefined;
 }
@@ -97,15 +97,15 @@ export class ModelBuilder implements LowerContext {
       processor = "cpu",
       threads = 1,
       block,
-      mostValues = STORAGE_BUFFERS,
-    }: Pick<ModelOptions, "processor" | "threads" | "block" | "mostValues"> = {},
+      manyValues = false,
+    }: Pick<ModelOptions, "processor" | "threads" | "block" | "manyValues"> = {},
   ) {
     this.#taken = new Set(taken);
     this.#batch = batch;
     this.processor = processor;
     this.threads = threads;
     this.block = block;
-    this.mostValues = mostValues;
+    this.mostValues = manyValues ? Infinity : STORAGE_BUFFERS;
   }
 
   /** Says which graph node is lowered from now on. */

@@ -52,7 +52,7 @@ describe("joined() and parted()", () => {
   });
 
   test("take one node each where a processor has no such limit", () => {
-    const { bytes } = toOnnx({ y: cutAndJoined(40).y }, { mostValues: Infinity });
+    const { bytes } = toOnnx({ y: cutAndJoined(40).y }, { manyValues: true });
     const types = nodesOf(bytes).map(({ opType }) => opType);
     expect(types.filter((type) => type !== "Mul")).toEqual(["Split", "Concat"]);
   });

@@ -45,8 +45,8 @@ export async function openSession(
     processor: backend.processor,
     threads: backend.threads,
     block: await convolutionBlock(backend),
-    // One node copies parts faster than several, one after the other.
-    ...(backend.processor === "cpu" && { mostValues: Infinity }),
+    // Of one node, parts are copied once.
+    manyValues: backend.processor === "cpu",
   };
   const count = backend.planned?.count ?? backend.shards?.count ?? 1;
   // The most shards that divide the batch.

@@ -7,7 +7,7 @@ import { resolveWmgmConfig } from "../systems/wmgm-config.ts";
 import { saveCheckpoint } from "../training/checkpoint.ts";
 import { type RunConfig, systemOf } from "../training/run-config.ts";
 import { openRunForTraining, writeRun } from "../training/run-directory.ts";
-import { untrainedTensors } from "../training/untrained-run.ts";
+import { untrainedTensors } from "../systems/untrained-tensors.ts";
 import { versions } from "../training/versions.ts";
 import { captureIo } from "./capture-io.ts";
 import { main } from "./main.ts";

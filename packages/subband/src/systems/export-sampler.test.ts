@@ -4,7 +4,7 @@ import * as ort from "onnxruntime-node";
 import { describe, expect, test } from "vitest";
 import { startNoise, stepNoise } from "../diffusion/noise.ts";
 import { toSample } from "../training/sample-grid.ts";
-import { untrainedTensors } from "../training/untrained-run.ts";
+import { untrainedTensors } from "./untrained-tensors.ts";
 import { exportSampler } from "./export-sampler.ts";
 import { detailNoise, sampleImages } from "./sampling.ts";
 import type { System } from "./system.ts";
