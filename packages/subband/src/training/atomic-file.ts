@@ -9,7 +9,7 @@ import { UserError } from "onnxgrad";
 /** The part of `node:fs` that durable writing needs; tests pass one that fails at a chosen call. */
 export type FileSystem = Pick<
   typeof fs,
-  "closeSync" | "fsyncSync" | "openSync" | "renameSync" | "rmSync" | "writeSync"
+  "closeSync" | "fsyncSync" | "linkSync" | "openSync" | "renameSync" | "rmSync" | "writeSync"
 >;
 
 /** What a path leads to, as far as writing is concerned. */
@@ -84,9 +84,13 @@ export function syncFolder(folder: string, files: FileSystem = fs): void {
   }
 }
 
-/** Removes what killed writers left in `folder` itself. Only for who knows that nobody writes there now. */
-export function removeTemporaries(folder: string): void {
-  for (const name of fs.readdirSync(folder)) if (TEMPORARY.test(name)) fs.rmSync(join(folder, name));
+/**
+ * Removes what killed writers left in `folder` itself, save for what `keep` names. Only for who knows that nobody writes
+ * there now.
+ */
+export function removeTemporaries(folder: string, keep: (name: string) => boolean = () => false): void {
+  for (const name of fs.readdirSync(folder))
+    if (TEMPORARY.test(name) && !keep(name)) fs.rmSync(join(folder, name), { recursive: true, force: true });
 }
 
 /**

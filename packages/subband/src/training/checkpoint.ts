@@ -8,6 +8,7 @@ import * as fs from "node:fs";
 import { join } from "node:path";
 import { decodeSafetensors, encodeSafetensors, invariant, type NamedArray, UserError } from "onnxgrad";
 import { type FileSystem, syncFolder, writeError, writeFileAtomic } from "./atomic-file.ts";
+import { readRegularFile } from "./regular-file.ts";
 
 /** What a checkpoint holds. */
 export interface Checkpoint {
@@ -142,11 +143,14 @@ function byName<T>(entries: [string, T][]): [string, T][] {
 
 function readIfPresent(path: string): Uint8Array | undefined {
   try {
-    const { buffer, byteOffset, byteLength } = fs.readFileSync(path);
+    const found = readRegularFile(path);
+    if (found === undefined) return undefined;
+    const { buffer, byteOffset, byteLength } = found;
     return new Uint8Array(buffer, byteOffset, byteLength); // no Buffer: its slice() would share memory
   } catch (error) {
-    const { code, message } = error as NodeJS.ErrnoException;
-    if (code === "ENOENT" || code === "ENOTDIR") return undefined;
-    throw new UserError("checkpoint/unreadable", `cannot read "${path}": ${message}.`, { cause: error });
+    if (error instanceof UserError) throw error;
+    throw new UserError("checkpoint/unreadable", `cannot read "${path}": ${(error as Error).message}.`, {
+      cause: error,
+    });
   }
 }

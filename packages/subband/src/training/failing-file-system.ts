@@ -35,6 +35,7 @@ export function failingFileSystem(failAt: number, failure: "crash" | { code: str
     calls,
     closeSync: guard("closeSync", fs.closeSync),
     fsyncSync: guard("fsyncSync", fs.fsyncSync),
+    linkSync: guard("linkSync", fs.linkSync),
     openSync: guard("openSync", fs.openSync),
     renameSync: guard("renameSync", fs.renameSync),
     rmSync: guard("rmSync", fs.rmSync as (...args: never[]) => void) as typeof fs.rmSync,

@@ -2,9 +2,10 @@
  * @module The metrics stream: one JSON object a line, only ever appended. On resume it is cut back to the checkpoint, so
  * that the file of an interrupted run equals that of a straight one.
  */
-import { closeSync, fsyncSync, ftruncateSync, openSync, readFileSync, writeSync } from "node:fs";
+import { closeSync, fsyncSync, ftruncateSync, openSync, writeSync } from "node:fs";
 import { UserError } from "onnxgrad";
 import { writeError } from "./atomic-file.ts";
+import { readRegularFile } from "./regular-file.ts";
 
 /** One line. Numbers that JSON lacks (NaN, infinities) are stored as null. */
 export type MetricsRecord = Readonly<Record<string, unknown>>;
@@ -105,9 +106,9 @@ function parseRecord(line: string): MetricsRecord | undefined {
 
 function readBytes(path: string): Buffer {
   try {
-    return readFileSync(path);
+    return readRegularFile(path) ?? Buffer.alloc(0);
   } catch (error) {
-    if (["ENOENT", "ENOTDIR"].includes((error as NodeJS.ErrnoException).code ?? "")) return Buffer.alloc(0);
+    if (error instanceof UserError) throw error;
     throw new UserError("metrics/unreadable", `cannot read "${path}": ${(error as Error).message}.`, {
       cause: error,
     });

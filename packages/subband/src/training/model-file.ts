@@ -2,7 +2,7 @@
  * @module Model files: one trained local model as `model.safetensors`, in a folder of its own or under any name, with a
  * checksum over every byte. Written whole or not at all. A run of a denoiser opens as its model, too.
  */
-import { existsSync, readdirSync, readFileSync, statSync } from "node:fs";
+import { existsSync, readdirSync, statSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { UserError } from "onnxgrad";
 import { type LocalModel, restoreModel, storeModel } from "../systems/local-model.ts";
@@ -12,6 +12,7 @@ import { type ImageShape, isDenoising } from "../systems/system.ts";
 import { decodeCheckpoint, encodeCheckpoint } from "./checkpoint.ts";
 import { loadRun, type LoadedRun } from "./load-run.ts";
 import { RunConfig, trainedSystemOf } from "./run-config.ts";
+import { readRegularFile } from "./regular-file.ts";
 import { isRun, makeFolder, readRun } from "./run-directory.ts";
 import type { WeightsName } from "./weights.ts";
 
@@ -108,12 +109,13 @@ export function saveModel(
 export function loadModel(path: string, weights: WeightsName = "last"): LoadedModel {
   if (isRun(path)) return modelOfRun(path, weights);
   const file = modelFile(path);
-  if (!existsSync(file))
+  const content = readRegularFile(file);
+  if (content === undefined)
     throw new UserError(
       "model/missing",
       `no such model: "${path}"${path === file ? "" : ` has no ${MODEL_FILE}`}. Make one with: subband import NET.pt --out ${path}`,
     );
-  const { buffer, byteOffset, byteLength } = readFileSync(file);
+  const { buffer, byteOffset, byteLength } = content;
   const found = decodeCheckpoint(new Uint8Array(buffer, byteOffset, byteLength));
   if (typeof found === "string")
     throw new UserError(

@@ -2,12 +2,13 @@
  * @module The run directory: `run.json` (what was asked for, complete), `state.safetensors`, `metrics.jsonl`,
  * `samples/`. Data only, no code. What a configuration may contain is told by a schema of the caller.
  */
-import { accessSync, constants, existsSync, mkdirSync, readdirSync, readFileSync, statSync } from "node:fs";
+import { accessSync, constants, existsSync, mkdirSync, readdirSync, statSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { UserError } from "onnxgrad";
 import { z } from "zod";
-import { removeTemporaries, writeFileAtomic } from "./atomic-file.ts";
-import { acquireLock, type Lock, LOCK_FILE } from "./lock.ts";
+import { writeFileAtomic } from "./atomic-file.ts";
+import { acquireLock, isOfLock, type Lock, removeLeftovers } from "./lock.ts";
+import { readRegularFile } from "./regular-file.ts";
 import { versions } from "./versions.ts";
 
 /** Number of the layout of `run.json`; raised when an older reader would misread it. */
@@ -61,7 +62,7 @@ export function openRunForTraining(dir: string): Lock {
   const lock = acquireLock(dir);
   try {
     makeFolder(runPaths(dir).samples);
-    removeTemporaries(dir);
+    removeLeftovers(dir);
     return lock;
   } catch (error) {
     lock.release();
@@ -134,8 +135,9 @@ function readJson(dir: string): unknown {
       `not a run directory: "${dir}" has no run.json. Give a directory made by subband train.`,
     );
   try {
-    return JSON.parse(readFileSync(runPaths(dir).run, "utf8"));
+    return JSON.parse(readRegularFile(runPaths(dir).run)?.toString("utf8") ?? "");
   } catch (error) {
+    if (error instanceof UserError) throw error;
     throw invalid(dir, (error as Error).message, error);
   }
 }
@@ -176,8 +178,8 @@ function describeIssues(error: z.ZodError, prefix: readonly string[]): string {
 /** A folder of other things is no place for a run: a slip in --out should not scatter files among photographs. */
 function refuseOccupied(dir: string): void {
   const { metrics, samples } = runPaths("");
-  const ours = new Set([metrics, samples, LOCK_FILE]);
-  const strange = readdirSync(dir).find((name) => !ours.has(name) && !name.startsWith("."));
+  const isOurs = (name: string) => name === metrics || name === samples || isOfLock(name);
+  const strange = readdirSync(dir).find((name) => !isOurs(name) && !name.startsWith("."));
   if (strange !== undefined)
     throw new UserError(
       "run/occupied",

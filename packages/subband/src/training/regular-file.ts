@@ -1,0 +1,50 @@
+/**
+ * @module Reads files of a run without trusting that they are files: a named pipe in the place of one would wait for ever,
+ * a device would never end. They are opened without waiting and looked at before anything is read.
+ */
+import * as fs from "node:fs";
+import { UserError } from "onnxgrad";
+
+/** Opening a pipe with this returns at once; absent on Windows, which has no such pipes in folders. */
+const { O_RDONLY, O_NONBLOCK = 0 } = fs.constants;
+
+/**
+ * The bytes of the file `path`, through links; undefined when there is none.
+ * @throws UserError `file/irregular` for anything else than a file; errors of the file system as they are.
+ */
+export function readRegularFile(path: string): Buffer | undefined {
+  let descriptor: number;
+  try {
+    descriptor = fs.openSync(path, O_RDONLY | O_NONBLOCK);
+  } catch (error) {
+    const { code = "" } = error as NodeJS.ErrnoException;
+    if (code === "ENOENT" || code === "ENOTDIR") return undefined;
+    // A socket, or a device without a driver.
+    if (code === "ENXIO" || code === "ENODEV") throw irregular(path, fs.statSync(path));
+    throw error;
+  }
+  try {
+    const status = fs.fstatSync(descriptor);
+    if (!status.isFile()) throw irregular(path, status);
+    return fs.readFileSync(descriptor);
+  } finally {
+    fs.closeSync(descriptor);
+  }
+}
+
+/** What is at a path, in one or two words; a link is not followed where `status` is `lstat`'s. */
+export function kindOf(status: fs.Stats): string {
+  if (status.isFile()) return "a file";
+  if (status.isDirectory()) return "a folder";
+  if (status.isSymbolicLink()) return "a link";
+  if (status.isFIFO()) return "a named pipe";
+  if (status.isSocket()) return "a socket";
+  return "a device";
+}
+
+function irregular(path: string, status: fs.Stats): UserError {
+  return new UserError(
+    "file/irregular",
+    `not a file: "${path}" is ${kindOf(status)}. Move it away, or give another path.`,
+  );
+}
