@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { createDataset, type Dataset } from "./dataset.ts";
-import { heldOutCount, type ImageSource, splitDataset } from "./held-out.ts";
+import { heldOutCount, type ImageSource, splitDataset, wholePicturesCount } from "./held-out.ts";
 
 /** Images of one pixel, whose value is their number. */
 function numbered(count: number): Dataset {
@@ -35,7 +35,70 @@ describe("heldOutCount()", () => {
   });
 });
 
+/** Images of one pixel whose value is their number, cut from pictures of so many images each, in a row. */
+function cut(...sizes: number[]): Dataset {
+  const count = sizes.reduce((a, b) => a + b);
+  const pictures = Uint32Array.from(sizes.flatMap((size, picture) => Array<number>(size).fill(picture)));
+  return createDataset({ ...numbered(count), pictures });
+}
+
+describe("wholePicturesCount()", () => {
+  test("is that of single images where every image is a picture", () => {
+    for (const count of [2, 49, 50, 250]) {
+      const wanted = heldOutCount(count);
+      expect(wholePicturesCount(numbered(count))).toBe(wanted);
+      // The same images as in runs that held out by image.
+      expect(numbersOf(splitDataset(numbered(count), wanted, "pictures").heldOut)).toEqual(
+        numbersOf(splitDataset(numbered(count), wanted, "images").heldOut),
+      );
+    }
+  });
+
+  test("is at least a fiftieth in whole pictures, and never more than a third", () => {
+    expect(wholePicturesCount(cut(...Array<number>(25).fill(10)))).toBe(10);
+    expect(wholePicturesCount(cut(40, 40, 40))).toBe(40);
+    expect(wholePicturesCount(cut(100, 100))).toBe(0);
+    expect(wholePicturesCount(cut(200, 3, 3))).toBe(6);
+    expect(wholePicturesCount(cut(200, 20, 20, 3)), "a small picture rather than a large one").toBeLessThan(
+      24,
+    );
+  });
+});
+
 describe("splitDataset()", () => {
+  test("by pictures shares no picture between the parts, and is found again from the number alone", () => {
+    for (const sizes of [Array<number>(25).fill(10), [40, 40, 40], [90, 1, 2, 3, 100, 20, 7], [3, 200, 3]]) {
+      const dataset = cut(...sizes);
+      const count = wholePicturesCount(dataset);
+      const { training, heldOut } = splitDataset(dataset, count, "pictures");
+      const pictures = (source: ImageSource) => new Set(numbersOf(source).map((i) => dataset.pictures![i]));
+      const what = sizes.join(" ");
+      expect(heldOut.count, what).toBe(count);
+      expect(training.count, what).toBe(dataset.count - count);
+      expect(
+        [...pictures(training)].filter((i) => pictures(heldOut).has(i)),
+        what,
+      ).toEqual([]);
+      expect(pictures(training).size + pictures(heldOut).size, what).toBe(sizes.length);
+    }
+  });
+
+  test("keeps copies of an image on the same side", () => {
+    // 60 images, in pairs of the same value.
+    const dataset = createDataset({
+      ...numbered(0),
+      pixels: Uint8Array.from({ length: 60 }, (_, i) => i % 30),
+    });
+    const count = wholePicturesCount(dataset);
+    expect(count).toBe(2);
+    const { training, heldOut } = splitDataset(dataset, count, "pictures");
+    const [first, second] = numbersOf(heldOut);
+    expect(first).toBe(second);
+    expect(numbersOf(training)).not.toContain(first);
+    // In a run of before, the copy of an image that is held out may be trained on.
+    expect(splitDataset(dataset, 2, "images").heldOut.count).toBe(2);
+  });
+
   test("puts every image into exactly one part, whatever the sizes", () => {
     for (const [count, heldOut] of [
       [2, 1],

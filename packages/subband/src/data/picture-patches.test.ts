@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync } from "node:fs";
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import sharp from "sharp";
@@ -75,7 +75,6 @@ describe("openDataset() with patches", () => {
   let dir: string;
   beforeAll(async () => {
     dir = mkdtempSync(join(tmpdir(), "subband-patches-"));
-    const { mkdirSync, writeFileSync } = await import("node:fs");
     mkdirSync(join(dir, "pictures"));
     for (const [name, side] of [
       ["a", 40],
@@ -93,7 +92,27 @@ describe("openDataset() with patches", () => {
     expect(dataset.skipped).toEqual({ "smaller than a patch": 1 });
     const again = await openDataset(join(dir, "pictures"), { ...options, patches: 6 });
     expect(again.fingerprint).toBe(dataset.fingerprint);
+    for (const each of [dataset, again])
+      expect([...each.pictures!]).toEqual([...Array<number>(6).fill(0), ...Array<number>(6).fill(1)]);
     expect((await openDataset(join(dir, "pictures"), options)).count).toBe(3);
     await expect(openDataset("faces", { ...options, patches: 6 })).rejects.toThrow(/its images are small/);
+  });
+
+  test("take copies of a picture for one picture, whatever their names and formats", async () => {
+    const folder = join(dir, "copies");
+    mkdirSync(folder);
+    writeFileSync(join(folder, "a.png"), await ramp(40, 40));
+    writeFileSync(join(folder, "b.png"), await ramp(40, 40));
+    writeFileSync(
+      join(folder, "c.tif"),
+      await sharp(await ramp(40, 40))
+        .tiff()
+        .toBuffer(),
+    );
+    writeFileSync(join(folder, "d.png"), await ramp(41, 40));
+    const dataset = await openDataset(folder, {
+      ...{ size: tile, channels: 1, patches: 4, cacheDir: join(dir, "cache") },
+    });
+    expect([...dataset.pictures!]).toEqual([...Array<number>(12).fill(0), ...Array<number>(4).fill(1)]);
   });
 });

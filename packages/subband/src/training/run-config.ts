@@ -1,7 +1,7 @@
 /** @module The configuration kept in `run.json`: which system, on which data, for how long; validated when read back. */
 import { unknownName, UserError } from "onnxgrad";
 import { z } from "zod";
-import type { ImageSource } from "../data/held-out.ts";
+import type { HeldOutBy, ImageSource } from "../data/held-out.ts";
 import { measureBandScaling } from "../systems/band-scaling.ts";
 import { local } from "../systems/local.ts";
 import {
@@ -48,6 +48,8 @@ export interface RunData {
   readonly patches?: number | undefined;
   /** Images that are never trained on, only judged by; absent in runs begun before there were any. */
   readonly heldOut?: number | undefined;
+  /** What was held out whole; absent in runs begun when single images were. */
+  readonly heldOutBy?: HeldOutBy | undefined;
   /** Mirrored at random. */
   readonly flip: boolean;
 }
@@ -235,6 +237,7 @@ const Common = {
     limit: Count.optional(),
     patches: Count.optional(),
     heldOut: z.int().nonnegative().optional(),
+    heldOutBy: z.enum(["pictures", "images"]).optional(),
     flip: z.boolean(),
   }),
   minutes: Positive.optional(),

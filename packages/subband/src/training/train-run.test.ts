@@ -181,12 +181,12 @@ describe("trainRun()", () => {
     const request = { ...LOW_ONLY, limit: 128, images: 64, out: dir };
     await trainHere(request, { stopAt: 2 });
     const { config, ...record } = readRun(dir, RunConfig);
-    expect(config.data).toMatchObject({ count: 128, heldOut: 2 });
+    expect(config.data).toMatchObject({ count: 128, heldOut: 2, heldOutBy: "pictures" });
     const losses = (): unknown[] => readMetrics(runPaths(dir).metrics).map((each) => each["loss"]);
     const before = losses();
     await trainHere(request, { stopAt: 1 });
     // The same run as an older version left it: without the field, and thus with another order of images.
-    const { heldOut: _, ...data } = config.data;
+    const { heldOut: _, heldOutBy: _by, ...data } = config.data;
     rmSync(join(dir, "state.safetensors"));
     rmSync(join(dir, "state.previous.safetensors"));
     writeRun(dir, { ...record, imagesSeen: {}, config: { ...config, data } });

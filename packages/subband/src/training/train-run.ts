@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { type Backend, UserError } from "onnxgrad";
 import { type Dataset, requireImages } from "../data/dataset.ts";
 import type { DatasetOptions } from "../data/dataset-recipes.ts";
-import { heldOutCount, splitDataset } from "../data/held-out.ts";
+import { splitDataset, wholePicturesCount } from "../data/held-out.ts";
 import { openDataset } from "../data/open-dataset.ts";
 import type { TrainedSystem } from "../systems/system.ts";
 import { requireMultiple } from "../systems/wmgm-config.ts";
@@ -16,6 +16,7 @@ import { type MetricsLog, openMetricsLog } from "./metrics-log.ts";
 import { resumedConfig } from "./resume-request.ts";
 import { isRun, openRunForTraining, readRun, runPaths, writeRun } from "./run-directory.ts";
 import { drawPreview } from "./preview.ts";
+import { runImages } from "./run-data.ts";
 import { type PresetName, resolveModel, RunConfig, trainedSystemOf } from "./run-config.ts";
 import { train, type TrainEvent, type TrainSummary } from "./trainer.ts";
 import { startingFrom, withStartingModel } from "./starting-model.ts";
@@ -123,7 +124,7 @@ export function resolveRunConfig(request: TrainRequest, dataset: Dataset): RunCo
     wavelet,
     preset = "wmgm",
   } = request;
-  const heldOut = heldOutCount(dataset.count);
+  const heldOut = wholePicturesCount(dataset);
   const { training } = splitDataset(dataset, heldOut);
   const options = {
     levels,
@@ -149,6 +150,7 @@ export function resolveRunConfig(request: TrainRequest, dataset: Dataset): RunCo
       ...(request.limit === undefined ? {} : { limit: request.limit }),
       ...(request.patches === undefined ? {} : { patches: request.patches }),
       heldOut,
+      heldOutBy: "pictures",
       flip: request.flip ?? true,
     },
     ...(request.images === undefined ? { minutes: request.minutes ?? DEFAULT_MINUTES } : {}),
@@ -177,6 +179,7 @@ export async function planRun(asked: TrainRequest, listener: RunListener = {}): 
     resumed === undefined ? request : sameData(request, resumed),
     listener,
   );
+  if (resumed !== undefined) runImages(request.out, resumed.data, dataset);
   return {
     config: resumed ?? resolveRunConfig(request, dataset),
     seed: known?.seed ?? request.seed ?? 0,
@@ -210,14 +213,9 @@ export async function trainRun(
     );
     const seed = known?.seed ?? request.seed ?? 0;
     let config = resumed ?? resolveRunConfig(request, dataset);
-    if (config.data.fingerprint !== dataset.fingerprint)
-      throw new UserError(
-        "run/other-data",
-        `run "${request.out}" was trained on other images (${config.data.name}, ${config.data.count} images). Restore them, or choose another --out.`,
-      );
     const system = trainedSystemOf(config);
     // A run that was begun before images were held out goes on with all of them, in the same order.
-    const { training, heldOut } = splitDataset(dataset, config.data.heldOut ?? 0);
+    const { training, heldOut } = runImages(request.out, config.data, dataset);
     const options = { backend, dataset: training, heldOut, seed, flip: config.data.flip };
     const { minutes } = config;
     if (known === undefined) {
