@@ -38,6 +38,7 @@ export { denoisePicture, type DenoiseOptions } from "./restoration/denoise-pictu
 export { upscalePicture, type Upscaled } from "./restoration/upscale-picture.ts";
 export { type ConditionalOptions, upscaleConditional } from "./restoration/upscale-conditional.ts";
 export { type Inpainted, inpaintPicture } from "./restoration/inpaint-picture.ts";
-export { type Deblurred, deblurPicture, kernelOf } from "./restoration/deblur-picture.ts";
+export { type Deblurred, deblurPicture } from "./restoration/deblur-picture.ts";
+export { kernelOf } from "./restoration/blur-kernel.ts";
 export { uncertaintyMap } from "./restoration/restore-measured.ts";
 export { type Similarity, similarity } from "./restoration/compare-pictures.ts";

@@ -24,7 +24,10 @@ export function register(program: Command, context: Context): void {
     program.command("deblur").description("sharpen a picture that a known kernel has blurred"),
     "auto",
   )
-    .requiredOption("--kernel <picture>", "the blur of a white point, of odd sides; its sum counts as 1")
+    .requiredOption(
+      "--kernel <picture>",
+      "the blur of a white point, of odd sides, in one colour; its sum counts as 1",
+    )
     .action(async (input: string, flags: DeblurFlags) => deblur(context, input, flags));
   addExamples(command, [
     "subband deblur shaken.png --kernel kernel.png --out sharp.png",
@@ -33,7 +36,8 @@ export function register(program: Command, context: Context): void {
 }
 
 async function deblur(context: Context, input: string, flags: DeblurFlags): Promise<void> {
-  const { deblurPicture, kernelOf } = await import("../restoration/deblur-picture.ts");
+  const { kernelOf } = await import("../restoration/blur-kernel.ts");
+  const { deblurPicture } = await import("../restoration/deblur-picture.ts");
   const { readPicture } = await import("../restoration/picture.ts");
   await checkSampling(input, flags);
   const kernel = kernelOf(await readPicture(flags.kernel, true));

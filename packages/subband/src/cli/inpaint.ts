@@ -24,7 +24,10 @@ export function register(program: Command, context: Context): void {
     program.command("inpaint").description("fill in the part of a picture that a mask marks"),
     0,
   )
-    .requiredOption("--mask <picture>", "of the same size: white is filled in, black is kept")
+    .requiredOption(
+      "--mask <picture>",
+      "of the same size: white is filled in, black is kept; with transparency, what is painted is filled in",
+    )
     .action(async (input: string, flags: InpaintFlags) => inpaint(context, input, flags));
   addExamples(command, [
     "subband inpaint scratched.png --mask scratches.png --out whole.png",
@@ -47,10 +50,12 @@ async function inpaint(context: Context, input: string, flags: InpaintFlags): Pr
         picture: filled,
         deviation,
         filled: count,
+        notes,
       } = await inpaintPicture(denoiser, picture, mask, { ...options, sigma });
       const result = await sampledResult(flags, sigma, filled, deviation);
       return {
         ...result,
+        notes,
         rows: [["filled in", `${formatCount(count)} pixels`], ...(result.rows ?? [])],
         json: { ...result.json, filled: count },
       };

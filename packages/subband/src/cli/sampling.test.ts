@@ -119,6 +119,22 @@ describe("subband inpaint", () => {
   });
 });
 
+test("a mask painted on transparency fills in what is painted; one that can be read both ways is refused", async () => {
+  const paint = (name: string, marked: readonly number[], rest: readonly number[]): Promise<unknown> => {
+    const samples = new Uint8Array(4 * 480);
+    for (let i = 0; i < 480; i++) samples.set([100, 101, 124, 125].includes(i) ? marked : rest, 4 * i);
+    return writePicture(at(name), { ...testPicture({ ...size, colours: 3, alpha: true }), samples });
+  };
+  await paint("paint.png", [0, 0, 0, 255], [255, 255, 255, 0]);
+  await paint("hole.png", [0, 0, 0, 0], [90, 120, 60, 255]);
+  const found = await run("inpaint", at("gray.png"), "--mask", at("paint.png"), "--json");
+  expect(found.code, found.err).toBe(0);
+  expect(JSON.parse(found.out)).toMatchObject({ pictures: [{ filled: 4 }] });
+  const refused = await run("inpaint", at("gray.png"), "--mask", at("hole.png"));
+  expect(refused).toMatchObject({ code: 1, out: "" });
+  expect(refused.err).toMatch(/^error: the mask has alpha, and 99 % of it is painted[^\n]*\n$/);
+});
+
 describe("subband deblur", () => {
   test("comes nearer to the picture that was blurred", async () => {
     const sharp = testPicture({ height: 30, width: 36, noise: 0.15 });

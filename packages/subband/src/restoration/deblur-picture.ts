@@ -19,24 +19,6 @@ export interface Deblurred extends Pick<MeasuredResult, "deviation"> {
 }
 
 /**
- * A kernel from a picture: its first channel, as weights.
- * @throws UserError `restoration/kernel` when an extent is even, or it is black everywhere.
- */
-export function kernelOf(picture: Picture): BlurKernel {
-  const { height, width, samples } = picture;
-  const stride = strideOf(picture);
-  const values = Float64Array.from({ length: height * width }, (_, i) => samples[i * stride]!);
-  const fail = (message: string): UserError => new UserError("restoration/kernel", message);
-  if (height % 2 !== 1 || width % 2 !== 1)
-    throw fail(
-      `the kernel has ${width} x ${height} pixels; it needs odd sides, so that it has a centre. Add a black row or column.`,
-    );
-  if (values.every((value) => value === 0))
-    throw fail("the kernel is black everywhere and sums to zero. Paint its weights in white and gray.");
-  return { height, width, values };
-}
-
-/**
  * Sharpens a picture blurred by `kernel`. Where `sigma` is too small, noise is sharpened with it: give what
  * `estimateNoise` finds where the level is not known.
  * @throws UserError `restoration/kernel` when the kernel is larger than the picture; `restoration/too-large`; those of

@@ -4,7 +4,8 @@
  */
 import { UserError } from "onnxgrad";
 import { inpainting } from "../diffusion/measurements/pixels.ts";
-import { blankLike, type Picture, peakOf, strideOf } from "./picture.ts";
+import { markedOf } from "./mask.ts";
+import { blankLike, type Picture, strideOf } from "./picture.ts";
 import { pictureOf, restoreMeasured } from "./restore-measured.ts";
 import { type RestorationOptions, samplingOf } from "./restoration-options.ts";
 import type { TiledDenoiser } from "./tiled-denoiser.ts";
@@ -19,11 +20,13 @@ export interface Inpainted {
   readonly deviation?: Float32Array;
   /** Pixels filled in. */
   readonly filled: number;
+  /** What looks like a mistake, one line each. */
+  readonly notes: readonly string[];
 }
 
 /**
- * Fills in what `mask` marks: where it is lighter than middle gray.
- * @throws UserError `restoration/mask` for a mask of another size, of nothing or of everything; `restoration/too-large`;
+ * Fills in what `mask` marks: what is painted, where it has transparency, else what is lighter than middle gray.
+ * @throws UserError `restoration/mask` for a mask of another size, and where `markedOf` does; `restoration/too-large`;
  * those of `RestorationOptions`.
  *
  * @example
@@ -41,7 +44,12 @@ export async function inpaintPicture(
 ): Promise<Inpainted> {
   const { sigma, ...sampling } = samplingOf(options);
   const { height, width } = picture;
-  const marked = markedPixels(picture, mask);
+  if (mask.height !== height || mask.width !== width)
+    throw new UserError(
+      "restoration/mask",
+      `the mask has ${mask.width} x ${mask.height} pixels, the picture ${width} x ${height}. Give a mask of its size.`,
+    );
+  const { pixels: marked, count, notes } = markedOf(mask);
   const box = surroundings(marked, height, width);
   const part = cropPicture(picture, box);
   const known = new Uint8Array(box.height * box.width);
@@ -63,40 +71,18 @@ export async function inpaintPicture(
   const samples = picture.samples.slice();
   const stride = strideOf(picture);
   const deviation = found.deviation && new Float32Array(height * width);
-  let count = 0;
   for (let i = 0; i < known.length; i++) {
     const at = insideOf(box, width, i);
     if (marked[at] !== 1) continue;
-    count++;
     for (let c = 0; c < picture.colours; c++) samples[at * stride + c] = filled.samples[i * stride + c]!;
     if (deviation !== undefined) deviation[at] = found.deviation![i]!;
   }
-  return { picture: { ...picture, samples }, filled: count, ...(deviation !== undefined && { deviation }) };
-}
-
-function markedPixels({ height, width }: Picture, mask: Picture): Uint8Array {
-  if (mask.height !== height || mask.width !== width)
-    throw new UserError(
-      "restoration/mask",
-      `the mask has ${mask.width} x ${mask.height} pixels, the picture ${width} x ${height}. Give a mask of its size.`,
-    );
-  const stride = strideOf(mask);
-  const middle = peakOf(mask) / 2;
-  const marked = Uint8Array.from({ length: height * width }, (_, i) =>
-    mask.samples[i * stride]! > middle ? 1 : 0,
-  );
-  const count = marked.reduce((sum, value) => sum + value, 0);
-  if (count === 0)
-    throw new UserError(
-      "restoration/mask",
-      "the mask marks nothing: it is dark everywhere. Paint white what is to be filled in.",
-    );
-  if (count === marked.length)
-    throw new UserError(
-      "restoration/mask",
-      "the mask marks the whole picture: it is light everywhere. Paint black what is to be kept.",
-    );
-  return marked;
+  return {
+    picture: { ...picture, samples },
+    filled: count,
+    notes,
+    ...(deviation !== undefined && { deviation }),
+  };
 }
 
 /** A part of a picture. */
