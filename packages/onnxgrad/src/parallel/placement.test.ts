@@ -80,11 +80,11 @@ function placementsOf({ shape, dtype }: Tensor, k: number): Placement[] {
 function combinations(node: GraphNode, k: number): Placement[][] {
   return node.inputs
     .reduce<Placement[][]>(
-      (lists, tensor) => lists.flatMap((list) => placementsOf(tensor, k).map((place) => [...list, place])),
+      (lists, tensor) =>
+        lists.flatMap((list) => placementsOf(tensor, k).map((place) => [...list, place])).slice(0, 400),
       [[]],
     )
-    .filter((places) => places.some(({ kind }) => kind !== "replicated"))
-    .slice(0, 400);
+    .filter((places) => places.some(({ kind }) => kind !== "replicated"));
 }
 
 const format = (place: Placement) =>
