@@ -106,7 +106,7 @@ describe("openDataset() with patches", () => {
     writeFileSync(
       join(folder, "c.tif"),
       await sharp(await ramp(40, 40))
-        .tiff()
+        .tiff({ compression: "lzw" })
         .toBuffer(),
     );
     writeFileSync(join(folder, "d.png"), await ramp(41, 40));

@@ -72,7 +72,10 @@ export async function cutPatches(
   const patches = new Uint8Array(places.length * size);
   for (const [i, place] of places.entries())
     patches.set(cut(place.halvings === 0 ? picture : halved, place, shape), i * size);
-  return { pixels: patches, picture: pixelDigest(picture.data, `${picture.width}x${picture.height}`) };
+  return {
+    pixels: patches,
+    picture: pixelDigest(picture.data, picture.stride, `${picture.width}x${picture.height}`),
+  };
 }
 
 function cut({ data, width, stride }: Picture, { top, left }: PatchPlace, shape: ImageShape): Uint8Array {

@@ -1,21 +1,24 @@
 /** @module Tells copies of a picture by their pixels, in a time that does not count beside decoding. */
 import { createHash } from "node:crypto";
 
-/** Pieces of a large picture that are looked at, spread evenly, and the size of one. */
+/** Pieces of a large picture that are looked at, spread evenly, and the samples of one. */
 const PIECES = 64;
-const PIECE_BYTES = 4096;
+const PIECE = 4096;
 
 /**
- * A digest of pixels and of what else must agree (a size, say): the same for copies. Of a large picture 64 pieces of 4 kB
- * stand for all, since whoever takes two pictures for copies that are none loses nothing by it.
+ * A digest of every `stride`-th sample and of what else must agree (a size, say): the same for copies, and by the first
+ * sample of its pixels for a grey picture stored as grey or as colour. Of a large picture 64 pieces of 4096 samples stand
+ * for all, since whoever takes two pictures for copies that are none loses nothing by it.
  */
-export function pixelDigest(pixels: Uint8Array, also = ""): string {
-  const hash = createHash("sha1").update(`${pixels.length} ${also} `);
-  if (pixels.length <= PIECES * PIECE_BYTES) return hash.update(pixels).digest("base64");
-  const stride = (pixels.length - PIECE_BYTES) / (PIECES - 1);
-  for (let i = 0; i < PIECES; i++) {
-    const at = Math.floor(i * stride);
-    hash.update(pixels.subarray(at, at + PIECE_BYTES));
+export function pixelDigest(samples: Uint8Array, stride = 1, also = ""): string {
+  const count = Math.floor(samples.length / stride);
+  const hash = createHash("sha1").update(`${count} ${also} `);
+  const pieces = Math.min(PIECES, Math.ceil(count / PIECE));
+  const piece = new Uint8Array(Math.min(PIECE, count));
+  for (let i = 0; i < pieces; i++) {
+    const from = pieces === 1 ? 0 : Math.floor((i * (count - piece.length)) / (pieces - 1));
+    for (let k = 0; k < piece.length; k++) piece[k] = samples[(from + k) * stride]!;
+    hash.update(piece);
   }
   return hash.digest("base64");
 }
