@@ -7,6 +7,7 @@ import { Converter, ReflectionKind } from "typedoc";
 /** What is imported, by the entry point as TypeDoc names it. */
 const NAMES = {
   "onnxgrad/src": "onnxgrad",
+  "onnxgrad/src/errors": "onnxgrad/errors",
   "onnxgrad/src/runtime/node": "onnxgrad/node",
   "onnxgrad/src/runtime/node-worker": "onnxgrad/node-worker",
   "onnxgrad/src/runtime/web": "onnxgrad/web",

@@ -27,6 +27,42 @@ export function invariant(condition: unknown, message: string): asserts conditio
   if (!condition) throw new Error(`internal: ${message}`);
 }
 
+/**
+ * What a terminal would obey rather than show, or a reader would not see: control characters (of which escape sequences
+ * are made), line separators, invisible and reordering characters, halves of surrogate pairs.
+ */
+const UNPRINTABLE =
+  /[\p{Cc}\p{Cs}\u061c\u200b\u200e\u200f\u2028-\u202e\u2060-\u2069\ufeff\ufff9-\ufffb\u{e0000}-\u{e007f}]/gu;
+
+/** The text with everything that a terminal would obey instead of showing written as `\n`, `\t`, `\x1b`, `\u202e`. */
+export function printable(text: string): string {
+  return text.replace(UNPRINTABLE, (character) => {
+    const code = character.codePointAt(0)!;
+    if (character === "\n") return String.raw`\n`;
+    if (character === "\t") return String.raw`\t`;
+    if (code < 256) return `\\x${code.toString(16).padStart(2, "0")}`;
+    return code < 65_536 ? `\\u${code.toString(16).padStart(4, "0")}` : `\\u{${code.toString(16)}}`;
+  });
+}
+
+/** The value as JSON whose text is printable too, by JSON's own escapes: a program reads what was there. */
+export function printableJson(value: unknown): string {
+  const unit = (character: string, i: number) =>
+    `\\u${character.charCodeAt(i).toString(16).padStart(4, "0")}`;
+  return JSON.stringify(value).replace(UNPRINTABLE, (character) =>
+    Array.from({ length: character.length }, (_, i) => unit(character, i)).join(""),
+  );
+}
+
+/** Longest name that {@link quoteName} gives whole. */
+const LONGEST_NAME = 120;
+
+/** A name that somebody else chose (out of a file, of a file) as a message shows it: in quotes, printable, not endless. */
+export function quoteName(name: string): string {
+  const characters = printable(name.slice(0, LONGEST_NAME));
+  return `"${characters}${name.length > LONGEST_NAME ? "..." : ""}"`;
+}
+
 /** The entry of `known` nearest to `word` by edit distance, or undefined when none is near enough to suggest. */
 export function didYouMean(word: string, known: readonly string[]): string | undefined {
   let best: string | undefined;
@@ -44,10 +80,10 @@ export function didYouMean(word: string, known: readonly string[]): string | und
 /** `unknown <kind>: "<word>". Did you mean "x"? Known: a, b, c.` as a {@link UserError}. */
 export function unknownName(kind: string, word: string, known: readonly string[]): UserError {
   const near = didYouMean(word, known);
-  const hint = near === undefined ? "" : ` Did you mean "${near}"?`;
+  const hint = near === undefined ? "" : ` Did you mean ${quoteName(near)}?`;
   return new UserError(
     `unknown/${kind.replaceAll(" ", "-")}`,
-    `unknown ${kind}: "${word}".${hint} Known: ${known.join(", ")}.`,
+    `unknown ${kind}: ${quoteName(word)}.${hint} Known: ${known.map(printable).join(", ")}.`,
   );
 }
 

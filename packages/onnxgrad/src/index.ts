@@ -1,5 +1,14 @@
 /** @module Table of contents of onnxgrad: trace, differentiate, compile, train. */
-export { didYouMean, GraphError, invariant, unknownName, UserError } from "./errors.ts";
+export {
+  didYouMean,
+  GraphError,
+  invariant,
+  printable,
+  printableJson,
+  quoteName,
+  unknownName,
+  UserError,
+} from "./errors.ts";
 export { rng, type Rng } from "./random/threefry.ts";
 
 // Trace

@@ -28,7 +28,7 @@ export async function dryRun(context: Context, request: TrainRequest): Promise<v
   if (exists) note(context, `${request.out} exists: this is its own configuration`);
   emit(context, {
     lines: [
-      JSON.stringify({ seed, ...config }, undefined, 2),
+      ...JSON.stringify({ seed, ...config }, undefined, 2).split("\n"),
       "",
       ...formatTable([
         ["budget", budgetLine(request, plan)],

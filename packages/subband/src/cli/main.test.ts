@@ -4,11 +4,11 @@ import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { UserError } from "onnxgrad";
+import { printable, unknownName, UserError } from "onnxgrad";
 import { describe, expect, test } from "vitest";
 import { captureIo } from "./capture-io.ts";
 import { type CommandFile, main } from "./main.ts";
-import { emit } from "./output.ts";
+import { emit, note } from "./output.ts";
 
 /** Commands that end in every way there is. */
 const SAMPLE: CommandFile = {
@@ -21,6 +21,12 @@ const SAMPLE: CommandFile = {
     program.command("fail").action(() => {
       throw new UserError("test/sad", "sad: \n it rains. Take an umbrella.");
     });
+    program
+      .command("refuse")
+      .argument("<name>")
+      .action((name: string) => {
+        throw unknownName("colour", name, [`${name}c`]);
+      });
     program.command("break").action(async () => {
       await Promise.reject(new TypeError("x is not a function\n at all"));
     });
@@ -66,6 +72,23 @@ describe("main()", () => {
     expect(debug.code).toBe(1);
     expect(debug.err.startsWith(line)).toBe(true);
     expect(debug.err).toMatch(/\n {4}at .*main\.test\.ts/);
+  });
+
+  test("what a terminal would obey is written out, in results, notes, errors, stacks and JSON", async () => {
+    const name = "a\n\u001b[31m\u009bm\u202eb";
+    const shown = String.raw`a\n\x1b[31m\x9bm\u202eb`;
+    expect((await run("greet", name)).out).toBe(`hello ${shown}\nbye\n`);
+    const { out } = await run("greet", name, "--json");
+    expect(lastLine(out)).toEqual({ hello: name });
+    const refused = await run("refuse", name, "--json", "--debug");
+    expect(refused.err.split("\n")[0]).toBe(
+      `error: unknown colour: "${shown}". Did you mean "${shown}c"? Known: ${shown}c.`,
+    );
+    const noted = captureIo();
+    note({ ...noted, stderr: noted.stderr, json: false }, name);
+    expect(noted.err).toBe(`${shown}\n`);
+    for (const text of [out, refused.err, refused.out])
+      for (const line of text.split("\n")) expect(printable(line)).toBe(line);
   });
 
   test("1: a bug is one line that asks for --debug", async () => {
@@ -157,7 +180,10 @@ describe("the real commands", () => {
       }
     };
     visit(new URL("./main.ts", import.meta.url));
-    expect([...packages].filter((name) => !name.startsWith("node:"))).toEqual(["commander"]);
+    expect([...packages].filter((name) => !name.startsWith("node:"))).toEqual([
+      "commander",
+      "onnxgrad/errors", // one small file
+    ]);
     expect(seen.size).toBeGreaterThan(5);
   });
 

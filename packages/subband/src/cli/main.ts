@@ -14,6 +14,7 @@ import * as exportFile from "./export.ts";
 import * as importFile from "./import.ts";
 import * as info from "./info.ts";
 import * as inpaint from "./inpaint.ts";
+import { emit, note } from "./output.ts";
 import * as sample from "./sample.ts";
 import * as study from "./study.ts";
 import * as train from "./train.ts";
@@ -113,9 +114,9 @@ async function report(error: unknown, command: Command, context: Context, debug:
   if (error instanceof CommanderError && (error.exitCode === 0 || error.code === "commander.help"))
     return error.exitCode === 0 ? 0 : 2; // help or version, asked for or in place of a missing command
   const { code, message, exitCode } = await describe(error, command);
-  context.stderr.write(`error: ${message}\n`);
-  if (debug) context.stderr.write(`${await stack(error)}\n`);
-  if (context.json) context.stdout.write(`${JSON.stringify({ error: { code, message } })}\n`);
+  note(context, `error: ${message}`);
+  if (debug) for (const line of (await stack(error)).split("\n")) note(context, line);
+  if (context.json) emit(context, { lines: [], json: { error: { code, message } } });
   return exitCode;
 }
 

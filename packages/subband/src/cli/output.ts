@@ -1,4 +1,8 @@
-/** @module What commands print: results on stdout, as lines for people or as one JSON object; notes on stderr. */
+/**
+ * @module What commands print: results on stdout, as lines for people or as one JSON object; notes on stderr. Names out
+ * of files come along, so whatever a terminal would obey instead of showing is written out here, where text leaves.
+ */
+import { printable, printableJson } from "onnxgrad/errors";
 import type { Context } from "./context.ts";
 
 /** The result of a command, told twice. */
@@ -11,13 +15,13 @@ export interface Result {
 
 /** Prints the result, in the way the user asked for. */
 export function emit(context: Context, { lines, json }: Result): void {
-  const text = context.json ? JSON.stringify(json) : lines.join("\n");
+  const text = context.json ? printableJson(json) : lines.map(printable).join("\n");
   if (text !== "") context.stdout.write(`${text}\n`);
 }
 
 /** Tells people something that is no result: a warning, what to do next. */
 export function note(context: Context, line: string): void {
-  context.stderr.write(`${line}\n`);
+  context.stderr.write(`${printable(line)}\n`);
 }
 
 /** `[["images", "4,096"], ["size", "64 x 64"]]` as lines with the values below each other. */

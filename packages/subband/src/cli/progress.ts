@@ -3,9 +3,11 @@
  * Both say the same: fraction, count, rate, values such as losses, time left.
  */
 import { SingleBar } from "cli-progress";
+import { printable } from "onnxgrad/errors";
 import type { OnProgress } from "../data/concurrent.ts";
 import type { Context } from "./context.ts";
 import { formatBytes, formatCount, formatDuration, formatValue } from "./format.ts";
+import { note } from "./output.ts";
 
 /** How far a task is. */
 export interface ProgressUpdate {
@@ -70,7 +72,7 @@ export function createProgress(context: Context, options: ProgressOptions = {}):
     bar?.stop();
     bar = undefined;
   };
-  const line = (text: string): void => void context.stderr.write(`${text}\n`);
+  const line = (text: string): void => note(context, text);
   return {
     update(update) {
       last = update;
@@ -182,5 +184,5 @@ function progressLine(update: ProgressUpdate, clock: RateClock, withBar: boolean
 /** A line longer than the terminal is wide would wrap, and redrawing it would leave its remains. */
 function fitted(context: Context, line: string): string {
   const { columns } = context.stderr as { readonly columns?: number };
-  return line.slice(0, (columns || 80) - 1); // some terminals say 0 when they do not know
+  return printable(line).slice(0, (columns || 80) - 1); // some terminals say 0 when they do not know
 }
