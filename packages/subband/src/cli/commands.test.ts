@@ -79,7 +79,7 @@ describe("subband data info", () => {
     [["--size", "0"], "Give pixels: 64, or WIDTHxHEIGHT as in 64x48."],
     [["--size", "64*48"], "Give pixels: 64, or WIDTHxHEIGHT as in 64x48."],
     [["--limit", "0"], "Give a whole number of at least 1."],
-    [["--limit", "1.5"], "Give a whole number of at least 0."],
+    [["--limit", "1.5"], "Give a whole number of at least 1."],
   ])("%j is wrong usage", async (options, remedy) => {
     const { code, err } = await run("data", "info", join(dir, "pictures"), ...options);
     expect(code).toBe(2);

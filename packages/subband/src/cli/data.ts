@@ -5,7 +5,7 @@ import type { Dataset } from "../data/dataset.ts";
 import type { Context } from "./context.ts";
 import { formatCount } from "./format.ts";
 import { addExamples, parsePositive, parseSize, type Size } from "./options.ts";
-import { emit, formatTable } from "./output.ts";
+import { answer, emit, formatTable } from "./output.ts";
 
 /** Options of `data get`. */
 interface GetOptions {
@@ -94,7 +94,7 @@ async function inform(context: Context, source: string, options: InfoOptions): P
   const set = await watched(context, async (watching) =>
     openDataset(source, { ...watching, size, channels, limit, patches }),
   );
-  emit(context, { lines: describeSet(set), json: setJson(set) });
+  answer(context, { lines: describeSet(set), json: setJson(set) });
 }
 
 /** What opening and fetching data report to. */

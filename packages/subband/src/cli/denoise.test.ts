@@ -151,7 +151,7 @@ describe("subband denoise", () => {
       [1, [at("noisy.png"), "--model", at("nowhere")], "no such model"],
       [1, [at("noisy.png"), "--model", at("cut.safetensors")], "damaged model"],
       [1, [at("noisy.png"), "--model", at("net.pt")], "is a PyTorch checkpoint. Import it first"],
-      [2, [at("noisy.png"), ...good, "--sigma", "25"], "Did you mean 25/255?"],
+      [2, [at("noisy.png"), ...good, "--sigma", "25"], "Did you mean 25/255? See:"],
       [2, [at("noisy.png"), ...good, "--sigma", "-0.1"], "Give auto, or a deviation"],
       [2, [at("noisy.png"), ...good, "--sigma", "much"], "Give auto, or a deviation"],
     ] as const) {
@@ -184,7 +184,7 @@ describe("subband denoise", () => {
     const io = captureIo({ signal: controller.signal });
     const out = at("stopped.png");
     const code = await main(["denoise", at("noisy.png"), "--out", out, "--model", at("model")], io);
-    expect([code, existsSync(out)]).toEqual([1, false]);
+    expect([code, existsSync(out)]).toEqual([130, false]);
     expect(io.err).toContain(`error: stopped; "${out}" was not written.\n`);
   });
 });

@@ -7,11 +7,11 @@ import { type RunConfig, samplingOf, trainedSystemOf } from "../training/run-con
 import { planRun, type RunPlan, type TrainRequest } from "../training/train-run.ts";
 import type { Context } from "./context.ts";
 import { formatBytes, formatCount, stagesLine } from "./format.ts";
-import { emit, formatTable, note } from "./output.ts";
+import { answer, formatTable, note } from "./output.ts";
 import { createProgress, dataProgress } from "./progress.ts";
 
-/** Prints what `request` would train; the run directory is not touched. */
-export async function dryRun(context: Context, request: TrainRequest): Promise<void> {
+/** Prints what `request` would train, `verbose` with the whole configuration; the run directory is not touched. */
+export async function dryRun(context: Context, request: TrainRequest, verbose: boolean): Promise<void> {
   const progress = createProgress(context);
   const plan = await planRun(request, {
     onData: dataProgress(progress),
@@ -26,10 +26,8 @@ export async function dryRun(context: Context, request: TrainRequest): Promise<v
   const total = Object.values(memory).reduce((a, b) => a + b, 0);
 
   if (exists) note(context, `${request.out} exists: this is its own configuration`);
-  emit(context, {
+  answer(context, {
     lines: [
-      ...JSON.stringify({ seed, ...config }, undefined, 2).split("\n"),
-      "",
       ...formatTable([
         ["budget", budgetLine(request, plan)],
         ...cost.networks.map((network) => [network.name, networkLine(network)] as const),
@@ -40,7 +38,9 @@ export async function dryRun(context: Context, request: TrainRequest): Promise<v
             .map(([what, bytes]) => `${what} ${formatBytes(bytes)}`)
             .join(", ")}`,
         ],
+        ["configuration", verbose ? "" : `${outline(config, seed)}; all of it: --verbose`],
       ]),
+      ...(verbose ? JSON.stringify({ seed, ...config }, undefined, 2).split("\n") : []),
     ],
     json: {
       dryRun: true,
@@ -53,6 +53,15 @@ export async function dryRun(context: Context, request: TrainRequest): Promise<v
       memoryEstimate: { ...memory, total },
     },
   });
+}
+
+/** `"preset": "wmgm", "data": "faces", ...`: what most ask about, named as in the configuration. */
+function outline({ preset, data, model }: RunConfig, seed: number): string {
+  const { channels, height, width, levels } = model;
+  const said = { preset, data: data.name, width, height, channels, levels, seed };
+  return Object.entries(said)
+    .map(([name, value]) => `"${name}": ${JSON.stringify(value)}`)
+    .join(", ");
 }
 
 /** What using the trained model costs, as a row and for programs. */

@@ -3,8 +3,8 @@ import { dirname, join } from "node:path";
 import type { Command } from "commander";
 import type { Context } from "./context.ts";
 import { bestLine } from "./format.ts";
-import { addExamples, parseCount, parsePositive } from "./options.ts";
-import { emit, formatTable } from "./output.ts";
+import { addExamples, parseCount, parsePositive, parseSteps, parseThreads } from "./options.ts";
+import { answer, formatTable } from "./output.ts";
 
 interface EvaluateFlags {
   readonly n: number;
@@ -23,12 +23,12 @@ export function register(program: Command, context: Context): void {
     .description("measure a run against its data: bands, radial spectrum, spread over the noise input")
     .argument("<run>", "directory made by subband train")
     .option("-n, --n <count>", "images to generate and to compare with", parsePositive, 2000)
-    .option("--steps <k>", "steps of the sampler on the low band (default: the preset's)", parsePositive)
+    .option("--steps <k>", "steps of the sampler on the low band (default: the preset's)", parseSteps)
     .option("--sampler <name>", "sampler of the low band (default: the preset's)")
     .option("--weights <name>", "last, or best: of the moment with the best score (default: last)")
     .option("--seed <n>", "seed of the images", parseCount, 0)
     .option("--out <file>", "CSV of the band statistics (default: bands.csv in the run)")
-    .option("--threads <n>", "threads inside one operation (default: all cores)", parsePositive)
+    .option("--threads <n>", "threads inside one operation (default: all cores)", parseThreads)
     .action((run: string, flags: EvaluateFlags) => evaluate(context, run, flags));
   addExamples(command, [
     "subband evaluate runs/cifar",
@@ -96,7 +96,7 @@ async function evaluate(context: Context, run: string, flags: EvaluateFlags): Pr
     makeFolder(dirname(out));
     writeFileAtomic(out, [header, ...rows].map((row) => `${row.join(",")}\n`).join(""));
     const spread = figures.spread?.map((value, i) => `level ${i + 1}: ${value.toFixed(3)}`).join(", ");
-    emit(context, {
+    answer(context, {
       lines: [
         ...formatTable([
           [

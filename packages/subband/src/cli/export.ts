@@ -8,7 +8,7 @@ import type { ExportedSampler } from "../systems/export-sampler.ts";
 import type { LoadedRun } from "../training/load-run.ts";
 import type { Context } from "./context.ts";
 import { bestLine, formatBytes } from "./format.ts";
-import { addExamples, parsePositive } from "./options.ts";
+import { addExamples, parseSteps } from "./options.ts";
 import { emit, formatTable, note } from "./output.ts";
 
 /** Options of the command. */
@@ -31,7 +31,7 @@ export function register(program: Command, context: Context): void {
     .option(
       "--steps <k>",
       "steps of the sampler on the low band (default: the preset's; wmgm: 8)",
-      parsePositive,
+      parseSteps,
     )
     .option(
       "--sampler <name>",

@@ -5,7 +5,7 @@ import type { LoadedCheckpoint } from "../training/checkpoint.ts";
 import type { Context } from "./context.ts";
 import { bestLine, formatBytes, formatCount, formatValue } from "./format.ts";
 import { addExamples } from "./options.ts";
-import { emit, formatTable, note } from "./output.ts";
+import { answer, formatTable, note } from "./output.ts";
 
 /** Adds the command. */
 export function register(program: Command, context: Context): void {
@@ -42,7 +42,7 @@ async function inform(context: Context, dir: string): Promise<void> {
   const best = bestMoments(checkpoint?.metadata ?? {});
 
   if (checkpoint?.warning !== undefined) note(context, `warning: ${checkpoint.warning}`);
-  emit(context, {
+  answer(context, {
     lines: formatTable([
       ["run", dir],
       [

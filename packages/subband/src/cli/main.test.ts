@@ -1,8 +1,8 @@
-import { execFileSync, spawn } from "node:child_process";
+import { execFileSync, spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
-import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { printable, unknownName, UserError } from "onnxgrad";
 import { describe, expect, test } from "vitest";
@@ -18,6 +18,11 @@ const SAMPLE: CommandFile = {
       .argument("<name>")
       .option("--times <n>", "how often", Number)
       .action((name: string) => emit(context, { lines: [`hello ${name}`, "bye"], json: { hello: name } }));
+    program.command("half").action(() => {
+      note(context, "one is left");
+      emit(context, { lines: ["half"], json: {} });
+      context.exitWith(1);
+    });
     program.command("fail").action(() => {
       throw new UserError("test/sad", "sad: \n it rains. Take an umbrella.");
     });
@@ -60,6 +65,25 @@ describe("main()", () => {
     expect(lastLine(out)).toEqual({ hello: "Ada" });
   });
 
+  test("--quiet prints no report and no notes, but errors, and what programs ask for", async () => {
+    expect(await run("greet", "Ada", "--quiet")).toEqual({ code: 0, out: "", err: "" });
+    expect(await run("greet", "Ada", "--quiet", "--json")).toEqual({
+      code: 0,
+      out: '{"hello":"Ada"}\n',
+      err: "",
+    });
+    expect(await run("fail", "--quiet")).toEqual({
+      code: 1,
+      out: "",
+      err: "error: sad: it rains. Take an umbrella.\n",
+    });
+    expect(await run("half", "--quiet")).toEqual({ code: 1, out: "", err: "" });
+  });
+
+  test("a command that did a part of its work says so by its exit code", async () => {
+    expect(await run("half")).toEqual({ code: 1, out: "half\n", err: "one is left\n" });
+  });
+
   test("1: a user error is one line on stderr; --json tells it on stdout too; --debug adds the stack", async () => {
     const line = "error: sad: it rains. Take an umbrella.\n";
     expect(await run("fail")).toEqual({ code: 1, out: "", err: line });
@@ -85,7 +109,7 @@ describe("main()", () => {
       `error: unknown colour: "${shown}". Did you mean "${shown}c"? Known: ${shown}c.`,
     );
     const noted = captureIo();
-    note({ ...noted, stderr: noted.stderr, json: false }, name);
+    note({ ...noted, stderr: noted.stderr, json: false, quiet: false, exitWith() {} }, name);
     expect(noted.err).toBe(`${shown}\n`);
     for (const text of [out, refused.err, refused.out])
       for (const line of text.split("\n")) expect(printable(line)).toBe(line);
@@ -202,6 +226,41 @@ describe("the real commands", () => {
     } finally {
       rmSync(dir, { recursive: true, force: true });
     }
+  });
+});
+
+describe("the real output", () => {
+  /** Runs the executable's main in a shell pipeline; `$S` is the command. */
+  function shell(line: string): { status: number | null; out: string; err: string } {
+    const main = new URL("./main.ts", import.meta.url).href;
+    const code = `import { main, processIo } from ${JSON.stringify(main)}; process.exitCode = await main(process.argv.slice(1), processIo());`;
+    const file = join(mkdtempSync(join(tmpdir(), "subband-pipe-")), "run.mjs");
+    writeFileSync(file, code.replace("slice(1)", "slice(2)"));
+    const S = `${process.execPath} --conditions=@subband/source --import tsx ${file}`;
+    const { status, stdout, stderr } = spawnSync(
+      "bash",
+      ["-c", `set -o pipefail; ${line.replaceAll("$S", S)}`],
+      {
+        encoding: "utf8",
+        cwd: fileURLToPath(new URL("../../../..", import.meta.url)),
+      },
+    );
+    rmSync(dirname(file), { recursive: true });
+    return { status, out: stdout, err: stderr };
+  }
+
+  test("a reader that has seen enough ends nothing and is told nothing", () => {
+    expect(shell("$S wavelets | head -1")).toMatchObject({ status: 0, err: "" });
+    expect(shell("$S wavelets | true")).toMatchObject({ status: 0, out: "", err: "" });
+    expect(shell("$S wavelets --json | exec 0<&-").err).not.toContain("EPIPE");
+  });
+
+  test("a full disk under the output is told in one line", ({ skip }) => {
+    if (!existsSync("/dev/full")) skip();
+    expect(shell("$S wavelets > /dev/full")).toMatchObject({
+      status: 1,
+      err: "error: printing: no space left on device (ENOSPC). Mend that, or give another place.\n",
+    });
   });
 });
 

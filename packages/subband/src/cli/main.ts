@@ -14,7 +14,7 @@ import * as exportFile from "./export.ts";
 import * as importFile from "./import.ts";
 import * as info from "./info.ts";
 import * as inpaint from "./inpaint.ts";
-import { emit, note } from "./output.ts";
+import { answer, complain } from "./output.ts";
 import * as sample from "./sample.ts";
 import * as study from "./study.ts";
 import * as train from "./train.ts";
@@ -47,11 +47,11 @@ const COMMANDS: readonly CommandFile[] = [
 ];
 
 const EXIT_CODES = `
-Exit codes: 0 done, 1 it cannot be done (one line on stderr says why), 2 wrong usage.`;
+Exit codes: 0 done, 1 it cannot be done, or a part of it (stderr says why in a line), 2 wrong usage, 130 interrupted.`;
 
 /**
  * Runs one command line, without the program's name, and returns its exit code: 0 done, 1 an error, told in one line on
- * stderr, 2 wrong usage. Never throws.
+ * stderr, 2 wrong usage, 130 interrupted. Never throws.
  */
 export async function main(
   argv: readonly string[],
@@ -60,7 +60,11 @@ export async function main(
 ): Promise<number> {
   const program = new Command("subband");
   let raisedBy = program;
+  let exitCode = 0;
   const context: Context = {
+    get stdin() {
+      return io.stdin;
+    },
     stdout: io.stdout,
     stderr: io.stderr,
     isTTY: io.isTTY,
@@ -69,6 +73,15 @@ export async function main(
     },
     get json() {
       return program.opts()["json"] === true;
+    },
+    get quiet() {
+      return program.opts()["quiet"] === true;
+    },
+    get failure() {
+      return io.failure;
+    },
+    exitWith(code) {
+      exitCode = code;
     },
   };
   try {
@@ -80,7 +93,9 @@ export async function main(
         throw error;
       });
     await program.parseAsync(argv, { from: "user" });
-    return 0;
+    await flushed(io.stdout);
+    if (io.failure !== undefined) throw io.failure;
+    return exitCode;
   } catch (error) {
     return await report(error, raisedBy, context, program.opts()["debug"] === true);
   }
@@ -93,6 +108,7 @@ function build(program: Command, context: Context, commands: readonly CommandFil
     )
     .version(versions().subband, "-V, --version", "print the version")
     .option("--json", "print one JSON object as the last line of stdout")
+    .option("--quiet", "print errors only: no progress, no notes, no report of what was done")
     .option("--debug", "print stack traces of errors")
     .configureHelp({ showGlobalOptions: true })
     .configureOutput({
@@ -113,30 +129,17 @@ function allCommands(command: Command): Command[] {
 async function report(error: unknown, command: Command, context: Context, debug: boolean): Promise<number> {
   if (error instanceof CommanderError && (error.exitCode === 0 || error.code === "commander.help"))
     return error.exitCode === 0 ? 0 : 2; // help or version, asked for or in place of a missing command
-  const { code, message, exitCode } = await describe(error, command);
-  note(context, `error: ${message}`);
-  if (debug) for (const line of (await stack(error)).split("\n")) note(context, line);
-  if (context.json) emit(context, { lines: [], json: { error: { code, message } } });
+  const { describeError } = await import("./describe-error.ts"); // only errors need the engine
+  const { code, message, exitCode } = describeError(error, command);
+  complain(context, `error: ${message}`);
+  if (debug) for (const line of (await stack(error)).split("\n")) complain(context, line);
+  if (context.json) answer(context, { lines: [], json: { error: { code, message } } });
   return exitCode;
 }
 
-/** The error as one line. Imported here, not above, because only errors need the engine. */
-async function describe(
-  error: unknown,
-  command: Command,
-): Promise<{ code: string; message: string; exitCode: number }> {
-  if (error instanceof CommanderError) {
-    const { usageMessage } = await import("./usage-error.ts");
-    return { code: "usage", message: usageMessage(command, error), exitCode: 2 };
-  }
-  const { UserError } = await import("onnxgrad");
-  const line = (error instanceof Error ? error.message : String(error)).replaceAll(/\s*\n\s*/g, " ");
-  if (error instanceof UserError) return { code: error.code, message: line, exitCode: 1 };
-  return {
-    code: "internal",
-    message: `${line.startsWith("internal:") ? "" : "internal: "}${line.replace(/\.?$/, ".")} This should not happen; run again with --debug and report it.`,
-    exitCode: 1,
-  };
+/** Returns when the stream has taken all that was written, or cannot. */
+async function flushed(stream: NodeJS.WritableStream): Promise<void> {
+  await new Promise<void>((resolve) => void stream.write("", () => resolve()));
 }
 
 async function stack(error: unknown): Promise<string> {

@@ -2,14 +2,14 @@
 import type { Context } from "./context.ts";
 import { formatBytes } from "./format.ts";
 import { modelJson, modelRows } from "./model-table.ts";
-import { emit, formatTable } from "./output.ts";
+import { answer, formatTable } from "./output.ts";
 
 /** Prints what the model at `path` is. */
 export async function informModel(context: Context, path: string): Promise<void> {
   const { loadModel } = await import("../training/model-file.ts");
   const { model, metadata, file, bytes } = loadModel(path);
   const sources = importedFrom(metadata["imported_from"]);
-  emit(context, {
+  answer(context, {
     lines: formatTable([
       ["model", `${file}, ${formatBytes(bytes)}, checksum good`],
       ["made by", `subband ${metadata["subband_version"] ?? "of an unknown version"}`],

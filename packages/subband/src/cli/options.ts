@@ -17,17 +17,40 @@ export function parseSize(text: string): Size {
 
 /** A whole number of at least 1. */
 export function parsePositive(text: string): number {
-  const value = parseCount(text);
-  if (value < 1) throw new InvalidArgumentError("Give a whole number of at least 1.");
-  return value;
+  return parseWhole(text, 1);
 }
 
 /** A whole number of at least 0. */
 export function parseCount(text: string): number {
+  return parseWhole(text, 0);
+}
+
+/** Steps of a sampler: each is planned beforehand, and none needs so many. */
+export function parseSteps(text: string): number {
+  return parseWhole(text, 1, 10_000);
+}
+
+/** Threads inside one operation: a few more than there are cores do no harm, a billion end the process. */
+export function parseThreads(text: string): number {
+  return parseWhole(text, 1, MOST_THREADS);
+}
+
+/** More than any machine has cores. */
+export const MOST_THREADS = 1024;
+
+/** Digits only: no sign, no exponent, no hexadecimals. */
+function parseWhole(text: string, least: number, most: number = Number.MAX_SAFE_INTEGER): number {
   const value = Number(text);
-  if (!/^\d+$/.test(text.trim()) || !Number.isSafeInteger(value))
-    throw new InvalidArgumentError("Give a whole number of at least 0.");
-  return value;
+  if (/^\d+$/.test(text.trim()) && value >= least && value <= most) return value;
+  const bound =
+    most < Number.MAX_SAFE_INTEGER || value > most ? ` and at most ${most.toLocaleString("en-US")}` : "";
+  throw new InvalidArgumentError(`Give a whole number of at least ${least}${bound}.`);
+}
+
+/** A decimal number such as `0.1`, `25` or `1e-3`; NaN for anything else, hexadecimals and infinity among it. */
+export function decimal(text: string): number {
+  const value = /^\s*[+-]?(?:\d+\.?\d*|\.\d+)(?:e[+-]?\d+)?\s*$/i.test(text) ? Number(text) : Number.NaN;
+  return Number.isFinite(value) ? value : Number.NaN;
 }
 
 /** Adds examples below the help text of a command, one line each. */

@@ -13,14 +13,24 @@ export interface Result {
   readonly json: Readonly<Record<string, unknown>>;
 }
 
-/** Prints the result, in the way the user asked for. */
-export function emit(context: Context, { lines, json }: Result): void {
+/** Prints what a command did, in the way the user asked for; with `--quiet` only for programs. */
+export function emit(context: Context, result: Result): void {
+  if (context.json || !context.quiet) answer(context, result);
+}
+
+/** Prints what a command was asked to find out: its answer, which `--quiet` does not suppress. */
+export function answer(context: Context, { lines, json }: Result): void {
   const text = context.json ? printableJson(json) : lines.map(printable).join("\n");
   if (text !== "") context.stdout.write(`${text}\n`);
 }
 
 /** Tells people something that is no result: a warning, what to do next. */
 export function note(context: Context, line: string): void {
+  if (!context.quiet) complain(context, line);
+}
+
+/** Tells people what went wrong, even with `--quiet`. */
+export function complain(context: Context, line: string): void {
   context.stderr.write(`${printable(line)}\n`);
 }
 

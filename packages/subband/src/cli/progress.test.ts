@@ -11,10 +11,33 @@ function stage(isTTY: boolean): {
   clock: { now: number };
 } {
   const io = captureIo({ isTTY });
-  return { io, context: { ...io, json: false }, clock: { now: 5000 } };
+  return { io, context: { ...io, json: false, quiet: false, exitWith() {} }, clock: { now: 5000 } };
 }
 
 describe("createProgress() without a terminal", () => {
+  test("the end is told once, even where the last line told it", () => {
+    const { io, context, clock } = stage(false);
+    const progress = createProgress(context, { now: () => clock.now });
+    clock.now += 20_000;
+    progress.update({ label: "sample", done: 4, total: 4, unit: "images" });
+    clock.now += 10;
+    progress.update({ label: "sample", done: 4, total: 4, unit: "images" });
+    progress.finish();
+    expect(io.err.match(/100 %/g)).toHaveLength(1);
+  });
+
+  test("--quiet shows nothing", () => {
+    for (const isTTY of [false, true]) {
+      const { io, context, clock } = stage(isTTY);
+      const progress = createProgress({ ...context, quiet: true }, { now: () => clock.now });
+      clock.now += 20_000;
+      progress.update({ label: "sample", done: 1, total: 4, unit: "images" });
+      progress.note("note: anything");
+      progress.finish();
+      expect(io.err + io.out).toBe("");
+    }
+  });
+
   test("prints a line every ten seconds with fraction, count, rate, values and time left", () => {
     const { io, context, clock } = stage(false);
     const progress = createProgress(context, { now: () => clock.now });

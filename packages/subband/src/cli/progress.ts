@@ -47,13 +47,18 @@ const SILENCE_MS = 2000;
 const RATE_WINDOW_MS = 10_000;
 const BAR_WIDTH = 24;
 
-/** Watches a task and shows how far it is. Nothing is printed before the first update. */
+const SILENT: Progress = { update() {}, note() {}, finish() {} };
+
+/** Watches a task and shows how far it is. Nothing is printed before the first update, and with `--quiet` nothing at all. */
 export function createProgress(context: Context, options: ProgressOptions = {}): Progress {
+  if (context.quiet) return SILENT;
   const { interval = 10, now = () => performance.now() } = options;
   const clock = rateClock(now);
   const begun = now();
   let last: ProgressUpdate | undefined;
   let lastLine = Number.NEGATIVE_INFINITY;
+  /** The state that the last plain line told. */
+  let told: string | undefined;
   let bar: SingleBar | undefined;
 
   const showBar = (): void => {
@@ -82,6 +87,7 @@ export function createProgress(context: Context, options: ProgressOptions = {}):
         else bar.update(fractionOf(update) ?? 0);
       } else if (now() - begun >= SILENCE_MS && now() - lastLine >= 1000 * interval) {
         lastLine = now();
+        told = stateOf(update);
         line(progressLine(update, clock, false));
       }
     },
@@ -93,7 +99,7 @@ export function createProgress(context: Context, options: ProgressOptions = {}):
     finish() {
       const shown = bar !== undefined || lastLine > Number.NEGATIVE_INFINITY;
       hideBar();
-      if (shown && last !== undefined) line(progressLine(last, clock, false));
+      if (shown && last !== undefined && told !== stateOf(last)) line(progressLine(last, clock, false));
       last = undefined;
       lastLine = Number.NEGATIVE_INFINITY;
     },
@@ -152,6 +158,11 @@ function rateClock(now: () => number): RateClock {
       return ((newest.time - first.time) / 1000) * ((1 - newest.fraction) / gained);
     },
   };
+}
+
+/** Equal where a line would say the same. */
+function stateOf({ label, done, fraction, values }: ProgressUpdate): string {
+  return JSON.stringify([label, done, fraction, values]);
 }
 
 function fractionOf({ fraction, done, total }: ProgressUpdate): number | undefined {

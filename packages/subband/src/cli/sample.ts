@@ -5,7 +5,16 @@ import type { LoadedRun } from "../training/load-run.ts";
 import type { WeightsName } from "../training/weights.ts";
 import type { Context } from "./context.ts";
 import { bestLine, formatCount } from "./format.ts";
-import { addExamples, parseCount, parsePositive, parseSize, type Size } from "./options.ts";
+import {
+  addExamples,
+  decimal,
+  parseCount,
+  parsePositive,
+  parseSize,
+  parseSteps,
+  parseThreads,
+  type Size,
+} from "./options.ts";
 import { emit, formatTable } from "./output.ts";
 
 /** Options of the command. */
@@ -44,7 +53,7 @@ export function register(program: Command, context: Context): void {
     .option(
       "--steps <k>",
       "steps of the sampler on the low band (default: the preset's; wmgm: 8, local: 20)",
-      parsePositive,
+      parseSteps,
     )
     .option(
       "--sampler <name>",
@@ -59,7 +68,7 @@ export function register(program: Command, context: Context): void {
     .option("--beta <b>", "local models: of --sampler ascent; below 1 adds noise (default: 0.01)", parseBeta)
     .option("--details-beta <b>", "local models: of the details' ascent (default: 0.1)", parseBeta)
     .option("--blind", "local models: the blind network even where the run has a diffusion (--edm-low)")
-    .option("--threads <n>", "threads inside one operation (default: all cores)", parsePositive)
+    .option("--threads <n>", "threads inside one operation (default: all cores)", parseThreads)
     .action(async (run: string, flags: SampleFlags) => {
       const { isDenoiser } = await import("../training/model-file.ts");
       if (isDenoiser(run)) {
@@ -82,9 +91,8 @@ export function register(program: Command, context: Context): void {
 
 /** A number in (0, 1]. */
 function parseBeta(text: string): number {
-  const value = Number(text);
-  if (text.trim() === "" || !(value > 0 && value <= 1))
-    throw new InvalidArgumentError("Give a number above 0 and up to 1.");
+  const value = decimal(text);
+  if (!(value > 0 && value <= 1)) throw new InvalidArgumentError("Give a number above 0 and up to 1.");
   return value;
 }
 

@@ -2,8 +2,8 @@
 import { type Command, InvalidArgumentError } from "commander";
 import type { Context } from "./context.ts";
 import { formatCount } from "./format.ts";
-import { addExamples, parseCount, parsePositive } from "./options.ts";
-import { emit, formatTable } from "./output.ts";
+import { addExamples, decimal, parseCount, parsePositive, parseThreads } from "./options.ts";
+import { answer, formatTable } from "./output.ts";
 
 /** Options of `study local`. */
 interface LocalFlags {
@@ -46,7 +46,7 @@ export function register(program: Command, context: Context): void {
       50,
     )
     .option("--out <folder>", "where results.csv, tables.md, psnr.svg and strip.png go", "study-local")
-    .option("--threads <n>", "threads inside one operation (default: all cores)", parsePositive)
+    .option("--threads <n>", "threads inside one operation (default: all cores)", parseThreads)
     .action(async (flags: LocalFlags) => studyLocal(context, flags));
   registerLowPass(study, context);
   addExamples(local, [
@@ -78,7 +78,7 @@ function registerLowPass(study: Command, context: Context): void {
       8,
     )
     .option("--seed <n>", "seed of the bands", parseCount, 0)
-    .option("--threads <n>", "threads inside one operation (default: all cores)", parsePositive)
+    .option("--threads <n>", "threads inside one operation (default: all cores)", parseThreads)
     .action(async (run: string, flags: LowPassFlags) => studyLowPass(context, run, flags));
   addExamples(lowPass, [
     "subband study low-pass runs/local",
@@ -112,7 +112,7 @@ async function studyLowPass(context: Context, run: string, flags: LowPassFlags):
       ascentCount: ascentImages,
       onProgress: (label, done, total) => progress.update({ label, done, total, unit: "images" }),
     });
-    emit(context, { lines: [lowPassTable(study)], json: { run, seed, ...study } });
+    answer(context, { lines: [lowPassTable(study)], json: { run, seed, ...study } });
   } finally {
     progress.finish();
   }
@@ -148,7 +148,7 @@ async function studyLocal(context: Context, flags: LocalFlags): Promise<void> {
   ];
   const told = { pictures: pictures.map(({ name }) => name), sigmas, seed, ...(dumped && { dumped }) };
   if (methods.length === 0) {
-    emit(context, { lines: formatTable(about), json: told });
+    answer(context, { lines: formatTable(about), json: told });
     return;
   }
   const total = methods.length * pictures.length * sigmas.length;
@@ -159,7 +159,7 @@ async function studyLocal(context: Context, flags: LocalFlags): Promise<void> {
       ...{ methods, pictures, sigmas, seed, gains, reference, stripSigma, out },
       onResult: ({ method }) => progress.update({ label: method, done: ++done, total, unit: "images" }),
     });
-    emit(context, {
+    answer(context, {
       lines: [markdown, ...formatTable([...about, ["written", files.join(", ")]])],
       json: { ...told, rows, files },
     });
@@ -172,7 +172,7 @@ const collect = (value: string, before: readonly string[]): string[] => [...befo
 
 /** `5,10,25` as numbers. */
 function parseNumbers(text: string): number[] {
-  const values = text.split(",").map((part) => (part.trim() === "" ? Number.NaN : Number(part)));
+  const values = text.split(",").map(decimal);
   if (values.some(Number.isNaN)) throw new InvalidArgumentError("Give numbers with commas: 25,50,100.");
   return values;
 }

@@ -79,10 +79,13 @@ describe("subband train of a denoiser", () => {
       ["local-unet", []],
     ] as const) {
       const out = join(root, `db2-${preset}`);
-      const { code, err } = await train(
-        ...["--preset", preset, "--wavelet", "db2", ...small, ...more, "--out", out],
-      );
+      const {
+        code,
+        out: text,
+        err,
+      } = await train(...["--preset", preset, "--wavelet", "db2", ...small, ...more, "--out", out]);
       expect(code, err).toBe(0);
+      expect(text.trimEnd().split("\n").at(-1)).toBe(`Denoise with: subband denoise PICTURE --model ${out}`);
       const info = await run("info", out);
       expect(info.out, preset).toMatch(/^config\.model\.wavelet +"db2"$/m);
       const other = await run("train", "--out", out, "--wavelet", "haar");

@@ -7,7 +7,8 @@ import { presetNamed } from "../training/run-config.ts";
 import { modelPath } from "../restoration/model-source.ts";
 import type { RunSettings, TrainRequest } from "../training/train-run.ts";
 import { orthogonalWavelet } from "../wavelet/wavelets.ts";
-import type { Size } from "./options.ts";
+import { formatCount } from "./format.ts";
+import { decimal, MOST_THREADS, type Size } from "./options.ts";
 
 /** The options of `subband train` as the command line gives them: text, save for flags and sizes. */
 export interface TrainFlags {
@@ -30,13 +31,16 @@ export interface TrainCommand {
 }
 
 const WHOLE = "a whole number of at least";
+/** Minutes, or seconds, beyond which nobody waits. */
+const LONGEST = 10_000_000;
 
 function whole(least: number, words = `${WHOLE} ${least}`): z.ZodType<number, string> {
   return z.string().regex(/^\d+$/, words).transform(Number).pipe(z.int(words).min(least, words));
 }
 
-function positive(words = "a number above 0"): z.ZodType<number, string> {
-  return z.string().regex(/\S/, words).transform(Number).pipe(z.number(words).positive(words));
+function positive(words = "a number above 0", most = LONGEST): z.ZodType<number, string> {
+  const bounded = `${words}, at most ${formatCount(most)}`;
+  return z.string().transform(decimal).pipe(z.number(words).positive(words).max(most, bounded));
 }
 
 const Schema = z
@@ -50,7 +54,7 @@ const Schema = z
     minutes: positive().optional(),
     images: whole(1).optional(),
     batch: whole(2).optional(),
-    lr: positive("a number above 0, such as 1e-3").optional(),
+    lr: positive("a number above 0, such as 1e-3", Number.MAX_VALUE).optional(),
     width: whole(8, "a multiple of 8")
       .refine((n) => n % 8 === 0, "a multiple of 8")
       .optional(),
@@ -62,7 +66,9 @@ const Schema = z
       .enum(["1", "3"], "1 (grey) or 3 (colour)")
       .transform((text): 1 | 3 => (text === "1" ? 1 : 3))
       .optional(),
-    threads: whole(1).optional(),
+    threads: whole(1)
+      .refine((n) => n <= MOST_THREADS, `${WHOLE} 1 and at most ${formatCount(MOST_THREADS)}`)
+      .optional(),
     saveSeconds: positive().optional(),
   })
   .refine(({ minutes, images }) => minutes === undefined || images === undefined, {

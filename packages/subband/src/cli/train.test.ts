@@ -160,13 +160,23 @@ describe("subband train, then sample", () => {
     );
     expect(code, err).toBe(0);
     expect(existsSync(path("dry"))).toBe(false);
-    expect(out).toMatch(/"preset": "wmgm"/);
+    expect(out).toMatch(
+      /^configuration +"preset": "wmgm", "data": "faces", "width": \d+, .*"seed": 0; all of it: --verbose$/m,
+    );
+    expect(out.split("\n").length).toBeLessThan(12);
     expect(out).toMatch(/^budget +3 minutes, turned into images when the run begins$/m);
     expect(out).toMatch(/^denoiser +[\d,]+ parameters, [\d.]+ GMAC a call$/m);
     expect(out).toMatch(/^generator +[\d,]+ parameters, [\d.e-]+ GMAC an image$/m);
     expect(out).toMatch(/^discriminator +[\d,]+ parameters, in training only$/m);
     expect(out).toMatch(/^sampling +[\d.]+ GMAC an image, dpmpp2m in 8 steps$/m);
     expect(out).toMatch(/^memory, estimated +[\d.]+ MB: state /m);
+
+    const whole = await run("train", ...TINY, "--out", path("dry"), "--dry-run", "--verbose", "--quiet");
+    expect(whole.out).toMatch(/^configuration$\n^\{$/m); // asked for, so not even --quiet suppresses it
+    expect(JSON.parse(whole.out.slice(whole.out.indexOf("\n{\n")))).toMatchObject({
+      seed: 0,
+      preset: "wmgm",
+    });
 
     const told = json(
       await run("train", ...TINY, "--out", path("dry"), "--images", "80", "--dry-run", "--json"),

@@ -73,11 +73,16 @@ export function register(program: Command, context: Context): void {
     .option("--no-flip", "do not mirror images at random")
     .option("--threads <n>", "threads inside one operation (default: all cores)")
     .option("--save-seconds <s>", "seconds between checkpoints (default: 60)")
-    .option("--dry-run", "print configuration, cost and memory, and write nothing to the run directory")
+    .option(
+      "--dry-run",
+      "print cost, memory and an outline of the configuration, and write nothing to the run",
+    )
+    .option("--verbose", "with --dry-run: print the whole configuration")
     .action(async (flags: TrainFlags) => {
       const { parseTrainFlags } = await import("./train-options.ts");
       const parsed = parseTrainFlags(flags, (message) => command.error(message));
-      if (parsed.dryRun) return (await import("./dry-run.ts")).dryRun(context, parsed.request);
+      if (parsed.dryRun)
+        return (await import("./dry-run.ts")).dryRun(context, parsed.request, flags["verbose"] === true);
       const outcome = await trainWithProgress(context, parsed);
       const resume = trainCommand(parsed);
       emit(context, { lines: outcomeLines(outcome, resume), json: { ...outcome, resume } });
@@ -96,6 +101,8 @@ export function register(program: Command, context: Context): void {
 export interface TrainOutcome {
   readonly run: string;
   readonly finished: boolean;
+  /** Whether it is a denoiser. */
+  readonly denoises: boolean;
   /** Whether the run was complete before. */
   readonly nothingToDo: boolean;
   readonly resumed: boolean;
@@ -123,6 +130,8 @@ export async function trainWithProgress(
   const { node } = await import("onnxgrad/node");
   const { runPaths } = await import("../training/run-directory.ts");
   const { trainRun } = await import("../training/train-run.ts");
+  const { isDenoising } = await import("../systems/system.ts");
+  const { trainedSystemOf } = await import("../training/run-config.ts");
   const { createProgress, dataProgress } = await import("./progress.ts");
   const progress = createProgress(context);
   const began = performance.now();
@@ -157,6 +166,7 @@ export async function trainWithProgress(
     return {
       run: request.out,
       finished: summary.finished,
+      denoises: isDenoising(trainedSystemOf(summary.config)),
       nothingToDo: summary.finished && steps === 0,
       resumed: start!.resumed,
       imagesSeen: Object.fromEntries(
@@ -230,11 +240,13 @@ function rollbackLine({
 export function outcomeLines(outcome: TrainOutcome, resume: string): string[] {
   const { run, finished, nothingToDo, imagesSeen, seconds, best, peakBytes, samples } = outcome;
   const { dataShare, noiseShare } = outcome;
-  const next = `subband sample ${quoted(run)}`;
+  const next = outcome.denoises
+    ? `Denoise with: subband denoise PICTURE --model ${quoted(run)}`
+    : `Sample with:  subband sample ${quoted(run)}`;
   if (nothingToDo)
     return [
       `${run} is complete: ${stagesLine(imagesSeen)}.`,
-      `Sample with:  ${next}`,
+      next,
       `Extend with:  subband train --out ${quoted(run)} ${extension(outcome)}`,
     ];
   return [
@@ -249,7 +261,7 @@ export function outcomeLines(outcome: TrainOutcome, resume: string): string[] {
       ["peak memory", formatBytes(peakBytes)],
       ["samples", samples],
     ]),
-    finished ? `Sample with:  ${next}` : `Saved. Resume with:  ${resume}`,
+    finished ? next : `Saved. Resume with:  ${resume}`,
   ];
 }
 

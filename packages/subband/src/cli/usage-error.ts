@@ -9,7 +9,7 @@ export function usageMessage(command: Command, error: CommanderError): string {
   const plain = error.message.replace(/^error: /, "").replaceAll(/\s*\n\s*/g, " ");
   const see = `See: ${commandPath(command)} --help`;
   const [, kind, word] = /^unknown (command|option) '(.*)'$/.exec(plain) ?? [];
-  if (kind === undefined || word === undefined) return `${plain.replace(/\.?$/, ".")} ${see}`;
+  if (kind === undefined || word === undefined) return `${/[.?!]$/.test(plain) ? plain : `${plain}.`} ${see}`;
   const near = didYouMean(word, kind === "command" ? commandNames(command) : optionNames(command));
   return `unknown ${kind}: "${word}". ${near === undefined ? "" : `Did you mean "${near}"? `}${see}`;
 }

@@ -3,7 +3,7 @@ import { type Command, Option } from "commander";
 import type { WaveletFamily } from "../wavelet/wavelets.ts";
 import type { Context } from "./context.ts";
 import { addExamples } from "./options.ts";
-import { emit, formatTable } from "./output.ts";
+import { answer, formatTable } from "./output.ts";
 
 const FAMILIES: Readonly<Record<WaveletFamily, string>> = {
   haar: "Haar",
@@ -40,7 +40,7 @@ async function list(context: Context, only: WaveletFamily | undefined): Promise<
     name,
     `${taps} taps, ${orthogonal ? "orthogonal" : "biorthogonal"}`,
   ]);
-  emit(context, {
+  answer(context, {
     lines: formatTable(only === undefined ? families : details),
     json: { wavelets: found },
   });
