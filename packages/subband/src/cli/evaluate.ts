@@ -1,13 +1,15 @@
 /** @module `subband evaluate`: measures a trained run against its data, for people, for scripts, and as files to keep. */
 import { dirname, join } from "node:path";
-import type { Command } from "commander";
+import { type Command, Option } from "commander";
+import type { RunImages } from "../training/run-data.ts";
 import type { Context } from "./context.ts";
-import { bestLine } from "./format.ts";
+import { bestLine, formatCount } from "./format.ts";
 import { addExamples, parseCount, parsePositive, parseSteps, parseThreads } from "./options.ts";
 import { answer, formatTable } from "./output.ts";
 
 interface EvaluateFlags {
   readonly n: number;
+  readonly on: "all" | "training" | "held-out";
   readonly steps?: number;
   readonly sampler?: string;
   readonly weights?: string;
@@ -23,28 +25,34 @@ export function register(program: Command, context: Context): void {
     .description("measure a run against its data: bands, radial spectrum, spread over the noise input")
     .argument("<run>", "directory made by subband train")
     .option("-n, --n <count>", "images to generate and to compare with", parsePositive, 2000)
+    .addOption(
+      new Option("--on <part>", "which images to compare with, a seeded choice of them")
+        .choices(["all", "training", "held-out"])
+        .default("all"),
+    )
     .option("--steps <k>", "steps of the sampler on the low band (default: the preset's)", parseSteps)
     .option("--sampler <name>", "sampler of the low band (default: the preset's)")
     .option("--weights <name>", "last, or best: of the moment with the best score (default: last)")
-    .option("--seed <n>", "seed of the images", parseCount, 0)
+    .option("--seed <n>", "seed of the images, and of the choice of real ones", parseCount, 0)
     .option("--out <file>", "CSV of the band statistics (default: bands.csv in the run)")
     .option("--threads <n>", "threads inside one operation (default: all cores)", parseThreads)
     .action((run: string, flags: EvaluateFlags) => evaluate(context, run, flags));
   addExamples(command, [
     "subband evaluate runs/cifar",
     "subband evaluate runs/cifar -n 10000 --steps 6 --json",
+    "subband evaluate runs/cifar --on held-out",
   ]);
 }
 
 async function evaluate(context: Context, run: string, flags: EvaluateFlags): Promise<void> {
   const { node } = await import("onnxgrad/node");
-  const { openDataset } = await import("../data/open-dataset.ts");
   const { evaluateRun } = await import("../evaluation/evaluate-run.ts");
   const { writeFileAtomic } = await import("../training/atomic-file.ts");
   const { loadRun } = await import("../training/load-run.ts");
   const { samplingOf, systemOf } = await import("../training/run-config.ts");
+  const { imagesOf, openRunData } = await import("../training/run-data.ts");
   const { makeFolder } = await import("../training/run-directory.ts");
-  const { createProgress } = await import("./progress.ts");
+  const { createProgress, dataProgress } = await import("./progress.ts");
   const { weightsNamed } = await import("../training/weights.ts");
   const { config, tensors, weights, best, warning } = loadRun(run, weightsNamed(flags.weights ?? "last"));
   const usual = samplingOf(config);
@@ -60,15 +68,15 @@ async function evaluate(context: Context, run: string, flags: EvaluateFlags): Pr
   try {
     if (warning !== undefined) progress.note(`warning: ${warning}`);
     const system = systemOf(config);
-    const dataset = await openDataset(config.data.source, {
-      size: system.image,
-      channels: system.image.channels,
-      limit: config.data.limit,
+    const found = await openRunData(run, config, {
+      onProgress: dataProgress(progress),
+      onWarning: (message) => progress.note(`warning: ${message}`),
     });
+    const source = imagesOf(run, found, flags.on);
     const { images: _, ...figures } = await evaluateRun(
       system,
       tensors,
-      dataset,
+      source,
       config.preset === "wmgm" ? config.model.scaling : undefined,
       node(threads === undefined ? {} : { threads }),
       {
@@ -103,19 +111,37 @@ async function evaluate(context: Context, run: string, flags: EvaluateFlags): Pr
             "images",
             `${n}, seed ${seed}, ${sampler} ${steps} steps, ${figures.nfeLow} + ${figures.nfeDetail} calls`,
           ],
+          ["compared with", comparedLine(figures.count, flags.on, found)],
           ...(weights === "last" ? [] : [["best weights", bestLine(best)] as const]),
           [
             "radial error",
-            `${figures.radialSpectrumError.toFixed(4)} (two halves of the data: ${figures.radialSpectrumFloor.toFixed(4)})`,
+            `${figures.radialSpectrumError.toFixed(4)} (real images among themselves: ${figures.radialSpectrumFloor?.toFixed(4) ?? "not measured, there is one"})`,
           ],
           ["spread", spread ?? "not measured for this preset"],
           ["bands", out],
         ]),
         ...[header, ...rows].map((row) => row.map((cell) => cell.padStart(18)).join("")),
       ],
-      json: { run, seed, sampler, steps, weights, best, ...figures, out },
+      json: { run, seed, sampler, steps, weights, best, on: flags.on, of: source.count, ...figures, out },
     });
   } finally {
     progress.finish();
+  }
+}
+
+/** `60 of 4,096 images, of which 81 are held out`: how many were compared, and of which. */
+function comparedLine(
+  compared: number,
+  on: EvaluateFlags["on"],
+  { dataset, training, heldOutCount }: RunImages,
+): string {
+  const kept = `${formatCount(heldOutCount)} held-out images`;
+  switch (on) {
+    case "training":
+      return `${formatCount(compared)} of ${formatCount(training.count)} training images`;
+    case "held-out":
+      return `${formatCount(compared)} of ${kept}`;
+    case "all":
+      return `${formatCount(compared)} of ${formatCount(dataset.count)} images, ${kept} among them`;
   }
 }

@@ -89,10 +89,10 @@ function registerLowPass(study: Command, context: Context): void {
 async function studyLowPass(context: Context, run: string, flags: LowPassFlags): Promise<void> {
   const { UserError } = await import("onnxgrad");
   const { node } = await import("onnxgrad/node");
-  const { openDataset } = await import("../data/open-dataset.ts");
   const { lowPassBands, lowPassTable, runLowPassStudy } = await import("../studies/low-pass-study.ts");
   const { levelsOf } = await import("../systems/local-model.ts");
   const { loadModel } = await import("../training/model-file.ts");
+  const { openRunData } = await import("../training/run-data.ts");
   const { createProgress } = await import("./progress.ts");
   const { n, ascentImages, seed, threads } = flags;
   const { model, run: known } = loadModel(run);
@@ -101,9 +101,7 @@ async function studyLowPass(context: Context, run: string, flags: LowPassFlags):
       "study/run",
       `"${run}" is a model file, whose data are not known. Give the run it is of.`,
     );
-  const { config, image } = known;
-  const { limit, patches, source } = config.data;
-  const dataset = await openDataset(source, { size: image, channels: image.channels, limit, patches });
+  const { dataset } = await openRunData(run, known.config);
   const progress = createProgress(context);
   try {
     const study = await runLowPassStudy(node(threads === undefined ? {} : { threads }), {

@@ -3,18 +3,20 @@
  * over the noise input when the low band is held fixed. Distances in a learned feature space are not computed here.
  */
 import { type Backend, type NamedArray, rng } from "onnxgrad";
-import type { Dataset } from "../data/dataset.ts";
+import type { ImageSource } from "../data/held-out.ts";
 import { greyImages, radialPowerSpectrum, radialSpectrumError } from "../spectrum/radial.ts";
 import { sampleImages } from "../systems/sampling.ts";
 import type { CompiledSampler, System } from "../systems/system.ts";
 import type { BandScaling } from "../systems/band-scaling.ts";
 import { splitBlocks } from "../wavelet/haar.ts";
+import { meanSpectrum, spectrumFloor } from "./spectrum-floor.ts";
 import { type BandComparison, bandReport, bandStatistics, conditionalSpread } from "./band-report.ts";
 
 /** What is measured, and how the images are drawn. */
 export interface EvaluationRequest {
-  /** Images generated, and real ones compared with. */
+  /** Images to generate, and real ones to compare with, as far as there are so many. */
   readonly count: number;
+  /** Of the generated images, and of the choice of real ones. */
   readonly seed: number;
   readonly sampler: string;
   readonly steps: number;
@@ -23,13 +25,15 @@ export interface EvaluationRequest {
 
 /** The figures of one run. */
 export interface Evaluation {
+  /** Real images compared with. */
   readonly count: number;
+  readonly generated: number;
   readonly nfeLow: number;
   readonly nfeDetail: number;
   /** Mean |log10 P_generated - log10 P_real| over radial frequencies 1..N/2 of grey images. */
   readonly radialSpectrumError: number;
-  /** The same error between two disjoint halves of real images: what is left to gain ends here. */
-  readonly radialSpectrumFloor: number;
+  /** The same error between disjoint sets of real images, see {@link spectrumFloor}: what is left to gain ends here. */
+  readonly radialSpectrumFloor: number | undefined;
   readonly bands: readonly BandComparison[];
   /**
    * Standard deviation over the noise input at fixed real low bands, in units of each level's root mean square; index 0
@@ -45,11 +49,14 @@ const SPREAD_IMAGES = 64;
 const SPREAD_DRAWS = 4;
 const BATCH = 64;
 
-/** Generates and measures. @throws UserError for an unknown sampler, or arrays of another system. */
+/**
+ * Generates, and compares with real images drawn from `source` at random, the same for the same seed.
+ * @throws UserError for an unknown sampler, or arrays of another system.
+ */
 export async function evaluateRun(
   system: System,
   tensors: ReadonlyMap<string, NamedArray>,
-  dataset: Dataset,
+  source: ImageSource,
   scaling: BandScaling | undefined,
   backend: Backend,
   request: EvaluationRequest,
@@ -57,11 +64,13 @@ export async function evaluateRun(
   const { channels, height, width } = system.image;
   const sampler = await system.createSampler(backend, tensors, BATCH);
   const { data: images, nfeLow, nfeDetail } = await sampleImages(system, sampler, request);
-  const count = Math.min(request.count, dataset.count);
-  const real = readImages(dataset, 0, count);
-  const spectrum = (pixels: Float32Array) =>
-    radialPowerSpectrum(greyImages(pixels, channels, height, width), height, width);
-  const half = Math.floor(count / 2) * channels * height * width;
+  const count = Math.min(request.count, source.count);
+  const order = rng(request.seed, "real-images").permutation(source.count);
+  const real = readImages(source, order.subarray(0, count));
+  // More than are compared with, where there are more, so that the floor is of sets as large.
+  const spectra = [...order.subarray(0, 2 * count)].map((i) =>
+    spectrumOf(readImages(source, Uint32Array.of(i)), system.image),
+  );
   const moments = (data: Float32Array, n: number) =>
     bandStatistics({ data, shape: [n, channels, height, width] }, system.levels);
   const spread =
@@ -76,26 +85,32 @@ export async function evaluateRun(
         );
   await sampler.dispose();
   return {
-    count: request.count,
+    count,
+    generated: request.count,
     nfeLow,
     nfeDetail,
-    radialSpectrumError: radialSpectrumError(spectrum(images), spectrum(real)),
-    radialSpectrumFloor: radialSpectrumError(
-      spectrum(real.subarray(0, half)),
-      spectrum(real.subarray(half, 2 * half)),
+    radialSpectrumError: radialSpectrumError(
+      spectrumOf(images, system.image),
+      meanSpectrum(spectra.slice(0, count)),
     ),
+    radialSpectrumFloor: spectrumFloor(spectra, { generated: request.count, real: count }, request.seed),
     bands: bandReport(moments(images, request.count), moments(real, count)),
     spread,
     images,
   };
 }
 
-/** Images `first`.. of a data set, in order. */
-function readImages(dataset: Dataset, first: number, count: number): Float32Array {
-  const size = dataset.channels * dataset.height * dataset.width;
-  const out = new Float32Array(count * size);
-  for (let i = 0; i < count; i++) dataset.read(first + i, false, out, i * size);
+/** Images of a source by number. */
+function readImages(source: ImageSource, indices: Uint32Array): Float32Array {
+  const size = source.channels * source.height * source.width;
+  const out = new Float32Array(indices.length * size);
+  for (const [i, index] of indices.entries()) source.read(index, false, out, i * size);
   return out;
+}
+
+/** Mean radial spectrum of the grey versions of flat images. */
+function spectrumOf(pixels: Float32Array, { channels, height, width }: System["image"]): Float64Array {
+  return radialPowerSpectrum(greyImages(pixels, channels, height, width), height, width);
 }
 
 /** Spread over the noise input, level by level, from the real coarsest low bands of `images`. */

@@ -5,7 +5,7 @@
 import { UserError } from "onnxgrad";
 import type { Dataset } from "../data/dataset.ts";
 import type { DatasetOptions } from "../data/dataset-recipes.ts";
-import { type DatasetSplit, splitDataset } from "../data/held-out.ts";
+import { type DatasetSplit, type ImageSource, splitDataset } from "../data/held-out.ts";
 import { openDataset } from "../data/open-dataset.ts";
 import type { RunConfig, RunData } from "./run-config.ts";
 
@@ -57,4 +57,23 @@ export function runImages(run: string, data: RunData, dataset: Dataset): RunImag
       `run "${run}": heldOut is ${heldOut} of ${dataset.count} images; some must be left to train on. Restore run.json.`,
     );
   return { dataset, heldOutCount: heldOut, ...splitDataset(dataset, heldOut, heldOutBy) };
+}
+
+/**
+ * A part of the images of the run in the folder `run`.
+ * @throws UserError `run/no-held-out` for held-out images where there are none.
+ */
+export function imagesOf(
+  run: string,
+  { dataset, training, heldOut, heldOutCount }: RunImages,
+  part: "all" | "training" | "held-out",
+): ImageSource {
+  if (part === "all") return dataset;
+  if (part === "training") return training;
+  if (heldOutCount === 0)
+    throw new UserError(
+      "run/no-held-out",
+      `run "${run}" holds no images out: it was begun with too few. Take --on training.`,
+    );
+  return heldOut;
 }
