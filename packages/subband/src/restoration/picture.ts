@@ -30,6 +30,9 @@ export interface Picture {
   readonly notes: readonly string[];
 }
 
+/** An encoded picture: the path of its file, or its bytes and what to call it. */
+export type PictureSource = string | { readonly name: string; readonly bytes: Uint8Array };
+
 const READABLE: ReadonlySet<string> = new Set(["jpeg", "png", "webp", "heif", "gif", "tiff"]);
 /** Formats whose further pages are frames in time. */
 const MOVING: ReadonlySet<string> = new Set(["gif", "webp", "png"]);
@@ -55,8 +58,9 @@ export function keepsProfile(path: string): boolean {
  * @throws UserError `picture/...`: missing, not a picture, broken, too large, animated, or of samples that are neither
  * 8 nor 16 bits.
  */
-export async function readPicture(path: string, keepProfile: boolean): Promise<Picture> {
-  const bytes = readBytes(path);
+export async function readPicture(source: PictureSource, keepProfile: boolean): Promise<Picture> {
+  const { name: path, bytes } =
+    typeof source === "string" ? { name: source, bytes: readBytes(source) } : source;
   const fail = (code: string, message: string): UserError => new UserError(`picture/${code}`, message);
   try {
     const open = (ignoreIcc: boolean): Sharp =>
@@ -177,6 +181,19 @@ export function requireWritable(path: string, size?: Pick<Picture, "height" | "w
  * @throws UserError `picture/format`, `picture/size`; `file/...` of `writeFileAtomic`.
  */
 export async function writePicture(path: string, picture: Picture): Promise<readonly string[]> {
+  const { bytes, notes } = await encodePicture(path, picture);
+  writeFileAtomic(path, bytes);
+  return notes;
+}
+
+/**
+ * The bytes of a file called `path`, and notes of what its format cannot hold.
+ * @throws UserError `picture/format`, `picture/size`.
+ */
+export async function encodePicture(
+  path: string,
+  picture: Picture,
+): Promise<{ readonly bytes: Uint8Array; readonly notes: readonly string[] }> {
   requireWritable(path, picture);
   const { height, width, colours, alpha, samples, profile } = picture;
   const deep = samples instanceof Uint16Array;
@@ -190,16 +207,12 @@ export async function writePicture(path: string, picture: Picture): Promise<read
     notes.push(`"${path}" holds 8 bits a sample; write a .png or .tiff to keep 16.`);
   if (extension === ".png") {
     const png = await image.png().toBuffer();
-    writeFileAtomic(path, profile === undefined ? png : withProfile(png, profile));
-  } else if (extension.startsWith(".tif")) {
-    writeFileAtomic(path, await image.tiff({ compression: "deflate", predictor: "horizontal" }).toBuffer());
-  } else if (extension === ".webp") {
-    writeFileAtomic(path, await image.webp({ lossless: true }).toBuffer());
-  } else {
-    if (alpha)
-      notes.push(`"${path}" cannot hold transparency: white shines through; write a .png to keep it.`);
-    const opaque = alpha ? image.flatten({ background: "#ffffff" }) : image;
-    writeFileAtomic(path, await opaque.jpeg({ quality: 95, chromaSubsampling: "4:4:4" }).toBuffer());
+    return { bytes: profile === undefined ? png : withProfile(png, profile), notes };
   }
-  return notes;
+  if (extension.startsWith(".tif"))
+    return { bytes: await image.tiff({ compression: "deflate", predictor: "horizontal" }).toBuffer(), notes };
+  if (extension === ".webp") return { bytes: await image.webp({ lossless: true }).toBuffer(), notes };
+  if (alpha) notes.push(`"${path}" cannot hold transparency: white shines through; write a .png to keep it.`);
+  const opaque = alpha ? image.flatten({ background: "#ffffff" }) : image;
+  return { bytes: await opaque.jpeg({ quality: 95, chromaSubsampling: "4:4:4" }).toBuffer(), notes };
 }
