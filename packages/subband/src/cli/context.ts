@@ -1,4 +1,5 @@
 /** @module What a command may know of its surroundings. Passed in, so that tests run commands in-process. */
+import { interruptedCode, interruption } from "./interruption.ts";
 
 /** The outside of the program. */
 export interface Io {
@@ -11,8 +12,8 @@ export interface Io {
   /** Whether `stderr` is a terminal, where lines may be redrawn. */
   readonly isTTY: boolean;
   /**
-   * Aborted by the first Ctrl-C (SIGINT) or SIGTERM; the second one ends the process at once. Reading this property takes
-   * the signals over, so only commands that can stop half-way should.
+   * Aborted by the first Ctrl-C (SIGINT), SIGTERM or SIGHUP; the second one ends the process at once. Reading this property
+   * takes the signals over, so only commands that can stop half-way should.
    */
   readonly signal: AbortSignal;
   /** Why something printed was lost, once that is known; that nobody reads it any more is no failure. */
@@ -32,7 +33,8 @@ export interface Context extends Io {
 /** The real outside. */
 export function processIo(): Io {
   let failure: Error | undefined;
-  // A reader that has seen enough, such as `head`, closes the pipe: no reason to complain, nor to drop the work.
+  // A reader that has seen enough, such as `head`, or is gone, such as `tee` at Ctrl-C, closes the pipe: no reason to
+  // complain, nor to drop the work.
   const remember = (error: NodeJS.ErrnoException): void => {
     if (error.code !== "EPIPE" && error.code !== "ERR_STREAM_DESTROYED") failure ??= error;
   };
@@ -54,10 +56,4 @@ export function processIo(): Io {
       return failure;
     },
   };
-}
-
-function interruption(): AbortSignal {
-  const controller = new AbortController();
-  for (const name of ["SIGINT", "SIGTERM"] as const) process.once(name, () => controller.abort());
-  return controller.signal;
 }

@@ -14,6 +14,7 @@ import * as exportFile from "./export.ts";
 import * as importFile from "./import.ts";
 import * as info from "./info.ts";
 import * as inpaint from "./inpaint.ts";
+import { interruptedCode } from "./interruption.ts";
 import { answer, complain } from "./output.ts";
 import * as sample from "./sample.ts";
 import * as study from "./study.ts";
@@ -61,6 +62,7 @@ export async function main(
   const program = new Command("subband");
   let raisedBy = program;
   let exitCode = 0;
+  let signal: AbortSignal | undefined;
   const context: Context = {
     get stdin() {
       return io.stdin;
@@ -69,7 +71,7 @@ export async function main(
     stderr: io.stderr,
     isTTY: io.isTTY,
     get signal() {
-      return io.signal;
+      return (signal = io.signal);
     },
     get json() {
       return program.opts()["json"] === true;
@@ -94,9 +96,11 @@ export async function main(
       });
     await program.parseAsync(argv, { from: "user" });
     await flushed(io.stdout);
-    if (io.failure !== undefined) throw io.failure;
-    return exitCode;
+    const stopped = interruptedCode(signal);
+    if (io.failure !== undefined && stopped === undefined) throw io.failure;
+    return stopped ?? exitCode;
   } catch (error) {
+    if (error instanceof Error && error === signal?.reason) return interruptedCode(signal) ?? 1;
     return await report(error, raisedBy, context, program.opts()["debug"] === true);
   }
 }

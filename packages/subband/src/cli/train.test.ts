@@ -252,7 +252,7 @@ describe("subband train, interrupted", () => {
       );
 
       child.kill("SIGINT");
-      expect(await ended, printed.err).toEqual([0, null]);
+      expect(await ended, printed.err).toEqual([130, null]);
       expect(printed.err).toContain(
         "stopping: this step is finished and saved first; Ctrl-C again stops at once\n",
       );

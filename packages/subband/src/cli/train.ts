@@ -13,6 +13,7 @@ import {
   quoted,
   stagesLine,
 } from "./format.ts";
+import { Interruption } from "./interruption.ts";
 import { addExamples, parseSize } from "./options.ts";
 import { emit, formatTable } from "./output.ts";
 import type { ProgressUpdate } from "./progress.ts";
@@ -136,17 +137,28 @@ export async function trainWithProgress(
   const progress = createProgress(context);
   const began = performance.now();
   const stopping = (): void =>
-    progress.note("stopping: this step is finished and saved first; Ctrl-C again stops at once");
+    progress.note(
+      start === undefined
+        ? "stopping: there is nothing to save yet; Ctrl-C again stops at once"
+        : "stopping: this step is finished and saved first; Ctrl-C again stops at once",
+    );
   context.signal.addEventListener("abort", stopping);
   let start: RunStart | undefined;
   let steps = 0;
+  const stopReading = (): void => {
+    if (start === undefined && context.signal.reason instanceof Interruption) throw context.signal.reason;
+  };
   try {
     const show = stepProgress(() => start!.config.images);
+    const showData = dataProgress(progress);
     const summary = await trainRun(
       request,
       node(threads === undefined ? {} : { threads }),
       {
-        onData: dataProgress(progress),
+        onData(done) {
+          stopReading();
+          showData(done);
+        },
         onWarning: (message) => progress.note(`warning: ${message}`),
         onStart(started) {
           start = started;
@@ -185,6 +197,9 @@ export async function trainWithProgress(
       peakBytes: 1024 * process.resourceUsage().maxRSS,
       samples: runPaths(request.out).samples,
     };
+  } catch (error) {
+    stopReading(); // whatever the interrupted reading calls it
+    throw error;
   } finally {
     context.signal.removeEventListener("abort", stopping);
     progress.finish();

@@ -1,0 +1,190 @@
+import { type ChildProcess, spawn } from "node:child_process";
+import { once } from "node:events";
+import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { fileURLToPath } from "node:url";
+import { node } from "onnxgrad/node";
+import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from "vitest";
+import { loadCheckpoint } from "../training/checkpoint.ts";
+import { trainRun } from "../training/train-run.ts";
+import { captureIo } from "./capture-io.ts";
+import { Interruption } from "./interruption.ts";
+import { type CommandFile, main } from "./main.ts";
+
+let dir: string;
+let children: ChildProcess[] = [];
+beforeAll(() => {
+  dir = mkdtempSync(join(tmpdir(), "subband-interruption-"));
+  vi.stubEnv("SUBBAND_CACHE", join(dir, "cache"));
+});
+afterEach(() => {
+  for (const child of children) child.kill("SIGKILL");
+  children = [];
+});
+afterAll(() => {
+  vi.unstubAllEnvs();
+  rmSync(dir, { recursive: true, force: true });
+});
+
+const PACKAGE = fileURLToPath(new URL("../..", import.meta.url));
+
+/** A process that runs `code`. */
+function start(code: string): ChildProcess {
+  const child = spawn(
+    process.execPath,
+    ["--import", "tsx", "--conditions=@subband/source", "--input-type=module", "-e", code],
+    { stdio: ["ignore", "pipe", "pipe"], cwd: PACKAGE },
+  );
+  children.push(child);
+  return child;
+}
+
+describe("a training that is asked to stop", () => {
+  /** More than anyone waits for: it ends by signals alone. */
+  const IMAGES = 1_000_000;
+  const request = (out: string) => ({
+    out,
+    data: "faces",
+    limit: 32,
+    size: { height: 8, width: 8 },
+    levels: 0,
+    width: 16,
+    batch: 8,
+    images: IMAGES,
+  });
+  /** Starts `subband train` of that and waits for its first checkpoint. */
+  async function training(out: string): Promise<ChildProcess> {
+    const words = `train --data faces --limit 32 --size 8 --levels 0 --width 16 --batch 8 --images ${IMAGES}`;
+    const argv = [...words.split(" "), "--threads", "1", "--save-seconds", "0.2", "--out", out];
+    const child =
+      start(`import { main, processIo } from ${JSON.stringify(new URL("./main.ts", import.meta.url).href)};
+      process.exitCode = await main(${JSON.stringify(argv)}, processIo());`);
+    while (child.exitCode === null && !existsSync(join(out, "state.safetensors"))) await sleep(20);
+    return child;
+  }
+  const stepsOf = (out: string): number => {
+    const { stages } = JSON.parse(loadCheckpoint(out)!.metadata["progress"]!) as {
+      stages: { low: { step: number } };
+    };
+    return stages.low.step;
+  };
+  /** Goes on in this process until `steps` are made. */
+  async function trainUntil(out: string, steps: number): Promise<Buffer> {
+    const controller = new AbortController();
+    await trainRun(
+      request(out),
+      node({ threads: 1 }),
+      {
+        onEvent(event) {
+          if (event.kind === "step" && event.step === steps) controller.abort();
+        },
+      },
+      controller.signal,
+      { previews: [] },
+    );
+    return readFileSync(join(out, "state.safetensors"));
+  }
+
+  test.each([
+    ["SIGINT", 130],
+    ["SIGTERM", 143],
+    ["SIGHUP", 129],
+  ] as const)(
+    "by %s, with nobody left to read what it prints: saves, exits with %d, and goes on as if it had not stopped",
+    { timeout: 120_000 },
+    async (signal, code) => {
+      const out = join(dir, signal);
+      const child = await training(out);
+      // As `2>&1 | tee log` does at Ctrl-C: tee is gone before the first word.
+      child.stdout!.destroy();
+      child.stderr!.destroy();
+      const before = stepsOf(out);
+      child.kill(signal);
+      expect(await once(child, "exit")).toEqual([code, null]);
+      const saved = stepsOf(out);
+      expect(saved).toBeGreaterThanOrEqual(before);
+      expect(existsSync(join(out, "lock.json"))).toBe(false);
+      const straight = await trainUntil(join(dir, `${signal}-straight`), saved + 3);
+      expect((await trainUntil(out, saved + 3)).equals(straight)).toBe(true);
+    },
+  );
+
+  test("goes on when only its notes have lost their reader", { timeout: 120_000 }, async () => {
+    const out = join(dir, "unread");
+    const child = await training(out);
+    child.stderr!.destroy();
+    const before = stepsOf(out);
+    // Plain lines of progress come every ten seconds, the first two after the start.
+    const deadline = Date.now() + 60_000;
+    await sleep(2500);
+    while (child.exitCode === null && stepsOf(out) < before + 20 && Date.now() < deadline) await sleep(50);
+    expect(child.exitCode).toBeNull();
+    expect(stepsOf(out)).toBeGreaterThanOrEqual(before + 20);
+  });
+});
+
+describe("exit codes of other commands", () => {
+  const WAIT: CommandFile = {
+    register(program, context) {
+      program.command("wait").action(() => void context.signal.aborted);
+      program.command("throw").action(() => context.signal.throwIfAborted());
+      program.command("deaf").action(() => {});
+    },
+  };
+  const run = async (command: string, reason: unknown): Promise<{ code: number; err: string }> => {
+    const io = captureIo({ signal: AbortSignal.abort(reason) });
+    return { code: await main([command], io, [WAIT]), err: io.err };
+  };
+
+  test("130 and its like when a signal stopped them, and no word of an error", async () => {
+    for (const command of ["wait", "throw"])
+      expect(await run(command, new Interruption("SIGINT")), command).toEqual({ code: 130, err: "" });
+    expect((await run("wait", new Interruption("SIGTERM"))).code).toBe(143);
+    expect((await run("wait", new Interruption("SIGHUP"))).code).toBe(129);
+    expect((await run("deaf", new Interruption("SIGINT"))).code, "it never listened").toBe(0);
+  });
+});
+
+describe("processIo()", () => {
+  /** A process that takes the signals over and says so, then does `body`. */
+  async function waiting(
+    body = "",
+  ): Promise<{ child: ChildProcess; next(): Promise<string>; ended: Promise<unknown[]> }> {
+    const child =
+      start(`import { processIo } from ${JSON.stringify(new URL("./context.ts", import.meta.url).href)};
+      const io = processIo();
+      io.signal.addEventListener("abort", () => console.log(String(io.signal.reason.message)));
+      console.log("ready"); setInterval(() => {}, 1000); ${body}`);
+    const next = async (): Promise<string> => String((await once(child.stdout!, "data"))[0]).trim();
+    const ended = once(child, "exit");
+    expect(await next()).toBe("ready");
+    return { child, next, ended };
+  }
+
+  test("two signals during one long step end the process when it is over, before the next", async () => {
+    const { child, ended } = await waiting(`setTimeout(() => {
+      const end = performance.now() + 700; while (performance.now() < end);
+      setTimeout(() => process.exit(7), 500);
+    }, 100);`);
+    await sleep(250); // it is busy
+    child.kill("SIGINT");
+    child.kill("SIGTERM");
+    expect((await ended)[0], "no exit of its own").toBeNull();
+  });
+
+  test("a closing terminal, which says so more than once, is one request; a later Ctrl-C ends", async () => {
+    const { child, next, ended } = await waiting();
+    const answer = next();
+    child.kill("SIGHUP");
+    expect(await answer).toBe("stopped by SIGHUP");
+    for (let i = 0; i < 3; i++) {
+      child.kill("SIGHUP");
+      await sleep(20);
+    }
+    expect(child.exitCode ?? child.signalCode).toBeNull();
+    child.kill("SIGINT");
+    expect(await ended).toEqual([null, "SIGINT"]);
+  });
+});
