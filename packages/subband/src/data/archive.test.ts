@@ -1,12 +1,11 @@
-import { createWriteStream } from "node:fs";
 import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { pipeline } from "node:stream/promises";
-import { createGzip, deflateRawSync } from "node:zlib";
-import { pack } from "tar-stream";
+import { gzipSync } from "node:zlib";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { tarOf, type ZipOptions, zipOf, type ZipPart } from "../../../../tests/support/archives.ts";
 import { archiveImages, archiveKind, type ArchiveKind } from "./archive.ts";
+import { mapConcurrent } from "./concurrent.ts";
 
 let folder = "";
 beforeAll(async () => {
@@ -16,82 +15,46 @@ afterAll(() => rm(folder, { recursive: true }));
 
 const bytes = (text: string): Buffer => Buffer.from(text);
 
-/** `name: text or reason` of every entry; reads the entries late, as bounded concurrency may. */
-async function contents(path: string, kind: ArchiveKind): Promise<string[]> {
-  const entries = [];
-  for await (const entry of archiveImages(path, kind)) entries.push(entry);
-  return Promise.all(
-    entries.map(async (entry) => {
-      const data = await entry.read();
-      return `${entry.name}: ${typeof data === "string" ? `(${data})` : Buffer.from(data).toString()}`;
-    }),
+/** `name: text or reason` of every entry. */
+function contents(path: string, kind: ArchiveKind, concurrency = 4): Promise<string[]> {
+  return mapConcurrent(archiveImages(path, kind), concurrency, (entry) =>
+    entry.use(
+      async (data) =>
+        `${entry.name}: ${typeof data === "string" ? `(${data})` : Buffer.from(data).toString()}`,
+    ),
   );
 }
 
+async function put(name: string, data: Uint8Array): Promise<string> {
+  const path = join(folder, name);
+  await writeFile(path, data);
+  return path;
+}
+
+const zip = (name: string, parts: readonly ZipPart[], options?: ZipOptions): Promise<string> =>
+  put(name, zipOf(parts, options));
+
 async function tar(name: string, files: readonly [string, Buffer][]): Promise<string> {
-  const path = join(folder, name);
-  const archive = pack();
-  for (const [entry, data] of files) archive.entry({ name: entry }, data);
-  archive.entry({ name: "folder.png", type: "directory" });
-  archive.entry({ name: "link.png", type: "symlink", linkname: "/etc/passwd" });
-  archive.finalize();
-  const out = createWriteStream(path);
-  if (name.endsWith("gz")) await pipeline(archive, createGzip(), out);
-  else await pipeline(archive, out);
-  return path;
-}
-
-interface ZipEntry {
-  readonly name: string;
-  readonly data: Buffer;
-  readonly encrypted?: boolean;
-  readonly deflate?: boolean;
-  /** Uncompressed size claimed in the headers, where it is not the true one. */
-  readonly claim?: number;
-}
-
-/** A zip by the letter of PKWARE's APPNOTE 4.3: local headers with data, central directory, end record. */
-async function zip(name: string, entries: readonly ZipEntry[]): Promise<string> {
-  const locals: Buffer[] = [];
-  const central: Buffer[] = [];
-  let offset = 0;
-  for (const { name: entry, data, encrypted, deflate, claim } of entries) {
-    const packed = deflate === true ? deflateRawSync(data) : data;
-    const stored = encrypted === true ? Buffer.concat([Buffer.alloc(12), packed]) : packed; // key check comes first
-    const fields = Buffer.alloc(26); // from "version needed" to "extra field length", alike in both headers
-    fields.writeUInt16LE(20, 0);
-    fields.writeUInt16LE(encrypted === true ? 1 : 0, 2);
-    fields.writeUInt16LE(deflate === true ? 8 : 0, 4);
-    fields.writeUInt32LE(crc32(data), 10);
-    fields.writeUInt32LE(stored.length, 14);
-    fields.writeUInt32LE(claim ?? data.length, 18);
-    fields.writeUInt16LE(Buffer.byteLength(entry), 22);
-    const local = Buffer.concat([bytes("PK\x03\x04"), fields, bytes(entry), stored]);
-    const tail = Buffer.alloc(14);
-    tail.writeUInt32LE(offset, 10);
-    central.push(Buffer.concat([bytes("PK\x01\x02"), Buffer.from([20, 0]), fields, tail, bytes(entry)]));
-    locals.push(local);
-    offset += local.length;
-  }
-  const directory = Buffer.concat(central);
-  const end = Buffer.alloc(18);
-  end.writeUInt16LE(entries.length, 4);
-  end.writeUInt16LE(entries.length, 6);
-  end.writeUInt32LE(directory.length, 8);
-  end.writeUInt32LE(offset, 12);
-  const path = join(folder, name);
-  await writeFile(path, Buffer.concat([...locals, directory, bytes("PK\x05\x06"), end]));
-  return path;
+  const whole = await tarOf([
+    ...files.map(([entry, data]) => [{ name: entry }, data] as const),
+    [{ name: "folder.png", type: "directory" }, bytes("")],
+    [{ name: "link.png", type: "symlink", linkname: "/etc/passwd" }, bytes("")],
+  ]);
+  return put(name, name.endsWith("gz") ? gzipSync(whole) : whole);
 }
 
 describe("archiveKind()", () => {
-  test("goes by the first bytes, not by the name", async () => {
+  test("goes by the bytes, not by the name", async () => {
     expect(await archiveKind(await zip("a.dat", [{ name: "a.png", data: bytes("a") }]))).toBe("zip");
     expect(await archiveKind(await zip("none.zip", []))).toBe("zip");
+    const before = bytes("#!/bin/sh\nexit 1\n");
+    expect(await archiveKind(await zip("self.sh", [{ name: "a.png", data: bytes("a") }], { before }))).toBe(
+      "zip",
+    );
     expect(await archiveKind(await tar("b.dat", [["a.png", bytes("a")]]))).toBe("tar");
     expect(await archiveKind(await tar("c.gz", [["a.png", bytes("a")]]))).toBe("tar.gz");
-    await writeFile(join(folder, "fake.zip"), "no archive");
-    expect(await archiveKind(join(folder, "fake.zip"))).toBeUndefined();
+    expect(await archiveKind(await put("fake.zip", bytes("no archive")))).toBeUndefined();
+    expect(await archiveKind(await put("empty.zip", bytes("")))).toBeUndefined();
   });
 });
 
@@ -120,22 +83,131 @@ describe("archiveImages()", () => {
     expect(
       await contents(await zip("all.zip", [...entries, { name: "dir.png/", data: bytes("") }]), "zip"),
     ).toEqual(want);
-    expect(await contents(await tar("all.tar", files), "tar")).toEqual(want);
-    expect(await contents(await tar("all.tar.gz", files), "tar.gz")).toEqual(want);
+    expect(await contents(await tar("all.tar", files), "tar")).toEqual([...want, "link.png: (link)"]);
+    expect(await contents(await tar("all.tar.gz", files), "tar.gz")).toEqual([...want, "link.png: (link)"]);
   });
 
   test("encrypted, oversized and lying zip entries are left out one by one", async () => {
     const path = await zip("odd.zip", [
-      { name: "secret.png", data: bytes("???"), encrypted: true },
+      { name: "secret.png", data: bytes("???"), flags: 1 },
       { name: "big.png", data: bytes("b"), claim: 300e6, deflate: true },
       { name: "liar.png", data: bytes("longer than it says"), claim: 3, deflate: true },
+      { name: "boaster.png", data: bytes("shorter than it says"), claim: 30, deflate: true },
+      { name: "stored.png", data: bytes("stored, of two sizes"), claim: 3 },
+      { name: "method.png", data: bytes("m"), method: 93 },
+      { name: "link.png", data: bytes("/etc/passwd"), mode: 0o120777 },
+      { name: "crc.png", data: bytes("one bit is wrong"), crc: 1 },
+      { name: "crc-deflated.png", data: bytes("one bit is wrong"), crc: 1, deflate: true },
+      { name: "other.png", data: bytes("o"), localName: "names.png" },
+      { name: "blank.png", data: Buffer.alloc(17e6), deflate: true },
       { name: "good.png", data: bytes("g") },
+      { name: "good.png", data: bytes("which of the two?") },
     ]);
     expect(await contents(path, "zip")).toEqual([
       "secret.png: (encrypted)",
       "big.png: (over 256 MB)",
       "liar.png: (corrupt or truncated)",
+      "boaster.png: (corrupt or truncated)",
+      "stored.png: (corrupt or truncated)",
+      "method.png: (format not supported)",
+      "link.png: (link)",
+      "crc.png: (corrupt or truncated)",
+      "crc-deflated.png: (corrupt or truncated)",
+      "other.png: (corrupt or truncated)",
+      "blank.png: (compressed over 200:1)",
       "good.png: g",
+      "good.png: (same name as another)",
+    ]);
+  });
+
+  test("entries over each other are refused but for one, so that no byte is read twice", async () => {
+    const data = bytes("shared by everyone");
+    const shared = ["a", "b", "c", "d"].map((name, i) => ({
+      name: `${name}.png`,
+      data,
+      localName: "d.png",
+      ...(i > 0 && { sameAs: 0 }),
+    }));
+    const path = await zip("shared.zip", [...shared, { name: "e.png", data: bytes("e") }]);
+    expect(await contents(path, "zip")).toEqual([
+      ...["a", "b", "c"].map((name) => `${name}.png: (overlaps another entry)`),
+      "d.png: shared by everyone",
+      "e.png: e",
+    ]);
+    const nested = await zip("nested.zip", [
+      { name: "outer.png", data: bytes("o"), packedClaim: 40, claim: 40 },
+      { name: "inner.png", data: bytes("i") },
+      { name: "past.png", data: bytes("p"), packedClaim: 1000, claim: 1000 },
+    ]);
+    expect(await contents(nested, "zip")).toEqual([
+      "outer.png: (overlaps another entry)",
+      "inner.png: i",
+      "past.png: (corrupt or truncated)",
+    ]);
+  });
+
+  test("zips of every shape are read: zip64, data descriptors, comments, programs before, bytes behind", async () => {
+    const parts: ZipPart[] = [
+      { name: "a.png", data: bytes("a"), descriptor: true, deflate: true },
+      { name: "b.png", data: bytes("b"), wide: true },
+      { name: Buffer.from([0x82, 0x2e, 0x70, 0x6e, 0x67]), data: bytes("cp437") },
+      { name: Buffer.from([0x83, 0x2e, 0x70, 0x6e, 0x67]), data: bytes("another") },
+    ];
+    const names = ["a.png: a", "b.png: b", "\x82.png: cp437", "\x83.png: another"];
+    const comment = bytes(
+      "no PK\x05\x06 end record, though it looks like one for a while: 22 bytes are needed",
+    );
+    const before = bytes("#!/bin/sh\nexit 1\n");
+    for (const options of [{}, { wide: true }, { comment }, { before }, { before, wide: true }])
+      expect(await contents(await zip("shape.zip", parts, options), "zip"), JSON.stringify(options)).toEqual(
+        names,
+      );
+    const whole = Buffer.concat([zipOf(parts), bytes("bytes that a download left behind")]);
+    expect(await contents(await put("behind.zip", whole), "zip")).toEqual(names);
+  });
+
+  test("a count that lies is damage; what is there is read", async () => {
+    const parts = ["a", "b"].map((name) => ({ name: `${name}.png`, data: bytes(name) }));
+    for (const count of [1, 3, 60_000])
+      expect(await contents(await zip("count.zip", parts, { count }), "zip")).toEqual([
+        "a.png: a",
+        "b.png: b",
+        ": (archive damaged)",
+      ]);
+    expect(await contents(await zip("count64.zip", parts, { count: 2 ** 52, wide: true }), "zip")).toEqual([
+      "a.png: a",
+      "b.png: b",
+      ": (archive damaged)",
+    ]);
+  });
+
+  test("tars of every shape: long names, sparse files, links, a name twice, gzip in pieces", async () => {
+    const long = `${"deep/".repeat(60)}é.png`;
+    const whole = await tarOf([
+      [{ name: long, pax: { comment: "x" } }, bytes("long")],
+      [{ name: "holes.png", pax: { "GNU.sparse.major": "1" } }, bytes("holes")],
+      [{ name: "hard.png", type: "link", linkname: long }, bytes("")],
+      [{ name: "pipe.png", type: "fifo" }, bytes("")],
+      [{ name: "a.png" }, bytes("first")],
+      [{ name: "a.png" }, bytes("second")],
+    ]);
+    const read = [
+      `${long}: long`,
+      "holes.png: (format not supported)",
+      "hard.png: (link)",
+      "pipe.png: (not an image file)",
+      "a.png: first",
+      "a.png: (same name as another)",
+    ];
+    expect(await contents(await put("shapes.tar", whole), "tar")).toEqual(read);
+    const half = whole.length >> 1;
+    const pieces = [gzipSync(whole.subarray(0, half)), gzipSync(whole.subarray(half)), bytes("junk behind")];
+    expect(await contents(await put("pieces.tar.gz", Buffer.concat(pieces)), "tar.gz")).toEqual(read);
+    // Without its last blocks, a tar cut between two entries would look like one of fewer pictures.
+    const cut = whole.subarray(0, whole.length - 1024);
+    expect(await contents(await put("cut-between.tar", cut), "tar")).toEqual([
+      ...read,
+      ": (archive damaged)",
     ]);
   });
 
@@ -159,27 +231,42 @@ describe("archiveImages()", () => {
     const path = await zip("cut.zip", [{ name: "a.png", data: bytes("a") }]);
     await writeFile(path, (await readFile(path)).subarray(0, 40));
     expect(await contents(path, "zip")).toEqual([": (archive damaged)"]);
-    await writeFile(
-      join(folder, "noise.gz"),
-      Buffer.concat([Buffer.from([0x1f, 0x8b]), bytes("x".repeat(900))]),
+    const noise = Buffer.concat([Buffer.from([0x1f, 0x8b]), bytes("x".repeat(900))]);
+    expect(await contents(await put("noise.gz", noise), "tar.gz")).toEqual([": (archive damaged)"]);
+  });
+
+  test.each(["zip", "tar", "tar.gz"] as const)("%s: large entries wait for memory", async (kind) => {
+    const data = Buffer.alloc(90, "x");
+    const parts = Array.from({ length: 9 }, (_, i) => ({ name: `${i}.png`, data }));
+    const whole = kind === "zip" ? zipOf(parts) : await tarOf(parts.map(({ name }) => [{ name }, data]));
+    const path = await put(`large.${kind}`, kind === "tar.gz" ? gzipSync(whole) : whole);
+    let held = 0;
+    let most = 0;
+    const sizes = await mapConcurrent(archiveImages(path, kind, 200), 6, (entry) =>
+      entry.use(async (found) => {
+        most = Math.max(most, ++held);
+        await new Promise((resume) => setTimeout(resume, 5));
+        held--;
+        return found.length;
+      }),
     );
-    expect(await contents(join(folder, "noise.gz"), "tar.gz")).toEqual([": (archive damaged)"]);
+    expect(sizes).toEqual(parts.map(() => 90));
+    expect(most).toBe(2);
   });
 
   test("may be left early", async () => {
-    for await (const entry of archiveImages(await tar("early.tar", files), "tar")) {
-      expect(entry.name).toBe("b/two.JPG");
-      break;
+    for (const kind of ["zip", "tar"] as const) {
+      const path =
+        kind === "zip"
+          ? await zip(
+              "early.zip",
+              files.map(([name, data]) => ({ name, data })),
+            )
+          : await tar("early.tar", files);
+      for await (const entry of archiveImages(path, kind)) {
+        expect(entry.name).toBe("b/two.JPG");
+        break;
+      }
     }
   });
 });
-
-/** CRC-32 of PNG and zip (ISO 3309), bit by bit. */
-function crc32(data: Uint8Array): number {
-  let crc = -1;
-  for (const byte of data) {
-    crc ^= byte;
-    for (let bit = 0; bit < 8; bit++) crc = (crc >>> 1) ^ (crc & 1 ? 0xedb88320 : 0);
-  }
-  return ~crc >>> 0;
-}

@@ -8,7 +8,7 @@ import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import sharp from "sharp";
 import { UserError } from "onnxgrad";
-import { readAll, tarEntries } from "./archive.ts";
+import { readAll, tarEntries } from "./tar-entries.ts";
 import type { OnProgress } from "./concurrent.ts";
 import { toPlanar } from "./decode-image.ts";
 import { download } from "./download.ts";

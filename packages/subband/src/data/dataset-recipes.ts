@@ -99,9 +99,9 @@ export async function recipeOf(source: string, shape: ImageShape, options: Datas
   if (status.isDirectory()) {
     const { files, stamp, skipped } = await listImageFolder(source, options);
     const used = files.slice(0, options.limit);
-    const images = used.map(({ name, read }): Loader => ({
+    const images = used.map(({ name, use }): Loader => ({
       name,
-      load: async () => decode(await read(), name, shape, options),
+      load: () => use((bytes) => decode(bytes, name, shape, options)),
     }));
     return {
       ...own,
@@ -138,11 +138,11 @@ async function* archiveLoaders(
   runs: Set<string>,
 ): AsyncGenerator<Loader> {
   let left = options.limit ?? Infinity;
-  for await (const { name, read } of archiveImages(path, kind)) {
+  for await (const { name, use } of archiveImages(path, kind)) {
     if (classifyName(name) === "image" && left-- <= 0) return;
     const run = runFolderOf(name);
     if (run !== undefined) runs.add(run);
-    yield { name, load: async () => decode(await read(), name, shape, options) };
+    yield { name, load: () => use((bytes) => decode(bytes, name, shape, options)) };
   }
 }
 

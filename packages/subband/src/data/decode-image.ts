@@ -16,17 +16,21 @@ export interface ImageShape {
 export type SkipReason =
   | "animated"
   | "archive damaged"
+  | `compressed over ${number}:1`
   | "corrupt or truncated"
   | "empty file"
   | "encrypted"
   | "folder of a run"
   | "format not supported"
+  | "link"
   | "linked folder"
   | "name not in UTF-8"
   | "not an image file"
   | `over ${number} MB`
   | `over ${number} megapixels`
   | "own output"
+  | "overlaps another entry"
+  | "same name as another"
   | "smaller than a patch"
   | "unreadable";
 

@@ -5,6 +5,7 @@
 import type { BigIntStats } from "node:fs";
 import { readdir, readFile, realpath, stat } from "node:fs/promises";
 import { join, sep } from "node:path";
+import { byteBudget } from "./byte-budget.ts";
 import { mapConcurrent } from "./concurrent.ts";
 import { MAX_FILE_BYTES, OVER_BYTES, type SkipReason } from "./decode-image.ts";
 
@@ -12,9 +13,12 @@ import { MAX_FILE_BYTES, OVER_BYTES, type SkipReason } from "./decode-image.ts";
 export interface ImageFile {
   /** Path inside the folder or archive, `/` between parts. */
   readonly name: string;
-  /** The encoded bytes, or why they cannot be had. */
-  read(): Promise<Uint8Array | SkipReason>;
+  /** Hands the encoded bytes, or why they cannot be had, to `work`; they count as in memory until it has ended. */
+  use<T>(work: (bytes: Uint8Array | SkipReason) => Promise<T>): Promise<T>;
 }
+
+/** Encoded bytes of one folder or archive in memory at once, waiting to be decoded or being decoded. */
+export const MAX_IN_FLIGHT: number = MAX_FILE_BYTES;
 
 /** A file or folder that is left out. */
 export interface SkippedFile {
@@ -120,6 +124,7 @@ export async function listImageFolder(
       (own.has(identity(status)) || (link && (await isIn(path, own))));
     return { name, path, status, reason: isOwn ? "own output" : reason };
   });
+  const budget = byteBudget(MAX_IN_FLIGHT);
   const files: ImageFile[] = [];
   const stamp: [string, ...string[]][] = [];
   for (const { name, path, status, reason } of found) {
@@ -130,8 +135,15 @@ export async function listImageFolder(
     stamp.push([name, ...fileStamp(status)]);
     files.push({
       name,
-      read: async () =>
-        status.size > MAX_FILE_BYTES ? OVER_BYTES : readFile(path).catch((): SkipReason => "unreadable"),
+      use: async (work) => {
+        if (status.size > MAX_FILE_BYTES) return work(OVER_BYTES);
+        const release = await budget.take(Number(status.size));
+        try {
+          return await work(await readFile(path).catch((): SkipReason => "unreadable"));
+        } finally {
+          release();
+        }
+      },
     });
   }
   return { files, stamp, skipped: skipped.sort(byName) };

@@ -4,7 +4,7 @@
  */
 import { rng, UserError } from "onnxgrad";
 import sharp from "sharp";
-import { decodeImage } from "../data/decode-image.ts";
+import { decodeImage, type SkipReason } from "../data/decode-image.ts";
 import { listImageFolder } from "../data/image-folder.ts";
 
 /** A picture without noise. */
@@ -39,24 +39,9 @@ const MAX_SIGMA = 1000;
 export async function readPictures(folder: string, { channels, size }: PictureOptions): Promise<Picture[]> {
   const { files } = await listImageFolder(folder);
   const pictures: Picture[] = [];
-  for (const { name, read } of files) {
-    const bytes = await read();
-    if (typeof bytes === "string") continue;
-    const extents = await extentsOf(bytes);
-    if (extents === undefined) continue;
-    const decoded = await decodeImage(bytes, { channels, ...extents });
-    if (typeof decoded === "string") continue;
-    const [height, width] = [cropped(extents.height, size), cropped(extents.width, size)];
-    if (height === 0 || width === 0) continue;
-    const top = Math.floor((extents.height - height) / 2);
-    const left = Math.floor((extents.width - width) / 2);
-    const data = new Float32Array(channels * height * width);
-    for (let at = 0, c = 0; c < channels; c++)
-      for (let y = 0; y < height; y++) {
-        const row = (c * extents.height + top + y) * extents.width + left;
-        for (let x = 0; x < width; x++) data[at++] = decoded[row + x]! / 255;
-      }
-    pictures.push({ name, channels, height, width, data });
+  for (const { name, use } of files) {
+    const picture = await use((bytes) => cropPicture(name, bytes, { channels, size }));
+    if (picture !== undefined) pictures.push(picture);
   }
   if (pictures.length === 0)
     throw new UserError(
@@ -64,6 +49,30 @@ export async function readPictures(folder: string, { channels, size }: PictureOp
       `no pictures: "${folder}" has no image of ${MULTIPLE} x ${MULTIPLE} pixels or more. Give a folder of photographs.`,
     );
   return pictures;
+}
+
+/** One picture cropped at the centre; undefined when it is none, or too small. */
+async function cropPicture(
+  name: string,
+  bytes: Uint8Array | SkipReason,
+  { channels, size }: PictureOptions,
+): Promise<Picture | undefined> {
+  if (typeof bytes === "string") return undefined;
+  const extents = await extentsOf(bytes);
+  if (extents === undefined) return undefined;
+  const decoded = await decodeImage(bytes, { channels, ...extents });
+  if (typeof decoded === "string") return undefined;
+  const [height, width] = [cropped(extents.height, size), cropped(extents.width, size)];
+  if (height === 0 || width === 0) return undefined;
+  const top = Math.floor((extents.height - height) / 2);
+  const left = Math.floor((extents.width - width) / 2);
+  const data = new Float32Array(channels * height * width);
+  for (let at = 0, c = 0; c < channels; c++)
+    for (let y = 0; y < height; y++) {
+      const row = (c * extents.height + top + y) * extents.width + left;
+      for (let x = 0; x < width; x++) data[at++] = decoded[row + x]! / 255;
+    }
+  return { name, channels, height, width, data };
 }
 
 /**
