@@ -9,6 +9,7 @@ import { type Picture, strideOf } from "./picture.ts";
 import { type MeasuredResult, pictureOf, restoreMeasured } from "./restore-measured.ts";
 import { type RestorationOptions, samplingOf } from "./restoration-options.ts";
 import type { TiledDenoiser } from "./tiled-denoiser.ts";
+import { keepHidden, visibleColours } from "./visible-colours.ts";
 
 /** Least noise that a picture of 8 bits has: rounding. */
 const ROUNDING = 1 / 255 / Math.sqrt(12);
@@ -50,7 +51,7 @@ export async function deblurPicture(
   const noise = Math.max(sigma, ROUNDING);
   const found = await restoreMeasured(
     denoiser,
-    picture,
+    visibleColours(picture),
     {
       height: fullHeight,
       width: fullWidth,
@@ -72,6 +73,7 @@ export async function deblurPicture(
   if (picture.alpha)
     for (let i = picture.colours; i < result.samples.length; i += stride)
       result.samples[i] = picture.samples[i]!;
+  keepHidden(picture, result.samples);
   return { picture: result, ...(found.deviation !== undefined && { deviation: crop(found.deviation) }) };
 }
 

@@ -4,6 +4,7 @@ import { pictureSource, viewOf, writeRows } from "./image-source.ts";
 import type { Picture } from "./picture.ts";
 import { heard, type WorkOptions } from "./restoration-options.ts";
 import type { TiledDenoiser } from "./tiled-denoiser.ts";
+import { keepHidden, visibleColours } from "./visible-colours.ts";
 
 /** Options of {@link denoisePicture}. */
 export interface DenoiseOptions extends WorkOptions {
@@ -12,7 +13,8 @@ export interface DenoiseOptions extends WorkOptions {
 }
 
 /**
- * The picture with its noise taken away; depth, alpha and profile are as they were.
+ * The picture with its noise taken away; depth, alpha and profile are as they were. Colours that nobody sees neither count nor
+ * change.
  * @throws UserError `restoration/strength`.
  *
  * @example
@@ -31,7 +33,7 @@ export async function denoisePicture(
     throw new UserError("restoration/strength", `strength: ${strength}. Give a share of the noise, 0 to 1.`);
   const onShare = heard(options);
   const view = viewOf(picture, denoiser.model.channels);
-  const source = pictureSource(picture, view);
+  const source = pictureSource(visibleColours(picture), view);
   const samples = picture.samples.slice();
   const size = source.channels * source.width;
   await denoiser.denoise(
@@ -49,5 +51,6 @@ export async function denoisePicture(
     },
     onShare,
   );
+  keepHidden(picture, samples);
   return { ...picture, samples };
 }

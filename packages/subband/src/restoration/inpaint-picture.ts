@@ -9,6 +9,7 @@ import { blankLike, type Picture, strideOf } from "./picture.ts";
 import { pictureOf, restoreMeasured } from "./restore-measured.ts";
 import { type RestorationOptions, samplingOf } from "./restoration-options.ts";
 import type { TiledDenoiser } from "./tiled-denoiser.ts";
+import { visibleColours } from "./visible-colours.ts";
 
 /** Pixels around the marked part that are taken along. */
 const CONTEXT = 64;
@@ -56,7 +57,10 @@ export async function inpaintPicture(
   for (let i = 0; i < known.length; i++) known[i] = marked[insideOf(box, width, i)] === 1 ? 0 : 1;
   const found = await restoreMeasured(
     denoiser,
-    part,
+    visibleColours(
+      part,
+      known.map((each) => 1 - each),
+    ),
     {
       height: box.height,
       width: box.width,

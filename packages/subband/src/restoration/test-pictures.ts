@@ -22,6 +22,21 @@ export function meanOfNine(): BfCnnNetwork {
   return network;
 }
 
+/** A conditional network without activations: the noise is the details, less `share` of the low-pass' 3 x 3 Laplacian. */
+export function conditionalNetwork(share: number): BfCnnNetwork {
+  const first = new Float32Array(3 * 4 * 9);
+  for (let band = 0; band < 3; band++) {
+    for (let i = 0; i < 9; i++) first[(band * 4 + 0) * 9 + i] = (share * (i === 4 ? -8 : 1)) / 9;
+    first[(band * 4 + band + 1) * 9 + 4] = 1;
+  }
+  const last = Float32Array.from({ length: 9 }, (_, i) => (i % 4 === 0 ? 1 : 0));
+  const weights = [
+    { shape: [3, 4, 3, 3], data: first },
+    { shape: [3, 3, 1, 1], data: last },
+  ];
+  return { params: { weights, gains: [] }, statistics: { deviations: [] } };
+}
+
 /** What {@link testPicture} makes; default gray, 8 bits, without noise. */
 export interface TestPicture {
   readonly height: number;

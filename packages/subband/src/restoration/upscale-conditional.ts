@@ -26,6 +26,7 @@ import { type RestorationOptions, samplingOf } from "./restoration-options.ts";
 import { samplesAtOnce } from "./sample-posterior.ts";
 import { planTiles } from "./tile-plan.ts";
 import { requireFactor, type Upscaled, upscaledOf } from "./upscale-picture.ts";
+import { visibleColours } from "./visible-colours.ts";
 
 /** How the details are drawn. */
 export interface ConditionalOptions extends Omit<RestorationOptions, "sigma"> {
@@ -86,8 +87,9 @@ export async function upscaleConditional(
   );
   const known = scalesFrom(scales, DETAIL_ASCENT, options.detailNoise);
   try {
+    const shown = visibleColours(picture);
     const found = await sampleView(
-      picture,
+      shown,
       channels,
       { height, width },
       sampling,
@@ -112,7 +114,7 @@ export async function upscaleConditional(
         return { mean: moments.mean(), ...(samples > 1 && { deviation: moments.std() }) };
       },
     );
-    return await upscaledOf(picture, found, height, width);
+    return await upscaledOf(picture, shown, found, factor);
   } finally {
     for (const { dispose } of lattices) await dispose();
   }

@@ -1,14 +1,16 @@
 /**
  * @module Enlarges pictures by sampling those whose block means are the picture. Alpha, and the picture to compare with,
- * are enlarged by cubic interpolation.
+ * are enlarged by cubic interpolation; where a picture is translucent, its colours are weighted by alpha.
  */
 import { UserError } from "onnxgrad";
 import sharp from "sharp";
 import { blockAverages } from "../diffusion/measurements/block-averages.ts";
-import { blankLike, type Picture, strideOf } from "./picture.ts";
+import { blankLike, type Picture, peakOf, strideOf } from "./picture.ts";
 import { type MeasuredResult, pictureOf, restoreMeasured } from "./restore-measured.ts";
 import { type RestorationOptions, samplingOf } from "./restoration-options.ts";
 import type { TiledDenoiser } from "./tiled-denoiser.ts";
+import { isTranslucent, visibleColours } from "./visible-colours.ts";
+import { enlargeColours } from "./weighted-cubic.ts";
 
 /** Factors of enlargement. */
 export const FACTORS = [2, 4, 8] as const;
@@ -39,9 +41,10 @@ export async function upscalePicture(
   requireFactor(factor);
   const { sigma, ...sampling } = samplingOf(options);
   const [height, width] = [factor * picture.height, factor * picture.width];
+  const shown = visibleColours(picture);
   const found = await restoreMeasured(
     denoiser,
-    picture,
+    shown,
     {
       height,
       width,
@@ -52,22 +55,59 @@ export async function upscalePicture(
     },
     sampling,
   );
-  return upscaledOf(picture, found, height, width);
+  return upscaledOf(picture, shown, found, factor);
 }
 
-/** The picture of a result, its alpha enlarged by cubic interpolation, and all of it so. */
+/** The picture of a result from `shown`, its alpha enlarged by cubic interpolation, and all of it so. */
 export async function upscaledOf(
   picture: Picture,
+  shown: Picture,
   found: MeasuredResult,
-  height: number,
-  width: number,
+  factor: number,
 ): Promise<Upscaled> {
+  const [height, width] = [factor * picture.height, factor * picture.width];
   const cubic = await enlarged(picture, height, width);
   const result = pictureOf(picture, found, height, width);
   if (picture.alpha)
     for (let i = picture.colours; i < result.samples.length; i += strideOf(picture))
       result.samples[i] = cubic.samples[i]!;
+  if (isTranslucent(picture)) weightByAlpha(picture, shown, factor, result, cubic);
   return { picture: result, cubic, ...(found.deviation !== undefined && { deviation: found.deviation }) };
+}
+
+/** By how much weighting must move a colour, white being 1, for nothing drawn to be kept there. */
+const FOREIGN = 1 / 8;
+
+/**
+ * Weights colours by alpha: those of `cubic` are replaced, those of `result` moved as far as weighting moves interpolated
+ * ones. Where that is far, the colours of neighbours differ in alpha and in colour alike; what was drawn between them then
+ * is an edge that the softer alpha does not have, and is left out.
+ */
+function weightByAlpha(
+  picture: Picture,
+  shown: Picture,
+  factor: number,
+  result: Picture,
+  cubic: Picture,
+): void {
+  const { colours } = picture;
+  const [width, stride, peak] = [result.width, strideOf(picture), peakOf(picture)];
+  const sample = (value: number): number => Math.min(peak, Math.max(0, Math.round(peak * value)));
+  enlargeColours(picture, shown, factor, (y, plain, weighted) => {
+    for (let x = 0; x < width; x++) {
+      const at = (y * width + x) * stride;
+      let moved = 0;
+      for (let c = 0; c < colours; c++)
+        moved = Math.max(moved, Math.abs(weighted[c * width + x]! - plain[c * width + x]!));
+      const kept = Math.max(0, 1 - moved / FOREIGN);
+      for (let c = 0; c < colours; c++) {
+        const i = c * width + x;
+        const drawn = result.samples[at + c]! / peak - plain[i]!;
+        result.samples[at + c] = sample(weighted[i]! + kept * drawn);
+        cubic.samples[at + c] = sample(weighted[i]!);
+      }
+    }
+  });
 }
 
 /** @throws UserError `restoration/factor`. */
@@ -76,7 +116,7 @@ export function requireFactor(factor: number): void {
     throw new UserError("restoration/factor", `factor: ${factor}. Known: ${FACTORS.join(", ")}.`);
 }
 
-/** By cubic interpolation, each channel for itself, so that hidden colours stay what they are. */
+/** By cubic interpolation, each channel for itself. */
 async function enlarged(picture: Picture, height: number, width: number): Promise<Picture> {
   const stride = strideOf(picture);
   const samples = blankLike(picture.samples, height * width * stride);
