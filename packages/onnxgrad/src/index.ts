@@ -130,6 +130,7 @@ export {
   type Feed,
   type InputSpec,
   type Program,
+  type RunOptions,
   type TraceArguments,
 } from "./runtime/compile.ts";
 export {
@@ -140,3 +141,4 @@ export {
   type StateTree,
   type Traced,
 } from "./runtime/state.ts";
+export { Lifetime, type LifetimeOptions, Turns } from "./runtime/turns.ts";

@@ -14,12 +14,16 @@ export interface RuntimeTensor {
 
 /** A loaded model. */
 export interface Session {
-  /** Runs the model; outputs are written into `fetches`, in place. Those that are not named there are not copied. */
+  /**
+   * Runs the model; outputs are written into `fetches`, in place. Those that are not named there are not copied. Feeds
+   * and fetches are the session's until the run has ended; runs take turns.
+   * @throws UserError `run/disposed` after `release`.
+   */
   run(
     feeds: Readonly<Record<string, RuntimeTensor>>,
     fetches: Readonly<Record<string, RuntimeTensor>>,
   ): Promise<void>;
-  /** Frees the model's memory. */
+  /** Frees the model's memory once all runs before have ended. Calling it again changes nothing. */
   release(): Promise<void>;
 }
 

@@ -9,6 +9,7 @@ import type { Backend, RuntimeData, RuntimeTensor } from "./backend.ts";
 import type { State, StateEntry, StateTree } from "./state.ts";
 import { openSession } from "./open-session.ts";
 import { readable, writable, written } from "./state-buffers.ts";
+import { Lifetime } from "./turns.ts";
 import { type InputSpec, type TraceArguments, type TraceOptions, traceProgram } from "./trace-program.ts";
 
 export type { InputSpec, TraceArguments } from "./trace-program.ts";
@@ -33,15 +34,29 @@ export type Feed = Float32Array | BigInt64Array | readonly number[] | number;
 /** Names of the outputs of a traced function, its next state aside. */
 type OutputNames<R> = Exclude<keyof R, "state"> & string;
 
+/** How a program runs once. */
+export interface RunOptions {
+  /**
+   * Copy neither what is fed nor what is returned, for loops that would only drop the copies; default false. Feeds are
+   * then read where they lie, so leave them as they are until the run has ended, and results are arrays of the program,
+   * valid until its next run.
+   */
+  readonly reuse?: boolean;
+}
+
 /** A compiled function with state. */
 export interface Program<S extends StateTree, I, R> {
   /**
-   * Runs once; runs of programs that share a state wait for each other. The returned arrays are reused by the next
-   * run: copy what must last.
+   * Runs once. Runs of programs that share a state wait for each other, in the order of the calls; one that fails does
+   * not concern the next. Feeds count as they are when `run` is called, and results are the caller's own, unless
+   * `reuse` is set.
    * @throws UserError when an input is missing, has the wrong length or values that its type cannot hold; `state/torn`
-   * after a run that failed inside ONNX Runtime while it was writing the state.
+   * after a run that failed inside ONNX Runtime while it was writing the state; `run/disposed` after `dispose`.
    */
-  run(feeds: { readonly [K in keyof I]: Feed }): Promise<{ readonly [K in OutputNames<R>]: Float32Array }>;
+  run(
+    feeds: { readonly [K in keyof I]: Feed },
+    options?: RunOptions,
+  ): Promise<{ readonly [K in OutputNames<R>]: Float32Array }>;
   readonly state: State<S>;
   /** Size of the compiled model; `shards`: how many parts of the batch run at the same time (1: it is not split). */
   readonly stats: {
@@ -50,7 +65,7 @@ export interface Program<S extends StateTree, I, R> {
     readonly shards: number;
     readonly compileMs: number;
   };
-  /** Frees the session; the state stays. */
+  /** Frees the session once all runs before have ended; the state stays. Calling it again changes nothing. */
   dispose(): Promise<void>;
 }
 
@@ -106,9 +121,22 @@ export async function compile<
     const data = new Float32Array(tensor.size);
     return [name, name.slice(4), data, backend.tensor(data, tensor.shape)] as const;
   });
-  const outputData = Object.fromEntries(buffers.map(([, name, data]) => [name, data]));
+  type Results = { readonly [K in OutputNames<R>]: Float32Array };
+  const results = (each: (data: Float32Array) => Float32Array) =>
+    Object.fromEntries(buffers.map(([, name, data]) => [name, each(data)])) as Results;
+  const views = results((data) => data);
+  /** Whether a run writes there: what it returned before, or the state. */
+  const isWritten = (memory: ArrayBufferLike): boolean =>
+    buffers.some(([, , { buffer }]) => buffer === memory) ||
+    updates.some(({ current, spare }) => current.buffer === memory || spare?.buffer === memory);
 
   let runs = 0;
+  const lifetime = new Lifetime({
+    what: "program",
+    again: "Compile it again",
+    free: () => session.release(),
+    turns: state.turns,
+  });
 
   return {
     state,
@@ -118,16 +146,16 @@ export async function compile<
       shards: opened.shards,
       compileMs: performance.now() - started,
     },
-    run: (feeds) =>
-      state.exclusive(async () => {
-        const fed: Record<string, RuntimeTensor> = {};
+    async run(feeds, { reuse = false } = {}) {
+      const given = fedInputs.map(([name, key, spec]) => {
+        const feed = Object.hasOwn(feeds, key) ? (feeds as Record<string, Feed | undefined>)[key] : undefined;
+        const data = feedData(key, spec, feed);
+        const mayStay = data !== feed || (reuse && !isWritten(data.buffer));
+        return [name, backend.tensor(mayStay ? data : data.slice(), spec.shape)] as const;
+      });
+      return lifetime.run(async () => {
+        const fed: Record<string, RuntimeTensor> = Object.fromEntries(given);
         for (const [name, entry] of stateInputs) fed[name] = await readable(entry, backend, wrap);
-        for (const [name, key, spec] of fedInputs) {
-          const feed = Object.hasOwn(feeds, key)
-            ? (feeds as Record<string, Feed | undefined>)[key]
-            : undefined;
-          fed[name] = backend.tensor(feedData(key, spec, feed), spec.shape);
-        }
         const fetched: Record<string, RuntimeTensor> = {};
         for (const entry of updates) {
           const find = isOverwritten(entry) ? readable : writable;
@@ -145,9 +173,10 @@ export async function compile<
         }
         runs++;
         for (const entry of updates) written(entry, backend, isOverwritten(entry));
-        return outputData as { readonly [K in OutputNames<R>]: Float32Array };
-      }),
-    dispose: () => session.release(),
+        return reuse ? views : results((data) => data.slice());
+      });
+    },
+    dispose: () => lifetime.dispose(),
   };
 }
 

@@ -96,9 +96,10 @@ export function viewer<T extends RuntimeTensor>(
   if (views.length === 0) return (tensors) => tensors;
   const wholes = new Set(views.map(({ of }) => of));
   const alsoWhole = new Set(names);
-  const known = new WeakMap<object, Readonly<Record<string, T>>>();
+  // One array may be fed under several names.
+  const known = new Map([...wholes].map((of) => [of, new WeakMap<object, Readonly<Record<string, T>>>()]));
   const viewsOf = (whole: string, data: Float32Array) => {
-    let made = known.get(data);
+    let made = known.get(whole)!.get(data);
     if (made === undefined) {
       const own = views.filter(({ of }) => of === whole);
       made = Object.fromEntries(
@@ -107,7 +108,7 @@ export function viewer<T extends RuntimeTensor>(
           tensor(data.subarray(start, start + sizeOf(shape)), shape),
         ]),
       );
-      known.set(data, made);
+      known.get(whole)!.set(data, made);
     }
     return made;
   };

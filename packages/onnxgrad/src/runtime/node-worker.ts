@@ -3,12 +3,12 @@
  * threads, models can: graphs are traced and lowered here, and the thread gets ONNX bytes. For the thread's memory the
  * state is on a device: it stays there between runs and comes back when asked for.
  */
-import { UserError } from "../errors.ts";
 import type { Backend, RuntimeData, RuntimeTensor, Session, ShardPlan } from "./backend.ts";
 import type { NodeOptions } from "./node.ts";
 import type { Answer, Request, WireBuffer, WireOutput, WireTensor } from "./node-worker-thread.ts";
 import { shardCount, threadCount } from "./shards.ts";
 import { ThreadCalls } from "./thread-calls.ts";
+import { Lifetime, SESSION } from "./turns.ts";
 
 /** Values on this side, for the inputs and outputs of a run. */
 interface LocalTensor {
@@ -98,19 +98,17 @@ class Thread {
       await this.#close();
       throw error;
     }
-    let released: Promise<void> | undefined;
-    const release = async (): Promise<void> => {
-      // What has ended is released.
-      if (this.#calls.failure === undefined) await this.#calls.ask({ do: "release", session });
-      await this.#close();
-    };
-    return {
-      run: async (feeds, fetches) => {
-        if (released !== undefined)
-          throw new UserError("run/disposed", "this program has been disposed of. Compile it again.");
-        await this.#run(session, feeds, fetches);
+    const lifetime = new Lifetime({
+      ...SESSION,
+      free: async () => {
+        // What has ended is released.
+        if (this.#calls.failure === undefined) await this.#calls.ask({ do: "release", session });
+        await this.#close();
       },
-      release: () => (released ??= release()),
+    });
+    return {
+      run: (feeds, fetches) => lifetime.run(() => this.#run(session, feeds, fetches)),
+      release: () => lifetime.dispose(),
     };
   }
 

@@ -9,6 +9,7 @@ import { input } from "../ops/source.ts";
 import type { Backend, Device, RuntimeData, RuntimeTensor, Session } from "./backend.ts";
 import { viewer } from "./input-views.ts";
 import { nodeShards, shardCount, threadCount } from "./shards.ts";
+import { Lifetime, SESSION } from "./turns.ts";
 
 /** Settings of the Node backend. */
 export interface NodeOptions {
@@ -63,17 +64,22 @@ export function node(options: NodeOptions = {}): Backend {
       const session = await createSession(device === undefined ? withoutCopies(model) : model, settings);
       const fed = viewer(session.inputNames, tensor);
       const fetched = viewer(session.outputNames, tensor);
-      return {
-        async run(feeds, fetches) {
-          const [given, asked] = [fed(feeds as Tensors), fetched(fetches as Tensors)];
-          if (device === undefined) await runInPlace(session, given, asked);
-          else await session.run(given, asked);
-          device?.count(feeds, fetches);
-        },
-        async release() {
+      const lifetime = new Lifetime({
+        ...SESSION,
+        async free() {
           if (profile !== undefined) session.endProfiling();
           await session.release();
         },
+      });
+      return {
+        run: (feeds, fetches) =>
+          lifetime.run(async () => {
+            const [given, asked] = [fed(feeds as Tensors), fetched(fetches as Tensors)];
+            if (device === undefined) await runInPlace(session, given, asked);
+            else await session.run(given, asked);
+            device?.count(feeds, fetches);
+          }),
+        release: () => lifetime.dispose(),
       };
     },
   };

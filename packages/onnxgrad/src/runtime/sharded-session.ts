@@ -2,6 +2,9 @@
 import { localShape, type Sharded } from "../parallel/placement.ts";
 import { type Shape, sizeOf } from "../trace/tensor.ts";
 import type { Backend, RuntimeData, RuntimeTensor, Session, ShardPlan } from "./backend.ts";
+import { Lifetime, SESSION } from "./turns.ts";
+
+type Tensors = Readonly<Record<string, RuntimeTensor>>;
 
 /** Loads the models of `plan` into the shards of `backend` and into itself. */
 export async function openPlan(backend: Backend, plan: ShardPlan): Promise<Session> {
@@ -14,37 +17,43 @@ export async function openPlan(backend: Backend, plan: ShardPlan): Promise<Sessi
     await parts.release();
     throw error;
   }
-  return {
-    async run(feeds, fetches) {
-      const results = await parts.run((i, name, target) => {
-        const data = feeds[name]!.data as RuntimeData;
-        const cut = cuts.get(name);
-        if (cut === undefined) target.set(data as never);
-        else copyShard(data, target, shapes.get(name)!, cut, models.length, i);
-      });
-      for (const [name, crossed] of joined) {
-        const target = fetches[name]?.data as Float32Array | undefined;
-        let start = 0;
-        for (const result of results) {
-          const part = result.get(crossed)!;
-          target?.set(part, start);
-          start += part.length;
-        }
-      }
-      if (last === undefined) return;
-      const fed: Record<string, RuntimeTensor> = {};
-      for (const { name, shape } of rest!.inputs) {
-        const [, shard, crossed] = /^shard(\d+)\.(.+)$/.exec(name) ?? [];
-        fed[name] =
-          crossed === undefined ? feeds[name]! : backend.tensor(results[Number(shard)]!.get(crossed)!, shape);
-      }
-      const computed = Object.entries(fetches).filter(([name]) => !joined.has(name));
-      await last.run(fed, Object.fromEntries(computed));
-    },
-    async release() {
+  const lifetime = new Lifetime({
+    ...SESSION,
+    async free() {
       await Promise.all([parts.release(), last?.release()]);
     },
+  });
+  return {
+    run: (feeds, fetches) => lifetime.run(() => run(feeds, fetches)),
+    release: () => lifetime.dispose(),
   };
+
+  async function run(feeds: Tensors, fetches: Tensors): Promise<void> {
+    const results = await parts.run((i, name, target) => {
+      const data = feeds[name]!.data as RuntimeData;
+      const cut = cuts.get(name);
+      if (cut === undefined) target.set(data as never);
+      else copyShard(data, target, shapes.get(name)!, cut, models.length, i);
+    });
+    for (const [name, crossed] of joined) {
+      const target = fetches[name]?.data as Float32Array | undefined;
+      let start = 0;
+      for (const result of results) {
+        const part = result.get(crossed)!;
+        target?.set(part, start);
+        start += part.length;
+      }
+    }
+    if (last === undefined) return;
+    const fed: Record<string, RuntimeTensor> = {};
+    for (const { name, shape } of rest!.inputs) {
+      const [, shard, crossed] = /^shard(\d+)\.(.+)$/.exec(name) ?? [];
+      fed[name] =
+        crossed === undefined ? feeds[name]! : backend.tensor(results[Number(shard)]!.get(crossed)!, shape);
+    }
+    const computed = Object.entries(fetches).filter(([name]) => !joined.has(name));
+    await last.run(fed, Object.fromEntries(computed));
+  }
 }
 
 /** Copies shard i's rows: the i-th k-th of every stretch. */

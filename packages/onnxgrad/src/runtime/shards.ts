@@ -12,6 +12,7 @@ import {
   type ShardRequest,
 } from "./shard-messages.ts";
 import { ThreadCalls } from "./thread-calls.ts";
+import { Turns } from "./turns.ts";
 
 /** Threads inside one operation of a backend of these settings. */
 export const threadCount = ({ threads }: NodeOptions): number => threads ?? availableParallelism();
@@ -44,51 +45,51 @@ export function nodeShards(count: number, options: NodeOptions): Shards {
     threads = [];
     await Promise.all(ended.map((thread) => thread.end()));
   };
-  return {
-    count,
-    async open(models): Promise<ShardSession> {
-      sessions++;
-      if (threads.some((thread) => thread.isOver)) {
-        // Sessions of the others are of no use without the one that died.
-        await Promise.all(threads.map((thread) => thread.end()));
-        threads = [];
-      }
-      for (let i = threads.length; i < models.length; i++)
-        threads = [...threads, new ShardThread(shardOptions(options, i))];
-      const own = threads.slice(0, models.length);
-      const session = next++;
-      try {
-        await Promise.all(own.map((thread, i) => thread.load(session, models[i]!)));
-      } catch (error) {
-        await end();
-        throw error;
-      }
-      let arrays = models.map(arraysOf);
-      let released: Promise<void> | undefined;
-      return {
-        async run(fill) {
-          const sent = arrays;
-          // They move to the threads: after a failure there are none.
-          arrays = [];
-          try {
-            arrays = await Promise.all(
-              own.map((thread, i) => {
-                for (const { name, data } of sent[i]!.inputs) fill(i, name, data);
-                return thread.run(session, sent[i]!);
-              }),
-            );
-          } catch (error) {
-            arrays = models.map(arraysOf);
-            throw error;
-          }
-          return arrays.map(
-            ({ outputs }) => new Map(outputs.map(({ name, data }) => [name, data as Float32Array])),
+  const openings = new Turns();
+  return { count, open: (models) => openings.take(() => open(models)) };
+
+  async function open(models: readonly ShardModel[]): Promise<ShardSession> {
+    sessions++;
+    if (threads.some((thread) => thread.isOver)) {
+      // Sessions of the others are of no use without the one that died.
+      await Promise.all(threads.map((thread) => thread.end()));
+      threads = [];
+    }
+    for (let i = threads.length; i < models.length; i++)
+      threads = [...threads, new ShardThread(shardOptions(options, i))];
+    const own = threads.slice(0, models.length);
+    const session = next++;
+    try {
+      await Promise.all(own.map((thread, i) => thread.load(session, models[i]!)));
+    } catch (error) {
+      await end();
+      throw error;
+    }
+    let arrays = models.map(arraysOf);
+    let released: Promise<void> | undefined;
+    return {
+      async run(fill) {
+        const sent = arrays;
+        // They move to the threads: after a failure there are none.
+        arrays = [];
+        try {
+          arrays = await Promise.all(
+            own.map((thread, i) => {
+              for (const { name, data } of sent[i]!.inputs) fill(i, name, data);
+              return thread.run(session, sent[i]!);
+            }),
           );
-        },
-        release: () => (released ??= Promise.all(own.map((thread) => thread.release(session))).then(end)),
-      };
-    },
-  };
+        } catch (error) {
+          arrays = models.map(arraysOf);
+          throw error;
+        }
+        return arrays.map(
+          ({ outputs }) => new Map(outputs.map(({ name, data }) => [name, data as Float32Array])),
+        );
+      },
+      release: () => (released ??= Promise.all(own.map((thread) => thread.release(session))).then(end)),
+    };
+  }
 }
 
 /** Arrays for a shard's inputs and outputs, which move to its thread and back with every run. */

@@ -9,6 +9,7 @@ import { Packed } from "../trace/packed.ts";
 import { sameShape, type Shape, sizeOf, type Tensor } from "../trace/tensor.ts";
 import { type Mapped, treeMap } from "../trace/tree.ts";
 import { evict, held, pull, type StateEntry } from "./state-buffers.ts";
+import { Turns } from "./turns.ts";
 
 export type { StateEntry } from "./state-buffers.ts";
 
@@ -33,7 +34,8 @@ export interface NamedArray {
 export class State<S extends StateTree = StateTree> {
   readonly entries: ReadonlyMap<string, StateEntry>;
   readonly #tree: S;
-  #last: Promise<unknown> = Promise.resolve();
+  /** In which runs of the programs that share this state wait for each other. */
+  readonly turns: Turns = new Turns();
 
   /** @throws UserError `state/name` when two arrays have the same dotted name. */
   constructor(tree: S) {
@@ -93,9 +95,7 @@ export class State<S extends StateTree = StateTree> {
    * while another writes it.
    */
   exclusive<T>(task: () => Promise<T>): Promise<T> {
-    const mine = this.#last.then(task);
-    this.#last = mine.catch(() => undefined);
-    return mine;
+    return this.turns.take(task);
   }
 
   /**
@@ -152,9 +152,15 @@ export class State<S extends StateTree = StateTree> {
 
   /**
    * Overwrites the state with named arrays, as {@link State.tensors} gives them. Names the state lacks are ignored.
-   * @throws UserError `state/mismatch` when one is missing or has another shape; nothing is changed then.
+   * @throws UserError `state/mismatch` when one is missing or has another shape, `state/busy` while runs are pending;
+   * nothing is changed then.
    */
   load(tensors: ReadonlyMap<string, NamedArray>): void {
+    if (this.turns.busy)
+      throw new UserError(
+        "state/busy",
+        "state.load: programs are running on this state. Await their runs before loading.",
+      );
     const own = this.#leaves(({ current }) => current);
     for (const [name, { shape }] of own) {
       const given = tensors.get(name);

@@ -7,6 +7,7 @@ import { invariant, UserError } from "../errors.ts";
 import { toOnnx } from "../onnx/model.ts";
 import { input } from "../ops/source.ts";
 import type { Backend } from "./backend.ts";
+import { Lifetime, SESSION, Turns } from "./turns.ts";
 import { type CountingDevice, type Gpu, webgpuDevice } from "./web-device.ts";
 
 /** Settings of the browser backend. */
@@ -36,12 +37,7 @@ const browser = globalThis as {
 };
 
 /** ONNX Runtime in the page is one instance that does one thing at a time: loading and running take turns. */
-let last: Promise<unknown> = Promise.resolve();
-function inTurn<T>(task: () => Promise<T>): Promise<T> {
-  const mine = last.then(task);
-  last = mine.catch(() => undefined);
-  return mine;
-}
+const turns = new Turns();
 
 type Tensors = Readonly<Record<string, Ort.Tensor>>;
 
@@ -71,13 +67,14 @@ export function web(options: WebOptions = {}): Backend {
       if (wasmPaths !== undefined) env.wasm.wasmPaths = wasmPaths;
       if (device !== undefined) await keepOpen(ort);
       const session = await createSession(ort, model, options);
+      const lifetime = new Lifetime({ ...SESSION, free: () => session.release(), turns });
       return {
         run: (feeds, fetches) =>
-          inTurn(async () => {
+          lifetime.run(async () => {
             await runInto(session, feeds as Tensors, fetches as Tensors);
             device?.count(feeds as Tensors, fetches as Tensors);
           }),
-        release: () => inTurn(() => session.release()),
+        release: () => lifetime.dispose(),
       };
     },
   };
@@ -131,7 +128,7 @@ async function createSession(
     ...(!cpuFallback && { extra: { session: { disable_cpu_ep_fallback: "1" } } }),
   };
   try {
-    return await inTurn(() => ort.InferenceSession.create(model, options));
+    return await turns.take(() => ort.InferenceSession.create(model, options));
   } catch (cause) {
     if (cause instanceof Error && cause.message.includes("fallback to CPU EP has been explicitly disabled"))
       throw new UserError(
