@@ -196,9 +196,10 @@ async function restoreOne(
   };
   let compared = "";
   if (reference !== undefined) {
-    const [a, b] = [similarity(before, reference), similarity(result, reference)];
+    const [a, b] = [await similarity(before, reference), await similarity(result, reference)];
     const strip = `${job.output.slice(0, -extname(job.output).length)}-compare.png`;
     writeFileAtomic(strip, await stripPng([before, result, reference]));
+    for (const line of b.notes ?? []) progress.note(`note: ${line}`);
     compared = `, ${formatSimilarity(a)} -> ${formatSimilarity(b)}`;
     rows.push(["before", formatSimilarity(a)], ["after", formatSimilarity(b)], ["strip", strip]);
     Object.assign(json, { before: a, after: b, strip });

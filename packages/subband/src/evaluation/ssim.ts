@@ -17,19 +17,22 @@ const BELL = Float64Array.from({ length: WINDOW }, (_, i) =>
 const TOTAL = BELL.reduce((a, b) => a + b);
 const LINE = BELL.map((v) => v / TOTAL);
 
-/** What is averaged in each window: x, y, x^2, y^2, xy. */
-const MOMENTS = 5;
+/** What is averaged in each window: x, y, x^2, y^2, xy, and the weight. */
+const MOMENTS = 6;
 
 /**
  * Mean structural similarity of two planar images of values 0..peak, at most 1: the mean over channels, as scikit-image
- * has it with `gaussian_weights=True, sigma=1.5, use_sample_covariance=False`.
- * @throws UserError `metric/size` when the arrays are not of that shape or a side is below 11.
+ * has it with `gaussian_weights=True, sigma=1.5, use_sample_covariance=False`. With `weights` [height, width] a pixel
+ * counts by its weight in the moments of its windows, and a window by the weight of its pixels.
+ * @throws UserError `metric/size` when the arrays are not of that shape or a side is below 11; `metric/weights` when the
+ * weights add up to nothing.
  */
 export function ssim(
   image: ArrayLike<number>,
   reference: ArrayLike<number>,
   shape: PlanarShape,
   peak = 1,
+  weights?: ArrayLike<number>,
 ): number {
   const [channels, height, width] = shape;
   const plane = height * width;
@@ -43,29 +46,39 @@ export function ssim(
       "metric/size",
       `ssim: image of ${width} x ${height} pixels; expected at least ${WINDOW} a side, the size of its window.`,
     );
-  let total = 0;
-  for (let c = 0; c < channels; c++)
-    total += planeTotal(image, reference, c * plane, height, width, (0.01 * peak) ** 2, (0.03 * peak) ** 2);
-  return total / (channels * (height - WINDOW + 1) * (width - WINDOW + 1));
+  if (weights !== undefined && weights.length !== plane)
+    throw new UserError(
+      "metric/size",
+      `ssim: ${weights.length} weights; expected one a pixel, ${height} x ${width}.`,
+    );
+  const constants = [(0.01 * peak) ** 2, (0.03 * peak) ** 2] as const;
+  let [total, count] = [0, 0];
+  for (let c = 0; c < channels; c++) {
+    const found = planeTotal(image, reference, c * plane, height, width, constants, weights);
+    total += found.total;
+    count += found.count;
+  }
+  if (!(count > 0)) throw new UserError("metric/weights", "ssim: all weights are 0; expected some above.");
+  return total / count;
 }
 
-/** The sum over all windows of one channel, which begins at `from`. */
+/** The sum over all windows of one channel, which begins at `from`, and how many they count for. */
 function planeTotal(
   image: ArrayLike<number>,
   reference: ArrayLike<number>,
   from: number,
   height: number,
   width: number,
-  c1: number,
-  c2: number,
-): number {
+  [c1, c2]: readonly [number, number],
+  weights: ArrayLike<number> | undefined,
+): { readonly total: number; readonly count: number } {
   const columns = width - WINDOW + 1;
   /** The last rows, averaged along the row; row y is at y modulo the window. */
   const rows = Array.from({ length: WINDOW }, () => new Float64Array(MOMENTS * columns));
   const moments = new Float64Array(MOMENTS * columns);
-  let total = 0;
+  let [total, count] = [0, 0];
   for (let y = 0; y < height; y++) {
-    averageRow(image, reference, from + y * width, columns, rows[y % WINDOW]!);
+    averageRow(image, reference, from + y * width, columns, rows[y % WINDOW]!, weights, y * width);
     if (y < WINDOW - 1) continue;
     moments.fill(0);
     for (let k = 0; k < WINDOW; k++) {
@@ -73,14 +86,18 @@ function planeTotal(
       for (let i = 0; i < moments.length; i++) moments[i] = moments[i]! + weight * row[i]!;
     }
     for (let i = 0; i < moments.length; i += MOMENTS) {
+      const weight = weights === undefined ? 1 : moments[i + 5]!;
+      if (weight === 0) continue;
+      if (weights !== undefined) for (let k = 0; k < 5; k++) moments[i + k] = moments[i + k]! / weight;
       const [meanX, meanY] = [moments[i]!, moments[i + 1]!];
       const [product, squares] = [meanX * meanY, meanX * meanX + meanY * meanY];
       const covariance = moments[i + 4]! - product;
       const variances = moments[i + 2]! + moments[i + 3]! - squares;
-      total += ((2 * product + c1) * (2 * covariance + c2)) / ((squares + c1) * (variances + c2));
+      total += (weight * ((2 * product + c1) * (2 * covariance + c2))) / ((squares + c1) * (variances + c2));
+      count += weight;
     }
   }
-  return total;
+  return { total, count };
 }
 
 /** The moments of the row at `from` under the window's line, interleaved, into `row`. */
@@ -90,13 +107,17 @@ function averageRow(
   from: number,
   columns: number,
   row: Float64Array,
+  weights: ArrayLike<number> | undefined,
+  weightsFrom: number,
 ): void {
   for (let i = 0; i < columns; i++) {
-    let [sumX, sumY, sumXX, sumYY, sumXY] = [0, 0, 0, 0, 0];
+    let [sumX, sumY, sumXX, sumYY, sumXY, sum] = [0, 0, 0, 0, 0, 0];
     for (let k = 0; k < WINDOW; k++) {
       const x = image[from + i + k]!;
       const y = reference[from + i + k]!;
-      const weight = LINE[k]!;
+      const weight = weights === undefined ? LINE[k]! : LINE[k]! * weights[weightsFrom + i + k]!;
+      if (weight === 0) continue; // what is not looked at may be no number
+      sum += weight;
       sumX += weight * x;
       sumY += weight * y;
       sumXX += weight * x * x;
@@ -109,5 +130,6 @@ function averageRow(
     row[to + 2] = sumXX;
     row[to + 3] = sumYY;
     row[to + 4] = sumXY;
+    row[to + 5] = sum;
   }
 }

@@ -6,14 +6,18 @@ import { UserError } from "onnxgrad";
 import sharp from "sharp";
 import { psnr } from "../evaluation/psnr.ts";
 import { ssim } from "../evaluation/ssim.ts";
+import { inOneSpace, inSrgb } from "./colour-space.ts";
 import { type Picture, peakOf, type PictureSamples, strideOf } from "./picture.ts";
+import { isTranslucent } from "./visible-colours.ts";
 
 /** How near a picture is to its reference. */
 export interface Similarity {
-  /** dB. */
+  /** dB; Infinity where nothing differs. */
   readonly psnr: number;
   /** Absent for pictures below 11 pixels a side. */
   readonly ssim?: number;
+  /** What was left out or converted, one line each; absent where nothing was. */
+  readonly notes?: readonly string[];
 }
 
 /** Pixels between the pictures of a strip. */
@@ -22,10 +26,12 @@ const GAP = 8;
 const STRIP_WIDTH = 8192;
 
 /**
- * PSNR and SSIM of a picture, both over red, green and blue, or gray where both are gray. Alpha is not looked at.
- * @throws UserError `picture/reference` when the sizes differ.
+ * PSNR and SSIM of a picture, both over red, green and blue, or gray where both are gray, in the profile that both have, or
+ * in sRGB. A pixel counts by its alpha in the picture times that in the reference, so that colours which nobody sees do not
+ * count. Alpha itself is not compared: restoration keeps or interpolates it.
+ * @throws UserError `picture/reference` when the sizes differ, or no pixel is visible in both.
  */
-export function similarity(picture: Picture, reference: Picture): Similarity {
+export async function similarity(picture: Picture, reference: Picture): Promise<Similarity> {
   const { height, width } = reference;
   if (picture.height !== height || picture.width !== width)
     throw new UserError(
@@ -33,14 +39,62 @@ export function similarity(picture: Picture, reference: Picture): Similarity {
       `the reference has ${width} x ${height} pixels, the result ${picture.width} x ${picture.height}. Give --compare a ` +
         `picture of the result's size.`,
     );
-  const colours = Math.max(picture.colours, reference.colours);
-  const deep = peakOf(picture) !== peakOf(reference) || peakOf(picture) === 65535;
-  const [a, b] = [planar(picture, colours, deep), planar(reference, colours, deep)];
+  const spaces = await inOneSpace([picture, reference]);
+  const [one, other] = [spaces[0]!, spaces[1]!];
+  const seen = visibility(one, other);
+  const colours = Math.max(one.colours, other.colours);
+  const deep = peakOf(one) !== peakOf(other) || peakOf(one) === 65535;
+  const [a, b] = [planar(one, colours, deep), planar(other, colours, deep)];
   const peak = deep ? 65535 : 255;
+  const notes = [
+    ...(one === picture && other === reference
+      ? []
+      : ["compared in sRGB, because the colour profiles differ."]),
+    ...(seen?.notes ?? []),
+  ];
+  const shape = [colours, height, width] as const;
   return {
-    psnr: psnr(a, b, peak),
-    ...(Math.min(height, width) >= 11 && { ssim: ssim(a, b, [colours, height, width], peak) }),
+    psnr: psnr(a, b, peak, seen?.weights),
+    ...(Math.min(height, width) >= 11 && { ssim: ssim(a, b, shape, peak, seen?.weights) }),
+    ...(notes.length > 0 && { notes }),
   };
+}
+
+/** How far each pixel is seen in both pictures, 0..1; undefined where both are opaque. */
+function visibility(
+  a: Picture,
+  b: Picture,
+): { readonly weights: Float32Array; readonly notes: readonly string[] } | undefined {
+  if (!isTranslucent(a) && !isTranslucent(b)) return undefined;
+  const weights = new Float32Array(a.height * a.width);
+  let [total, difference] = [0, 0];
+  for (let i = 0; i < weights.length; i++) {
+    const [one, other] = [alphaAt(a, i), alphaAt(b, i)];
+    weights[i] = one * other;
+    total += one * other;
+    difference = Math.max(difference, Math.abs(one - other));
+  }
+  if (total === 0)
+    throw new UserError(
+      "picture/reference",
+      "nothing to compare: no pixel is visible in both the picture and its reference. Give a reference of the same alpha.",
+    );
+  const left = 100 * (1 - total / weights.length);
+  return {
+    weights,
+    notes: [
+      `transparent pixels are left out of PSNR and SSIM, translucent ones count by their alpha: ${left.toFixed(1)} % less.`,
+      ...(difference > 1 / 255
+        ? [`alpha differs from that of the reference by up to ${difference.toFixed(2)}; it is not compared.`]
+        : []),
+    ],
+  };
+}
+
+/** 0..1 */
+function alphaAt(picture: Picture, i: number): number {
+  const { samples, alpha, colours } = picture;
+  return alpha ? samples[i * (colours + 1) + colours]! / peakOf(picture) : 1;
 }
 
 /** `[colours, height, width]`, in 8 or 16 bits. */
@@ -57,20 +111,24 @@ function planar(picture: Picture, colours: number, deep: boolean): PictureSample
   return out;
 }
 
-/** Pictures of one size side by side, 8 bits a sample, transparency gone, as a PNG. */
+/** Pictures of one size side by side, in sRGB of 8 bits a sample, transparency on white, as a PNG. */
 export async function stripPng(pictures: readonly Picture[]): Promise<Uint8Array> {
   const { height, width } = pictures[0]!;
   const total = pictures.length * (width + GAP) - GAP;
   const strip = new Uint8Array(3 * total * height).fill(255);
-  for (const [k, picture] of pictures.entries()) {
+  for (const [k, each] of pictures.entries()) {
+    const picture = await inSrgb(each);
     const stride = strideOf(picture);
     const scale = 255 / peakOf(picture);
     for (let y = 0; y < height; y++)
       for (let x = 0; x < width; x++) {
         const from = (y * width + x) * stride;
         const to = 3 * (y * total + k * (width + GAP) + x);
-        for (let c = 0; c < 3; c++)
-          strip[to + c] = Math.round(scale * picture.samples[from + Math.min(c, picture.colours - 1)]!);
+        const opacity = alphaAt(picture, y * width + x);
+        for (let c = 0; c < 3; c++) {
+          const colour = scale * picture.samples[from + Math.min(c, picture.colours - 1)]!;
+          strip[to + c] = Math.round(opacity * colour + (1 - opacity) * 255);
+        }
       }
   }
   const image = sharp(strip, { raw: { width: total, height, channels: 3 } });

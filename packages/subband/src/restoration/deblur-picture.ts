@@ -6,7 +6,7 @@
 import { UserError } from "onnxgrad";
 import { type BlurKernel, blurMeasurement } from "../diffusion/measurements/blur.ts";
 import { type Picture, strideOf } from "./picture.ts";
-import { type MeasuredResult, pictureOf, restoreMeasured } from "./restore-measured.ts";
+import { type MeasuredResult, pictureOf, restoreMeasured, seenDeviation } from "./restore-measured.ts";
 import { type RestorationOptions, samplingOf } from "./restoration-options.ts";
 import type { TiledDenoiser } from "./tiled-denoiser.ts";
 import { keepHidden, visibleColours } from "./visible-colours.ts";
@@ -74,7 +74,10 @@ export async function deblurPicture(
     for (let i = picture.colours; i < result.samples.length; i += stride)
       result.samples[i] = picture.samples[i]!;
   keepHidden(picture, result.samples);
-  return { picture: result, ...(found.deviation !== undefined && { deviation: crop(found.deviation) }) };
+  return {
+    picture: result,
+    ...(found.deviation !== undefined && { deviation: seenDeviation(crop(found.deviation), result) }),
+  };
 }
 
 /** Pixels between opposite borders: room for the kernel to fade, and no more than the picture has. */

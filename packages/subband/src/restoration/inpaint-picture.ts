@@ -6,7 +6,7 @@ import { UserError } from "onnxgrad";
 import { inpainting } from "../diffusion/measurements/pixels.ts";
 import { markedOf } from "./mask.ts";
 import { blankLike, type Picture, strideOf } from "./picture.ts";
-import { pictureOf, restoreMeasured } from "./restore-measured.ts";
+import { pictureOf, restoreMeasured, seenDeviation } from "./restore-measured.ts";
 import { type RestorationOptions, samplingOf } from "./restoration-options.ts";
 import type { TiledDenoiser } from "./tiled-denoiser.ts";
 import { visibleColours } from "./visible-colours.ts";
@@ -85,7 +85,7 @@ export async function inpaintPicture(
     picture: { ...picture, samples },
     filled: count,
     notes,
-    ...(deviation !== undefined && { deviation }),
+    ...(deviation !== undefined && { deviation: seenDeviation(deviation, picture) }),
   };
 }
 

@@ -5,9 +5,10 @@
 import type { ImageExtents } from "../diffusion/measurements/measurement.ts";
 import type { MeasuredData } from "../diffusion/ascent/constrained.ts";
 import { noiseGains, pictureSource, type PictureView, viewOf, writeRows } from "./image-source.ts";
-import { blankLike, type Picture, strideOf } from "./picture.ts";
+import { blankLike, type Picture, peakOf, strideOf } from "./picture.ts";
 import { type Posterior, type PosteriorOptions, samplePosterior, tiledResidual } from "./sample-posterior.ts";
 import type { TiledDenoiser } from "./tiled-denoiser.ts";
+import { isTranslucent } from "./visible-colours.ts";
 
 /** What is known of the image to find. */
 export interface Measured {
@@ -107,6 +108,14 @@ export function pictureOf(
   if (like.alpha) samples.fill(like.samples instanceof Uint16Array ? 65535 : 255);
   writeRows(picture, view, 0, height, values, samples);
   return picture;
+}
+
+/** The deviation as far as it is seen: times the alpha of the picture that it is of. */
+export function seenDeviation(deviation: Float32Array, picture: Picture): Float32Array {
+  if (!isTranslucent(picture)) return deviation;
+  const { samples, colours } = picture;
+  const scale = 1 / peakOf(picture);
+  return deviation.map((value, i) => value * scale * samples[i * (colours + 1) + colours]!);
 }
 
 /** The deviation as a gray picture, and the deviation that is white in it: the greatest, at least one step of 8 bits. */

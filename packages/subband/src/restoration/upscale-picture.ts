@@ -6,7 +6,7 @@ import { UserError } from "onnxgrad";
 import sharp from "sharp";
 import { blockAverages } from "../diffusion/measurements/block-averages.ts";
 import { blankLike, type Picture, peakOf, strideOf } from "./picture.ts";
-import { type MeasuredResult, pictureOf, restoreMeasured } from "./restore-measured.ts";
+import { type MeasuredResult, pictureOf, restoreMeasured, seenDeviation } from "./restore-measured.ts";
 import { type RestorationOptions, samplingOf } from "./restoration-options.ts";
 import type { TiledDenoiser } from "./tiled-denoiser.ts";
 import { isTranslucent, visibleColours } from "./visible-colours.ts";
@@ -72,7 +72,12 @@ export async function upscaledOf(
     for (let i = picture.colours; i < result.samples.length; i += strideOf(picture))
       result.samples[i] = cubic.samples[i]!;
   if (isTranslucent(picture)) weightByAlpha(picture, shown, factor, result, cubic);
-  return { picture: result, cubic, ...(found.deviation !== undefined && { deviation: found.deviation }) };
+  const { deviation } = found;
+  return {
+    picture: result,
+    cubic,
+    ...(deviation !== undefined && { deviation: seenDeviation(deviation, result) }),
+  };
 }
 
 /** By how much weighting must move a colour, white being 1, for nothing drawn to be kept there. */
