@@ -1,8 +1,9 @@
 /** @module `subband deblur`: sharpens pictures that a known kernel has blurred. */
 import type { Command } from "commander";
+import type { BlurKernel } from "../diffusion/measurements/blur.ts";
 import type { Context } from "./context.ts";
 import { formatSigma } from "./denoise.ts";
-import { addExamples } from "./options.ts";
+import { addExamples, parsePath } from "./options.ts";
 import { restoreAll } from "./restore.ts";
 import {
   addSamplingOptions,
@@ -27,6 +28,7 @@ export function register(program: Command, context: Context): void {
     .requiredOption(
       "--kernel <picture>",
       "the blur of a white point, of odd sides, in one colour; its sum counts as 1",
+      parsePath,
     )
     .action(async (input: string, flags: DeblurFlags) => deblur(context, input, flags));
   addExamples(command, [
@@ -39,11 +41,19 @@ async function deblur(context: Context, input: string, flags: DeblurFlags): Prom
   const { kernelOf } = await import("../restoration/blur-kernel.ts");
   const { deblurPicture } = await import("../restoration/deblur-picture.ts");
   const { readPicture } = await import("../restoration/picture.ts");
-  await checkSampling(input, flags);
-  const kernel = kernelOf(await readPicture(flags.kernel, true));
+  await checkSampling(flags);
+  let kernel: BlurKernel;
   await restoreAll(context, input, flags, {
     verb: "deblur",
     suffix: "deblurred",
+    map: flags.uncertainty,
+    companion: {
+      what: "--kernel",
+      path: flags.kernel,
+      async read(source) {
+        kernel = kernelOf(await readPicture(source, true));
+      },
+    },
     async restore(picture, denoiser, onShare) {
       const sigma = await sigmaOf(flags, picture);
       const options = posteriorOptions(flags, onShare);

@@ -128,7 +128,7 @@ describe("subband denoise", () => {
     for (const name of ["a.png", "a.jpg", "sub/b.tiff"]) await writePicture(at(`photos/${name}`), picture);
     writeFileSync(at("photos/broken.png"), "no");
     const { code, out, err } = await run("denoise", at("photos"), "--model", at("model"));
-    expect([code, out.trim().split("\n").at(-1)]).toEqual([0, "3 of 4 pictures written."]);
+    expect([code, out.trim().split("\n").at(-1)]).toEqual([1, "3 of 4 pictures written."]);
     expect(err).toMatch(/^left out: not a picture, or a broken one: ".*broken\.png"\. .*$/m);
     expect(readdirSync(at("photos-denoised"), { recursive: true }).map(String).toSorted()).toEqual(
       ["a.jpg.png", "a.png", "sub", join("sub", "b.tiff")].toSorted(),

@@ -27,20 +27,25 @@ const NO_MEMORY =
 export function describeError(error: unknown, command: Command): ErrorLine {
   if (error instanceof CommanderError)
     return { code: "usage", message: usageMessage(command, error), exitCode: 2 };
+  const { code, message } = errorLine(error);
+  return { code, message, exitCode: INTERRUPTED.test(code) ? 130 : 1 };
+}
+
+/** What to say of an error that is no wrong usage; the code is `internal` for a bug of ours. */
+export function errorLine(error: unknown): Pick<ErrorLine, "code" | "message"> {
   const line = (error instanceof Error ? error.message : String(error)).replaceAll(/\s*\n\s*/g, " ");
-  if (error instanceof UserError)
-    return { code: error.code, message: line, exitCode: INTERRUPTED.test(error.code) ? 130 : 1 };
-  const known = systemLine(error) ?? memoryLine(error, line);
-  if (known !== undefined) return { ...known, exitCode: 1 };
-  return {
-    code: "internal",
-    message: `${line.startsWith("internal:") ? "" : "internal: "}${line.replace(/\.?$/, ".")} This should not happen; run again with --debug and report it.`,
-    exitCode: 1,
-  };
+  if (error instanceof UserError) return { code: error.code, message: line };
+  return (
+    systemLine(error) ??
+    memoryLine(error, line) ?? {
+      code: "internal",
+      message: `${line.startsWith("internal:") ? "" : "internal: "}${line.replace(/\.?$/, ".")} This should not happen; run again with --debug and report it.`,
+    }
+  );
 }
 
 /** What the operating system refused. */
-function systemLine(error: unknown): Omit<ErrorLine, "exitCode"> | undefined {
+function systemLine(error: unknown): Pick<ErrorLine, "code" | "message"> | undefined {
   if (!(error instanceof Error) || !("syscall" in error)) return undefined;
   const { code = "", errno = 0, path, syscall } = error as NodeJS.ErrnoException;
   const [, words = "refused"] = getSystemErrorMap().get(errno) ?? [];
@@ -51,7 +56,7 @@ function systemLine(error: unknown): Omit<ErrorLine, "exitCode"> | undefined {
   };
 }
 
-function memoryLine(error: unknown, line: string): Omit<ErrorLine, "exitCode"> | undefined {
+function memoryLine(error: unknown, line: string): Pick<ErrorLine, "code" | "message"> | undefined {
   if (!(error instanceof Error) || !NO_MEMORY.test(line)) return undefined;
   return {
     code: "memory",

@@ -1,8 +1,9 @@
 /** @module `subband inpaint`: fills in the marked part of pictures, with a local model as what pictures look like. */
 import type { Command } from "commander";
+import type { Picture } from "../restoration/picture.ts";
 import type { Context } from "./context.ts";
 import { formatCount } from "./format.ts";
-import { addExamples } from "./options.ts";
+import { addExamples, parsePath } from "./options.ts";
 import { restoreAll } from "./restore.ts";
 import {
   addSamplingOptions,
@@ -27,6 +28,7 @@ export function register(program: Command, context: Context): void {
     .requiredOption(
       "--mask <picture>",
       "of the same size: white is filled in, black is kept; with transparency, what is painted is filled in",
+      parsePath,
     )
     .action(async (input: string, flags: InpaintFlags) => inpaint(context, input, flags));
   addExamples(command, [
@@ -38,11 +40,19 @@ export function register(program: Command, context: Context): void {
 async function inpaint(context: Context, input: string, flags: InpaintFlags): Promise<void> {
   const { inpaintPicture } = await import("../restoration/inpaint-picture.ts");
   const { readPicture } = await import("../restoration/picture.ts");
-  await checkSampling(input, flags);
-  const mask = await readPicture(flags.mask, true);
+  await checkSampling(flags);
+  let mask: Picture;
   await restoreAll(context, input, flags, {
     verb: "inpaint",
     suffix: "inpainted",
+    map: flags.uncertainty,
+    companion: {
+      what: "--mask",
+      path: flags.mask,
+      async read(source) {
+        mask = await readPicture(source, true);
+      },
+    },
     async restore(picture, denoiser, onShare) {
       const sigma = await sigmaOf(flags, picture);
       const options = posteriorOptions(flags, onShare);

@@ -15,6 +15,12 @@ export function parseSize(text: string): Size {
   return { height: Number(height), width: Number(width) };
 }
 
+/** A path: any text but none. */
+export function parsePath(text: string): string {
+  if (text === "") throw new InvalidArgumentError("Give a path.");
+  return text;
+}
+
 /** A whole number of at least 1. */
 export function parsePositive(text: string): number {
   return parseWhole(text, 1);

@@ -20,8 +20,16 @@ export function emit(context: Context, result: Result): void {
 
 /** Prints what a command was asked to find out: its answer, which `--quiet` does not suppress. */
 export function answer(context: Context, { lines, json }: Result): void {
-  const text = context.json ? printableJson(json) : lines.map(printable).join("\n");
+  const text = context.json ? printableJson(withInfinities(json)) : lines.map(printable).join("\n");
   if (text !== "") context.stdout.write(`${text}\n`);
+}
+
+/** The same with `"Infinity"`, `"-Infinity"` and `"NaN"` for the numbers that JSON has no form for. */
+function withInfinities(value: unknown): unknown {
+  if (typeof value === "number") return Number.isFinite(value) ? value : String(value);
+  if (Array.isArray(value)) return value.map(withInfinities);
+  if (typeof value !== "object" || value === null || "toJSON" in value) return value;
+  return Object.fromEntries(Object.entries(value).map(([key, inner]) => [key, withInfinities(inner)]));
 }
 
 /** Tells people something that is no result: a warning, what to do next. */

@@ -13,6 +13,7 @@ import {
   statSync,
 } from "node:fs";
 import { basename, dirname, join, relative, sep } from "node:path";
+import { foldedName } from "../restoration/output-names.ts";
 import { type Target, targetOf } from "../training/atomic-file.ts";
 import { modelFile } from "../training/model-file.ts";
 import { runPaths } from "../training/run-directory.ts";
@@ -81,7 +82,7 @@ export function createLook(): Look {
       const refusal = refusalOf(path, target, folder);
       return {
         target,
-        identity: exists ? inodeOf(path) : `${folder.identity}/${folded(below)}`,
+        identity: exists ? inodeOf(path) : `${folder.identity}/${foldedName(below)}`,
         ...(refusal !== undefined && { refusal }),
         ...(home !== undefined && { home }),
       };
@@ -145,11 +146,6 @@ function throughFile<T>(look: () => T): T | undefined {
 function inodeOf(path: string): string {
   const { dev, ino } = statSync(path, { bigint: true });
   return `${dev}:${ino}`;
-}
-
-/** The same for names that some file system takes for one. */
-function folded(name: string): string {
-  return name.normalize("NFKC").toUpperCase().toLowerCase().normalize("NFC");
 }
 
 function refusalOf(path: string, target: Target, folder: Folder): string | undefined {

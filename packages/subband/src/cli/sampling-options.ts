@@ -4,8 +4,9 @@ import type { Picture } from "../restoration/picture.ts";
 import type { PosteriorOptions } from "../restoration/sample-posterior.ts";
 import type { OnShare } from "../restoration/tiled-denoiser.ts";
 import { formatValue } from "./format.ts";
-import { parseCount, parsePositive } from "./options.ts";
-import { addRestoreOptions, parseSigma, type RestoreFlags, type Restored } from "./restore.ts";
+import { parseCount, parsePath, parsePositive } from "./options.ts";
+import type { Restored } from "./restore-one.ts";
+import { addRestoreOptions, parseSigma, type RestoreFlags } from "./restore.ts";
 
 /** Options of every command that samples. */
 export interface SamplingFlags extends RestoreFlags {
@@ -23,7 +24,7 @@ export function addSamplingOptions(command: Command, sigma: number | "auto"): Co
   return addRestoreOptions(command)
     .option("--samples <n>", "samples to take the mean of (default: 1, or 8 for a map)", parsePositive)
     .option("--seed <n>", "seed of the samples", parseCount, 0)
-    .option("--uncertainty <map>", "picture of the deviation of every pixel over the samples")
+    .option("--uncertainty <map>", "picture of the deviation of every pixel over the samples", parsePath)
     .option(
       "--sigma <level>",
       "noise of the picture, white being 1: 0.1, or 25/255, or auto",
@@ -58,23 +59,11 @@ export async function sampledResult(
   };
 }
 
-/**
- * Refuses what cannot work, before anything is read.
- * @throws UserError `restoration/map` for one map of a whole folder; `restoration/samples`; `picture/format`.
- */
-export async function checkSampling(input: string, flags: SamplingFlags): Promise<void> {
-  if (flags.uncertainty === undefined) return;
+/** Refuses a map of one sample, before anything is read. @throws UserError `restoration/samples`. */
+export async function checkSampling(flags: SamplingFlags): Promise<void> {
+  if (flags.uncertainty === undefined || posteriorOptions(flags, undefined).samples >= 2) return;
   const { UserError } = await import("onnxgrad");
-  if (posteriorOptions(flags, undefined).samples < 2)
-    throw new UserError("restoration/samples", "--uncertainty needs --samples of 2 or more.");
-  const { statSync } = await import("node:fs");
-  const { requireWritable } = await import("../restoration/picture.ts");
-  requireWritable(flags.uncertainty);
-  if (statSync(input, { throwIfNoEntry: false })?.isDirectory() === true)
-    throw new UserError(
-      "restoration/map",
-      "--uncertainty is one picture, and the input a folder. Give it a picture.",
-    );
+  throw new UserError("restoration/samples", "--uncertainty needs --samples of 2 or more.");
 }
 
 /** The noise to reckon with: the level given, or what the picture seems to have. */

@@ -52,11 +52,13 @@ function parseFactor(text: string): number {
 
 async function upscale(context: Context, input: string, flags: UpscaleFlags): Promise<void> {
   const { upscalePicture } = await import("../restoration/upscale-picture.ts");
-  await checkSampling(input, flags);
+  await checkSampling(flags);
   if (flags.method === "conditional") return upscaleByDetails(context, input, flags);
   await restoreAll(context, input, flags, {
     verb: "upscale",
     suffix: `${flags.factor}x`,
+    factor: flags.factor,
+    map: flags.uncertainty,
     async restore(picture, denoiser, onShare) {
       const sigma = await sigmaOf(flags, picture);
       const options = posteriorOptions(flags, onShare);
@@ -79,6 +81,8 @@ async function upscaleByDetails(context: Context, input: string, flags: UpscaleF
   await restoreAll(context, input, flags, {
     verb: "upscale",
     suffix: `${flags.factor}x`,
+    factor: flags.factor,
+    map: flags.uncertainty,
     async restore(picture, _, onShare, { model, run }) {
       const options = { ...posteriorOptions(flags, onShare), detailNoise: run?.detailNoise };
       const found = await upscaleConditional(node(), model, picture, flags.factor, options);

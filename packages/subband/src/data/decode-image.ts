@@ -22,6 +22,7 @@ export type SkipReason =
   | "encrypted"
   | "folder of a run"
   | "format not supported"
+  | "hidden file"
   | "link"
   | "linked folder"
   | "name not in UTF-8"

@@ -43,6 +43,8 @@ export interface ListOptions {
    * are, not by how they are called: links and other spellings lead to the same.
    */
   readonly exclude?: readonly string[];
+  /** Whether hidden files, and what desktops leave behind, are named among what was left out. */
+  readonly nameHidden?: boolean;
 }
 
 const EXTENSIONS = /\.(jpe?g|jfif|png|webp|avif|gif|tiff?)$/i;
@@ -86,7 +88,7 @@ export function fileStamp({ size, mtimeNs, ctimeNs, ino }: BigIntStats): string[
  */
 export async function listImageFolder(
   root: string,
-  { exclude = [] }: ListOptions = {},
+  { exclude = [], nameHidden = false }: ListOptions = {},
 ): Promise<ImageFolder> {
   const own = await ownPlaces(exclude, root);
   const names: { readonly name: string; readonly link: boolean }[] = [];
@@ -106,7 +108,10 @@ export async function listImageFolder(
         const inner = folder + entry.name;
         const kind = classifyName(inner);
         const link = entry.isSymbolicLink();
-        if (kind === "litter") continue;
+        if (kind === "litter") {
+          if (nameHidden) skipped.push({ name: inner, reason: "hidden file" });
+          continue;
+        }
         if (entry.isDirectory()) pending.push(`${inner}/`);
         else if (kind === "image" || link) names.push({ name: inner, link });
         else skipped.push({ name: inner, reason: reasonOf(kind) });

@@ -33,12 +33,7 @@ const STRIP_WIDTH = 8192;
  */
 export async function similarity(picture: Picture, reference: Picture): Promise<Similarity> {
   const { height, width } = reference;
-  if (picture.height !== height || picture.width !== width)
-    throw new UserError(
-      "picture/reference",
-      `the reference has ${width} x ${height} pixels, the result ${picture.width} x ${picture.height}. Give --compare a ` +
-        `picture of the result's size.`,
-    );
+  requireSameSize(picture, reference);
   const spaces = await inOneSpace([picture, reference]);
   const [one, other] = [spaces[0]!, spaces[1]!];
   const seen = visibility(one, other);
@@ -58,6 +53,22 @@ export async function similarity(picture: Picture, reference: Picture): Promise<
     ...(Math.min(height, width) >= 11 && { ssim: ssim(a, b, shape, peak, seen?.weights) }),
     ...(notes.length > 0 && { notes }),
   };
+}
+
+/**
+ * Refuses a reference that the result cannot be compared with; sizes suffice, so that it can be told before the work.
+ * @throws UserError `picture/reference`.
+ */
+export function requireSameSize(
+  result: Pick<Picture, "height" | "width">,
+  reference: Pick<Picture, "height" | "width">,
+): void {
+  if (result.height !== reference.height || result.width !== reference.width)
+    throw new UserError(
+      "picture/reference",
+      `the reference has ${reference.width} x ${reference.height} pixels, the result ${result.width} x ${result.height}. Give --compare a ` +
+        `picture of the result's size.`,
+    );
 }
 
 /** How far each pixel is seen in both pictures, 0..1; undefined where both are opaque. */

@@ -3,9 +3,10 @@
  * same shape. Everything that can be refused is refused before the first picture is read.
  */
 import { realpathSync, statSync } from "node:fs";
-import { basename, dirname, extname, join } from "node:path";
+import { basename, dirname, extname, join, resolve } from "node:path";
 import { UserError } from "onnxgrad";
-import { listImageFolder } from "../data/image-folder.ts";
+import { listImageFolder, type SkippedFile } from "../data/image-folder.ts";
+import { nameClaims, outputNames, withoutExtension } from "./output-names.ts";
 import { requireWritable } from "./picture.ts";
 
 /** One picture to restore. */
@@ -14,8 +15,8 @@ export interface RestorationJob {
   readonly name: string;
   readonly input: string;
   readonly output: string;
-  /** The picture to compare with, if any. */
-  readonly reference?: string;
+  /** The picture to compare with, and where both are drawn side by side. */
+  readonly comparison?: { readonly reference: string; readonly strip: string };
 }
 
 /** What the user asked for. */
@@ -31,84 +32,110 @@ export interface JobRequest {
   readonly force?: boolean | undefined;
 }
 
+/** What there is to do. */
+export interface RestorationJobs {
+  /** In order of their names. */
+  readonly jobs: readonly RestorationJob[];
+  /** Every other file of the folder. */
+  readonly leftOut: readonly SkippedFile[];
+  /** Whether the input is a folder. */
+  readonly isFolder: boolean;
+}
+
 /**
- * The pictures and their places, in order of their names.
+ * The pictures and their places.
  * @throws UserError `picture/missing`, `picture/none`, `picture/overwrites`, `picture/format`.
  */
-export async function restorationJobs(request: JobRequest): Promise<readonly RestorationJob[]> {
+export async function restorationJobs(request: JobRequest): Promise<RestorationJobs> {
   const status = statSync(request.input, { throwIfNoEntry: false });
   if (status === undefined)
     throw new UserError("picture/missing", `no such picture or folder: "${request.input}".`);
-  const jobs = status.isDirectory() ? await folderJobs(request) : [fileJob(request)];
-  for (const { input, output } of jobs) {
-    requireWritable(output);
-    if (request.force !== true && sameFile(input, output))
-      throw new UserError(
-        "picture/overwrites",
-        `"${output}" would replace its own input. Give --out another place, or --force.`,
-      );
-  }
-  return jobs;
+  const isFolder = status.isDirectory();
+  const found = isFolder ? await folderJobs(request) : { jobs: [fileJob(request)], leftOut: [] };
+  for (const { output } of found.jobs) requireWritable(output);
+  return { ...found, isFolder };
 }
 
-function fileJob({ input, out, suffix, reference }: JobRequest): RestorationJob {
+/** The job of one file, which need not exist. @throws UserError `picture/format` where the output is a folder. */
+export function fileJob({ input, out, suffix, reference }: JobRequest): RestorationJob {
   const besides = join(dirname(input), `${basename(input, extname(input))}-${suffix}.png`);
   const output = out ?? besides;
-  if (statSync(output, { throwIfNoEntry: false })?.isDirectory() === true)
+  if (isFolderAt(output))
     throw new UserError(
       "picture/format",
       `"${output}" is a folder. Give --out the name of a picture: ${join(output, basename(besides))}`,
     );
-  return { name: basename(input), input, output, ...(reference !== undefined && { reference }) };
+  return {
+    name: basename(input),
+    input,
+    output,
+    ...(reference !== undefined && { comparison: { reference, strip: stripOf(output) } }),
+  };
 }
 
-async function folderJobs({ input, out, suffix, reference }: JobRequest): Promise<RestorationJob[]> {
-  const { files } = await listImageFolder(input);
-  if (files.length === 0)
-    throw new UserError(
-      "picture/none",
-      `no pictures in "${input}". Known: JPEG, PNG, WebP, AVIF, GIF, TIFF.`,
-    );
-  const folder = out ?? `${input.replace(/[/\\]+$/, "")}-${suffix}`;
+async function folderJobs(request: JobRequest): Promise<Omit<RestorationJobs, "isFolder">> {
+  const { input, suffix, reference, force } = request;
+  const folder = request.out ?? `${besideFolder(input)}-${suffix}`;
   if (statSync(folder, { throwIfNoEntry: false })?.isFile() === true)
     throw new UserError(
       "picture/format",
       `"${folder}" is a file, and "${input}" a folder. Give --out the name of a folder.`,
     );
-  if (reference !== undefined && statSync(reference, { throwIfNoEntry: false })?.isDirectory() !== true)
+  if (force !== true && isFolderAt(folder) && realpathSync(folder) === realpathSync(input))
+    throw new UserError(
+      "picture/overwrites",
+      `"${folder}" is the input folder, whose pictures would be replaced, or restored again the next time. Give --out another ` +
+        `folder, or --force.`,
+    );
+  if (reference !== undefined && !isFolderAt(reference))
     throw new UserError(
       "picture/missing",
       `"${reference}" is no folder, and "${input}" is one. Give --compare a folder with pictures of the same names.`,
     );
-  const count = new Map<string, number>();
-  for (const { name } of files) count.set(stemOf(name), (count.get(stemOf(name)) ?? 0) + 1);
-  return files.map(({ name }) => {
-    const written = outputName(name, count.get(stemOf(name))! > 1);
-    return {
-      name,
-      input: join(input, name),
-      output: join(folder, written),
-      ...(reference !== undefined && { reference: join(reference, name) }),
-    };
+  const { files, skipped: leftOut } = await listImageFolder(input, { exclude: [folder], nameHidden: true });
+  if (files.length === 0)
+    throw new UserError(
+      "picture/none",
+      `no pictures in "${input}"${leftOut.length === 0 ? "" : `: left out ${describeLeftOut(leftOut)}`}. Known: JPEG, PNG, WebP, ` +
+        `AVIF, GIF, TIFF.`,
+    );
+  const names = files.map(({ name }) => name);
+  const outputs = outputNames(names);
+  const strips = nameClaims(outputs);
+  const jobs = names.map((name, i): RestorationJob => {
+    const output = outputs[i]!;
+    const job = { name, input: join(input, name), output: join(folder, output) };
+    if (reference === undefined) return job;
+    const strip = join(folder, strips.claim(stripOf(output)));
+    return { ...job, comparison: { reference: join(reference, name), strip } };
   });
+  return { jobs, leftOut };
 }
 
-/** PNG and TIFF keep their names, everything else becomes PNG: `a.jpg` becomes `a.png`, or `a.jpg.png` beside another `a`. */
-function outputName(name: string, rivals: boolean): string {
-  const extension = extname(name);
-  if (/^\.(?:png|tiff?)$/i.test(extension)) return name;
-  return rivals ? `${name}.png` : `${name.slice(0, -extension.length)}.png`;
+/** Files a line names before it counts the rest. */
+const NAMED = 3;
+
+/** `a.heic (format not supported), b.txt (not an image file) and 4 more`. */
+export function describeLeftOut(files: readonly SkippedFile[]): string {
+  const named = files.slice(0, NAMED).map(({ name, reason }) => `${name} (${reason})`);
+  const more = files.length - named.length;
+  return `${named.join(", ")}${more > 0 ? ` and ${more} more` : ""}`;
 }
 
-/** Without extension; the same for names that some file systems take for one. */
-function stemOf(name: string): string {
-  return name.slice(0, -extname(name).length).toLowerCase();
+function stripOf(output: string): string {
+  return `${withoutExtension(output)}-compare.png`;
 }
 
-function sameFile(a: string, b: string): boolean {
+/** The path without a slash at its end, of a folder that has a name: `..` has none that could be added to. */
+function besideFolder(path: string): string {
+  return ["", ".", ".."].includes(basename(path)) ? resolve(path) : path.replace(/[/\\]+$/, "");
+}
+
+/** What cannot be looked at is none; the plan of all files says why. */
+function isFolderAt(path: string): boolean {
   try {
-    return realpathSync(a) === realpathSync(b);
+    return statSync(path).isDirectory();
   } catch {
-    return false; // one of them does not exist
+    return false;
   }
 }
