@@ -75,3 +75,26 @@ function blankFences(markdown: string): string[] {
     return "";
   });
 }
+
+/** A block of code. */
+export interface CodeBlock {
+  /** The nearest heading above. */
+  readonly heading: string;
+  /** Empty where none is said. */
+  readonly language: string;
+  readonly text: string;
+}
+
+/** Every fenced block of code, in order. */
+export function blocksOf(markdown: string): CodeBlock[] {
+  return [...markdown.matchAll(/^```(\w*)\n([^]*?)^```$/gm)].map(({ 1: language, 2: text, index }) => ({
+    heading:
+      [
+        ...blankFences(markdown.slice(0, index))
+          .join("\n")
+          .matchAll(/^#{1,6} (.+)$/gm),
+      ].at(-1)?.[1] ?? "",
+    language: language!,
+    text: text!,
+  }));
+}

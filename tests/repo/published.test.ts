@@ -1,66 +1,50 @@
 /**
- * @module The packages as users get them: packed, unpacked into an empty project outside the repository, beside nothing
- * but what they declare as dependencies. Needs `npm run build`.
+ * @module The packages as users get them: packed, and installed into an empty project outside the repository. What the
+ * READMEs show is run there. Needs `npm run build`.
  */
-import { execFile } from "node:child_process";
-import {
-  existsSync,
-  mkdirSync,
-  mkdtempSync,
-  realpathSync,
-  rmSync,
-  symlinkSync,
-  writeFileSync,
-} from "node:fs";
-import { tmpdir } from "node:os";
-import { dirname, join } from "node:path";
-import { promisify } from "node:util";
+import { mkdirSync, rmSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
 import { publint } from "publint";
 import { formatMessage } from "publint/utils";
 import sharp from "sharp";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { drawPictures } from "./drawn-pictures.ts";
+import {
+  emptyProject,
+  install,
+  installCommand,
+  link,
+  type Manifest,
+  PACKAGES,
+  run,
+  unbuilt,
+} from "./installation.ts";
+import { blocksOf } from "./markdown.ts";
 import { ROOT, textOf } from "./sources.ts";
 
-const run = promisify(execFile);
-
-interface Manifest {
-  readonly name: string;
-  readonly version: string;
-  readonly dependencies: Readonly<Record<string, string>>;
-}
-
-const project = realpathSync(mkdtempSync(join(tmpdir(), "onnxgrad-user-")));
+const project = emptyProject();
 afterAll(() => rmSync(project, { recursive: true }));
 
-const PACKAGES = ["onnxgrad", "subband"];
-const unbuilt = PACKAGES.filter((name) => !existsSync(join(ROOT, `packages/${name}/dist/index.js`)));
 const suffix = unbuilt.length === 0 ? "" : ` (skipped: ${unbuilt.join(", ")} not built)`;
-
-/** Packs a package, unpacks it where an installation would, and links what it depends on. */
-async function install(name: string): Promise<void> {
-  const { stdout } = await run("npm", ["pack", "--json", "--ignore-scripts", "--pack-destination", project], {
-    cwd: join(ROOT, "packages", name),
-  });
-  const [{ filename }] = JSON.parse(stdout) as [{ filename: string }];
-  const place = join(project, "node_modules", name);
-  mkdirSync(place, { recursive: true });
-  await run("tar", ["-xzf", join(project, filename), "-C", place, "--strip-components", "1"]);
-  const { dependencies } = JSON.parse(textOf(`packages/${name}/package.json`)) as Manifest;
-  for (const each of Object.keys(dependencies)) if (!PACKAGES.includes(each)) link(each);
-}
-
-/** Puts a package of the repository's node_modules, whose own dependencies lie there too, into the project's. */
-function link(name: string): void {
-  const place = join(project, "node_modules", name);
-  mkdirSync(dirname(place), { recursive: true });
-  if (!existsSync(place)) symlinkSync(join(ROOT, "node_modules", name), place);
-}
 
 describe.skipIf(unbuilt.length > 0)(`the packages${suffix}`, { timeout: 180_000 }, () => {
   beforeAll(async () => {
-    writeFileSync(join(project, "package.json"), JSON.stringify({ type: "module" }));
-    for (const name of PACKAGES) await install(name);
-    link("@types/node");
+    const offline = await install(project);
+    if (offline !== undefined)
+      console.log(`npm could not install (${offline}): dependencies are linked instead`);
+    link("@types/node", project);
+    await drawPictures(project);
+  });
+
+  test("the READMEs begin with one line that installs, and says what for", () => {
+    for (const name of PACKAGES) {
+      const readme = textOf(`packages/${name}/README.md`);
+      const command = installCommand(`packages/${name}/README.md`);
+      expect(readme.indexOf(command), `${name}: at the top`).toBeLessThan(700);
+      expect(readme.split(command)[1]!.trim(), name).toMatch(
+        /^```\n\n`ONNXRUNTIME_NODE_INSTALL=skip` keeps .* nuget\.org/,
+      );
+    }
   });
 
   test.each(PACKAGES)("%s: publint has nothing to say", async (name) => {
@@ -136,14 +120,80 @@ describe.skipIf(unbuilt.length > 0)(`the packages${suffix}`, { timeout: 180_000 
     },
   ])("$name: its declarations pass a strict check", async ({ types, source }) => {
     writeFileSync(join(project, "typed.ts"), source);
-    const compilerOptions = { module: "nodenext", target: "es2023", strict: true, noEmit: true, types };
-    writeFileSync(join(project, "tsconfig.json"), JSON.stringify({ compilerOptions, files: ["typed.ts"] }));
-    const tsc = join(ROOT, "node_modules/typescript/bin/tsc");
-    const complaints = await run(process.execPath, [tsc, "-p", project]).then(
-      () => "",
-      ({ stdout }: { stdout: string }) => stdout,
+    for (const resolution of RESOLUTIONS)
+      expect(await complaints({ ...resolution, types }, ["typed.ts"]), resolution.module).toBe("");
+  });
+
+  describe("the programs of the READMEs", () => {
+    const programs = blocksOf(textOf("packages/subband/README.md")).filter(
+      ({ language }) => language === "js",
     );
-    expect(complaints).toBe("");
+    const spirals = blocksOf(textOf("packages/onnxgrad/README.md")).find(
+      ({ language }) => language === "ts",
+    )!;
+
+    test("train, load, sample, export, restore and wavelets, in 25 lines each", () => {
+      expect(programs.map(({ heading }) => heading)).toEqual([
+        ...["Train", "Load", "Sample", "Export", "Restore", "Wavelets"],
+      ]);
+      for (const { heading, text } of programs)
+        expect(text.trim().split("\n").length, heading).toBeLessThanOrEqual(25);
+    });
+
+    test.each(programs)("subband: $heading runs", async ({ heading, text }) => {
+      const file = `${heading.toLowerCase()}.js`;
+      writeFileSync(
+        join(project, file),
+        SHORTER.reduce((code, [long, short]) => code.replace(long, short), text),
+      );
+      const { stderr } = await run(process.execPath, [file], { cwd: project });
+      expect(stderr).toBe("");
+    });
+
+    test("what they write is there", async () => {
+      expect(await sizeOf("grid.png")).toEqual([522, 522]); // 4 x 4 images of 16 pixels, 8 times as large;
+      expect(await sizeOf("clean.png")).toEqual([48, 32]);
+      expect(await sizeOf("large.png")).toEqual([96, 64]);
+      expect(await sizeOf("whole.png")).toEqual([48, 32]);
+      expect(await sizeOf("sharp.png")).toEqual([48, 32]);
+      writeFileSync(join(project, "example.mjs"), textOf("examples/sample-with-onnxruntime.mjs"));
+      await run(process.execPath, ["example.mjs", "sampler.onnx", "drawn.png", "4"], { cwd: project });
+      expect(await sizeOf("drawn.png")).toEqual([32, 32]);
+    });
+
+    test("their types are right by both ways of finding modules", async () => {
+      const files = programs.map(({ heading }) => `${heading.toLowerCase()}.js`);
+      writeFileSync(join(project, "spirals.ts"), spirals.text);
+      for (const resolution of RESOLUTIONS)
+        expect(
+          await complaints({ ...resolution, checkJs: true, noImplicitAny: false, types: ["node"] }, [
+            ...files,
+            "spirals.ts",
+          ]),
+          resolution.module,
+        ).toBe("");
+    });
+
+    test("onnxgrad: the spirals are learnt", async () => {
+      writeFileSync(join(project, "spirals.ts"), spirals.text);
+      const tsx = join(ROOT, "node_modules/tsx/dist/cli.mjs");
+      const { stdout } = await run(process.execPath, [tsx, "spirals.ts"], { cwd: project });
+      expect(Number(/step 500: loss ([\d.]+)/.exec(stdout)?.[1])).toBeLessThan(0.1);
+    });
+  });
+
+  test.each(["packages/subband/README.md", "README.md"])("the commands of %s run", async (readme) => {
+    const commands = blocksOf(textOf(readme))
+      .filter(({ language }) => language === "sh")
+      .flatMap(({ text }) => text.split("\n").filter((line) => line.startsWith("npx subband ")));
+    expect(commands.length).toBeGreaterThan(4);
+    rmSync(join(project, "runs"), { recursive: true, force: true });
+    const env = { ...process.env, HOME: project, npm_config_cache: join(project, ".npm") };
+    for (const command of commands) {
+      const short = SHORTER_COMMANDS.reduce((text, [long, less]) => text.replace(long, less), command);
+      const { stdout } = await run("bash", ["-c", short], { cwd: project, env });
+      expect(stdout, short).not.toBe("");
+    }
   });
 
   test("subband's command runs", async () => {
@@ -167,3 +217,45 @@ describe.skipIf(unbuilt.length > 0)(`the packages${suffix}`, { timeout: 180_000 
     expect(await deviation(out)).toBeLessThan(10);
   });
 });
+
+/** How a bundler and Node find modules. */
+const RESOLUTIONS = [
+  { module: "nodenext", moduleResolution: "nodenext" },
+  { module: "preserve", moduleResolution: "bundler" },
+] as const;
+
+/** What the compiler has against files of the project. */
+async function complaints(
+  options: Readonly<Record<string, unknown>>,
+  files: readonly string[],
+): Promise<string> {
+  const compilerOptions = { target: "es2023", strict: true, noEmit: true, ...options };
+  writeFileSync(join(project, "tsconfig.json"), JSON.stringify({ compilerOptions, files }));
+  const tsc = join(ROOT, "node_modules/typescript/bin/tsc");
+  return run(process.execPath, [tsc, "-p", project]).then(
+    () => "",
+    ({ stdout }: { stdout: string }) => stdout,
+  );
+}
+
+/** Makes the README's training a short one of small images. */
+const SHORTER: readonly (readonly [string | RegExp, string])[] = [
+  [
+    "{ height: 64, width: 64 }, minutes: 15 }",
+    "{ height: 16, width: 16 }, images: 16, batch: 8, width: 16 }",
+  ],
+  ["samples: 8", "samples: 2"],
+];
+
+const SHORTER_COMMANDS: readonly (readonly [string | RegExp, string])[] = [
+  [/ --size 64/, ""],
+  [/ --minutes 30/, ""],
+  [/^npx subband train .*?(?= +#|$)/, "$& --size 16 --images 16 --batch 8 --width 16"],
+  [/-n 64/, "-n 4"],
+  [/--samples 8/, "--samples 2"],
+];
+
+async function sizeOf(name: string): Promise<[number, number]> {
+  const { width, height } = await sharp(join(project, name)).metadata();
+  return [width, height];
+}
