@@ -1,23 +1,25 @@
 /**
- * @module Fills in the marked part of a picture by sampling pictures that agree with the rest. Only the surroundings of
- * the marked part are looked at, and only the marked pixels change.
+ * @module Fills in the marked parts of a picture by sampling pictures that agree with the rest. Only the surroundings of
+ * what is marked are looked at, parts far from each other one by one, and only the marked pixels change.
  */
 import { UserError } from "onnxgrad";
 import { inpainting } from "../diffusion/measurements/pixels.ts";
 import { markedOf } from "./mask.ts";
-import { blankLike, type Picture, strideOf } from "./picture.ts";
-import { pictureOf, restoreMeasured, seenDeviation } from "./restore-measured.ts";
+import { type Picture, strideOf } from "./picture.ts";
+import { type Box, cropPicture, insideOf, regionsOf } from "./picture-regions.ts";
+import { type MeasuredResult, pictureOf, restoreMeasured, seenDeviation } from "./restore-measured.ts";
 import { type RestorationOptions, samplingOf } from "./restoration-options.ts";
+import { type PosteriorOptions, samplesAtOnce } from "./sample-posterior.ts";
 import type { TiledDenoiser } from "./tiled-denoiser.ts";
 import { visibleColours } from "./visible-colours.ts";
 
-/** Pixels around the marked part that are taken along. */
+/** Pixels around the marked ones that are taken along. */
 const CONTEXT = 64;
 
 /** The filled picture. */
 export interface Inpainted {
   readonly picture: Picture;
-  /** Deviation of each pixel over the samples, 0 where the picture is known; absent for one sample. */
+  /** Deviation of each pixel over the samples, times its alpha, 0 where the picture is known; absent for one sample. */
   readonly deviation?: Float32Array;
   /** Pixels filled in. */
   readonly filled: number;
@@ -26,7 +28,8 @@ export interface Inpainted {
 }
 
 /**
- * Fills in what `mask` marks: what is painted, where it has transparency, else what is lighter than middle gray.
+ * Fills in what `mask` marks: what is painted, where it has transparency, else what is lighter than middle gray. Alpha is
+ * kept, of marked pixels too.
  * @throws UserError `restoration/mask` for a mask of another size, and where `markedOf` does; `restoration/too-large`;
  * those of `RestorationOptions`.
  *
@@ -51,81 +54,86 @@ export async function inpaintPicture(
       `the mask has ${mask.width} x ${mask.height} pixels, the picture ${width} x ${height}. Give a mask of its size.`,
     );
   const { pixels: marked, count, notes } = markedOf(mask);
-  const box = surroundings(marked, height, width);
-  const part = cropPicture(picture, box);
-  const known = new Uint8Array(box.height * box.width);
-  for (let i = 0; i < known.length; i++) known[i] = marked[insideOf(box, width, i)] === 1 ? 0 : 1;
-  const found = await restoreMeasured(
+  const boxes = regionsOf(marked, height, width, CONTEXT);
+  // Whatever is too large is refused before the first part is begun.
+  for (const box of boxes) samplesAtOnce(denoiser.model.channels * box.height * box.width, sampling.samples);
+  const samples = picture.samples.slice();
+  const deviation = sampling.samples > 1 ? new Float32Array(height * width) : undefined;
+  const shares = sharesOf(boxes, sampling);
+  for (const [k, box] of boxes.entries()) {
+    const part = cropPicture(picture, box);
+    const hidden = new Uint8Array(box.height * box.width);
+    for (let i = 0; i < hidden.length; i++) hidden[i] = marked[insideOf(box, width, i)]!;
+    const found = await fill(denoiser, part, hidden, sigma, shares[k]!);
+    const filled = pictureOf(part, found, box.height, box.width);
+    const stride = strideOf(picture);
+    for (let i = 0; i < hidden.length; i++) {
+      if (hidden[i] === 0) continue;
+      const at = insideOf(box, width, i);
+      for (let c = 0; c < picture.colours; c++) samples[at * stride + c] = filled.samples[i * stride + c]!;
+      if (deviation !== undefined) deviation[at] = found.deviation![i]!;
+    }
+  }
+  return {
+    picture: { ...picture, samples },
+    filled: count,
+    notes: [...notes, ...invisible(picture, marked)],
+    ...(deviation !== undefined && { deviation: seenDeviation(deviation, picture) }),
+  };
+}
+
+/** Samples a part of a picture whose `hidden` pixels are unknown. */
+function fill(
+  denoiser: TiledDenoiser,
+  part: Picture,
+  hidden: Uint8Array,
+  sigma: number,
+  options: PosteriorOptions,
+): Promise<MeasuredResult> {
+  const known = hidden.map((each) => 1 - each);
+  return restoreMeasured(
     denoiser,
-    visibleColours(
-      part,
-      known.map((each) => 1 - each),
-    ),
+    visibleColours(part, hidden),
     {
-      height: box.height,
-      width: box.width,
+      height: part.height,
+      width: part.width,
       data(extents, values, gain) {
         const measurement = inpainting(extents, known);
         return { measurement, values: measurement.measure(values), noise: sigma * gain };
       },
     },
-    sampling,
+    options,
   );
-  const filled = pictureOf(part, found, box.height, box.width);
-  const samples = picture.samples.slice();
-  const stride = strideOf(picture);
-  const deviation = found.deviation && new Float32Array(height * width);
-  for (let i = 0; i < known.length; i++) {
-    const at = insideOf(box, width, i);
-    if (marked[at] !== 1) continue;
-    for (let c = 0; c < picture.colours; c++) samples[at * stride + c] = filled.samples[i * stride + c]!;
-    if (deviation !== undefined) deviation[at] = found.deviation![i]!;
-  }
-  return {
-    picture: { ...picture, samples },
-    filled: count,
-    notes,
-    ...(deviation !== undefined && { deviation: seenDeviation(deviation, picture) }),
-  };
 }
 
-/** A part of a picture. */
-interface Box {
-  readonly top: number;
-  readonly left: number;
-  readonly height: number;
-  readonly width: number;
+/**
+ * The options of each part: its share of the progress, by area, and noise of its own, which depends on where it lies and
+ * not on when its turn is. The first part has the noise of a picture that has no other.
+ */
+function sharesOf(boxes: readonly Box[], options: PosteriorOptions): PosteriorOptions[] {
+  const total = boxes.reduce((sum, box) => sum + box.height * box.width, 0);
+  const { onShare } = options;
+  let before = 0;
+  return boxes.map((box, k) => {
+    const [from, size] = [before, box.height * box.width];
+    before += size;
+    return {
+      ...options,
+      ...(k > 0 && { part: `${box.top}-${box.left}` }),
+      ...(onShare !== undefined && { onShare: (share) => onShare((from + share * size) / total) }),
+    };
+  });
 }
 
-function surroundings(marked: Uint8Array, height: number, width: number): Box {
-  let [top, bottom, left, right] = [height, 0, width, 0];
-  for (let i = 0; i < marked.length; i++) {
-    if (marked[i] !== 1) continue;
-    const [y, x] = [Math.floor(i / width), i % width];
-    [top, bottom] = [Math.min(top, y), Math.max(bottom, y + 1)];
-    [left, right] = [Math.min(left, x), Math.max(right, x + 1)];
-  }
-  top = Math.max(0, top - CONTEXT);
-  left = Math.max(0, left - CONTEXT);
-  return {
-    top,
-    left,
-    height: Math.min(height, bottom + CONTEXT) - top,
-    width: Math.min(width, right + CONTEXT) - left,
-  };
-}
-
-/** Index in a picture of that width of pixel i of the box. */
-function insideOf(box: Box, width: number, i: number): number {
-  return (box.top + Math.floor(i / box.width)) * width + box.left + (i % box.width);
-}
-
-function cropPicture(picture: Picture, box: Box): Picture {
-  const stride = strideOf(picture);
-  const samples = blankLike(picture.samples, box.height * box.width * stride);
-  for (let y = 0; y < box.height; y++) {
-    const from = ((box.top + y) * picture.width + box.left) * stride;
-    samples.set(picture.samples.subarray(from, from + box.width * stride), y * box.width * stride);
-  }
-  return { ...picture, height: box.height, width: box.width, samples };
+/** A note where marked pixels are transparent and stay so. */
+function invisible({ alpha, colours, samples }: Picture, marked: Uint8Array): string[] {
+  if (!alpha) return [];
+  let count = 0;
+  for (const [i, each] of marked.entries())
+    if (each === 1 && samples[i * (colours + 1) + colours] === 0) count++;
+  return count === 0
+    ? []
+    : [
+        `${count} of the pixels filled in are transparent and stay so: alpha is kept. Make them opaque first to see them.`,
+      ];
 }

@@ -20,6 +20,8 @@ export interface PosteriorOptions {
   /** Samples, 1 or more; the result is their mean. */
   readonly samples: number;
   readonly onShare?: OnShare;
+  /** The part of a picture that is sampled, where it is one of several: each draws noise of its own. */
+  readonly part?: string;
 }
 
 /** Mean and spread of the samples of one image, flat. */
@@ -52,7 +54,7 @@ export function tiledResidual(
 }
 
 /**
- * Draws images that have the measured data and takes their mean. Sample i depends on (seed, plane, i) alone.
+ * Draws images that have the measured data and takes their mean. Sample i depends on (seed, plane, part, i) alone.
  * @throws UserError `restoration/too-large` for images that would not fit in memory.
  */
 export async function samplePosterior(
@@ -61,15 +63,16 @@ export async function samplePosterior(
   plane: number,
   options: PosteriorOptions,
 ): Promise<Posterior> {
-  const { seed, samples, onShare } = options;
+  const { seed, samples, onShare, part } = options;
   const { size } = data.measurement;
   const atOnce = samplesAtOnce(size, samples);
   const constrained = constrainedResidual(residual, data);
   const moments = sampleMoments(size);
   const sigmas = edmSchedule({ sigmaMax: SIGMA_MAX, sigmaMin: SIGMA_MIN }).sigmas(STEPS);
   const level = constantOf(data);
+  const run = `plane-${plane}${part === undefined ? "" : `-${part}`}`;
   for (let first = 0; first < samples; first += atOnce) {
-    const images = { seed, first, count: Math.min(atOnce, samples - first), run: `plane-${plane}` };
+    const images = { seed, first, count: Math.min(atOnce, samples - first), run };
     const fresh = stepNoise<Float32Array>(images);
     const z = new Float32Array(images.count * size);
     const x = startNoise(images, SIGMA_MAX, new Float32Array(z.length)).map((value) => value + level);
