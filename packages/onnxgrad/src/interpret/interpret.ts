@@ -30,5 +30,6 @@ export function interpret(
       .evaluate(inputs, node.attrs, node.outputs)
       .forEach((value, i) => values.set(node.outputs[i]!, value));
   }
-  return outputs.map((tensor) => values.get(tensor)!);
+  // Operations may hand on what they are given, and constants are the graph's own.
+  return outputs.map((tensor) => ({ shape: tensor.shape, data: values.get(tensor)!.data.slice() }));
 }

@@ -1,4 +1,4 @@
-import { rng } from "onnxgrad";
+import { rng, UserError } from "onnxgrad";
 import { node } from "onnxgrad/node";
 import { expectClose } from "onnxgrad/testing";
 import { afterEach, describe, expect, test } from "vitest";
@@ -61,6 +61,31 @@ function prepared(model: LocalModel, tilePixels: number): TiledDenoiser {
 }
 
 describe("tiledDenoiser()", () => {
+  test.each(["two levels", "flat", "U-Net"])(
+    "%s: pictures denoised at once are those denoised one by one, also where one fails; it ends once",
+    async (name) => {
+      const widths = [4, 4];
+      const model =
+        MODELS[name] ??
+        unetModel(initBandUnet(rng(2, "tiled"), { channels: 1, widths, encoder: [1, 1], decoder: [1, 0] }));
+      const tiled = tiledDenoiser(backend, model, { tilePixels: 24 * 24 });
+      const sizes = [40, 52, 44, 60, 64, 48, 56, 36, 40]; // more than the programs that are kept
+      const pictures = sizes.map((side, i) =>
+        arraySource(rng(i, "picture").fillNormal(new Float32Array(side * side)), [1, 1, side, side]),
+      );
+      const alone: Float32Array[] = [];
+      for (const picture of pictures) alone.push(await denoiseToArray(tiled, picture));
+      const colour = arraySource(new Float32Array(3), [1, 3, 1, 1]);
+      const failing = denoiseToArray(tiled, colour);
+      const together = pictures.map((picture) => denoiseToArray(tiled, picture));
+      const ended = tiled.dispose();
+      await expect(failing).rejects.toThrow(UserError);
+      await expect(denoiseToArray(tiled, pictures[0]!)).rejects.toMatchObject({ code: "run/disposed" });
+      for (const [i, each] of together.entries()) expect(await each, `picture ${i}`).toEqual(alone[i]);
+      await Promise.all([ended, tiled.dispose()]);
+    },
+  );
+
   for (const [name, model] of Object.entries(MODELS))
     test(`${name}: tiles equal one run over the whole images`, async () => {
       const shape = [2, model.channels, 44, 72] as const;

@@ -4,7 +4,7 @@
  * 116 pixels that they see together, and the result equals one run over the whole image. A U-Net goes over tiles of the
  * image, which fade into each other, because it looks further than a tile can afford.
  */
-import { type Backend, UserError } from "onnxgrad";
+import { type Backend, Lifetime, UserError } from "onnxgrad";
 import { receptiveFieldOf } from "../nn/bf-cnn.ts";
 import { configOf } from "../nn/bf-cnn-network.ts";
 import { compileDenoiser, compileResidual } from "../systems/local-denoiser.ts";
@@ -31,8 +31,9 @@ export type OnShare = ((done: number) => void | Promise<void>) | undefined;
 export interface TiledDenoiser {
   readonly model: LocalModel;
   /**
-   * Denoises every image of the source, rows from top to bottom.
-   * @throws UserError `restoration/channels` when its channels are not those of the model.
+   * Denoises every image of the source, which is read meanwhile, rows from top to bottom. Of several calls each waits
+   * for those before; what it calls must not.
+   * @throws UserError `restoration/channels` when its channels are not those of the model; `run/disposed`.
    */
   denoise(source: ImageSource, emit: RowSink, onShare?: OnShare): Promise<void>;
   dispose(): Promise<void>;
@@ -61,25 +62,32 @@ export function tiledDenoiser(
   options: TiledDenoiserOptions = {},
 ): TiledDenoiser {
   const programs = programCache();
+  const lifetime = new Lifetime({
+    what: "denoiser",
+    again: "Make another",
+    free: () => programs.dispose(),
+  });
   return {
     model,
-    async denoise(source, emit, onShare) {
-      if (source.channels !== model.channels)
-        throw new UserError(
-          "restoration/channels",
-          `images of ${source.channels} channels; this model takes ${model.channels}.`,
-        );
-      const multiple = 2 ** levelsOf(model);
-      const up = (n: number): number => Math.ceil(n / multiple) * multiple;
-      const margin = mirrorMargin(model);
-      const [height, width] = [up(source.height) + 2 * margin, up(source.width) + 2 * margin];
-      const padded = mirrored(source, height, width, margin);
-      const cropped = cropRows(source, padded, margin, emit);
-      if (model.kind === "unet") await denoiseTiles(padded, multiple, cropped, onShare);
-      else await denoisePyramid(model, padded, cropped, onShare);
-    },
-    dispose: () => programs.dispose(),
+    denoise: (source, emit, onShare) => lifetime.run(() => denoise(source, emit, onShare)),
+    dispose: () => lifetime.dispose(),
   };
+
+  async function denoise(source: ImageSource, emit: RowSink, onShare: OnShare): Promise<void> {
+    if (source.channels !== model.channels)
+      throw new UserError(
+        "restoration/channels",
+        `images of ${source.channels} channels; this model takes ${model.channels}.`,
+      );
+    const multiple = 2 ** levelsOf(model);
+    const up = (n: number): number => Math.ceil(n / multiple) * multiple;
+    const margin = mirrorMargin(model);
+    const [height, width] = [up(source.height) + 2 * margin, up(source.width) + 2 * margin];
+    const padded = mirrored(source, height, width, margin);
+    const cropped = cropRows(source, padded, margin, emit);
+    if (model.kind === "unet") await denoiseTiles(padded, multiple, cropped, onShare);
+    else await denoisePyramid(model, padded, cropped, onShare);
+  }
 
   async function denoiseTiles(
     source: ImageSource,
@@ -94,7 +102,7 @@ export function tiledDenoiser(
     });
     const shape = [plan.batch, channels, plan.height, plan.width] as const;
     const network = await programs.get(`unet-${shape.join("-")}`, async () => {
-      const { run, dispose } = await compileDenoiser(backend, model, shape, { borders: "wrap" });
+      const { run, dispose } = await compileDenoiser(backend, model, shape, { borders: "wrap", reuse: true });
       return { run: async (x) => (await run(x)).image, dispose };
     });
     await runTiles({
@@ -177,7 +185,7 @@ export function tiledDenoiser(
     const plan = planTiles({ ...options, height, width, images, radius });
     const shape = [plan.batch, inputs, plan.height, plan.width] as const;
     const run = await programs.get(`${level}-${shape.join("-")}`, async () => {
-      const { residual, dispose } = await compileResidual(backend, network, shape);
+      const { residual, dispose } = await compileResidual(backend, network, shape, { reuse: true });
       return { run: residual, dispose };
     });
     const task: TileTask = {

@@ -148,12 +148,8 @@ async function compileLattice(
   const { inputs, outputs, kernels } = configOf({ ...network.params, ...network.statistics });
   const radius = (receptiveFieldOf(kernels) - 1) / 2;
   const plan = planTiles({ height, width, images, radius, ...(tilePixels !== undefined && { tilePixels }) });
-  const { residual, dispose } = await compileResidual(backend, network, [
-    plan.batch,
-    inputs,
-    plan.height,
-    plan.width,
-  ]);
+  const shape = [plan.batch, inputs, plan.height, plan.width] as const;
+  const { residual, dispose } = await compileResidual(backend, network, shape, { reuse: true });
   const out = new Float32Array(images * outputs * height * width);
   return {
     async residual(x) {

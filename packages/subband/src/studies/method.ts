@@ -44,7 +44,9 @@ export function modelMethod(name: string, model: LocalModel, backend: Backend): 
     parameters: parametersOf(model),
     macsPerPixel: macsPerPixel(model),
     async ready({ channels, height, width }) {
-      const denoiser = await compileDenoiser(backend, model, [1, channels, height, width]);
+      const denoiser = await compileDenoiser(backend, model, [1, channels, height, width], {
+        reuse: true,
+      });
       return {
         async denoise(noisy) {
           const started = performance.now();

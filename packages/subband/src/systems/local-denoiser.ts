@@ -159,7 +159,7 @@ export function graphResidual({ params, statistics }: BfCnnNetwork): GraphResidu
   return (x) => foldedBfCnn(weights, x);
 }
 
-/** Denoised arrays; all are reused by the next run. */
+/** Denoised arrays. */
 export interface DenoisedArrays {
   readonly image: Float32Array;
   /** Where they were asked for: the coarsest low-pass band, and the details of level 1 (finest) to J. */
@@ -175,9 +175,11 @@ export interface CompileDenoiserOptions {
   readonly borders?: "mirror" | "wrap";
   /** Give the denoised bands too; default false. */
   readonly bands?: boolean;
+  /** See `RunOptions` of onnxgrad: for loops that would only drop copies; default false. */
+  readonly reuse?: boolean;
 }
 
-/** A model compiled for images of one shape. */
+/** A model compiled for images of one shape. Runs that overlap take turns, and each gets arrays of its own. */
 export interface CompiledDenoiser {
   /** Images [n, c, h, w] of the range of training, [0, 1] for the published networks. */
   run(noisy: Float32Array): Promise<DenoisedArrays>;
@@ -196,7 +198,7 @@ export async function compileDenoiser(
   backend: Backend,
   model: LocalModel,
   shape: readonly [n: number, c: number, h: number, w: number],
-  { borders = "mirror", bands = false }: CompileDenoiserOptions = {},
+  { borders = "mirror", bands = false, reuse = false }: CompileDenoiserOptions = {},
 ): Promise<CompiledDenoiser> {
   const [, channels, height, width] = shape;
   const levels = levelsOf(model);
@@ -223,7 +225,7 @@ export async function compileDenoiser(
   });
   return {
     async run(noisy) {
-      const found: Readonly<Record<string, Float32Array>> = await program.run({ x: noisy });
+      const found: Readonly<Record<string, Float32Array>> = await program.run({ x: noisy }, { reuse });
       const image = found["image"]!;
       if (!bands) return { image };
       const details = Array.from({ length: levels }, (_, j) => found[`detail${j}`]!);
@@ -233,24 +235,25 @@ export async function compileDenoiser(
   };
 }
 
-/** One network compiled for inputs of one shape, as the samplers take it. */
+/** One network compiled for inputs of one shape, as the samplers take it. Calls that overlap take turns. */
 export interface CompiledResidual {
-  /** Noise in x [n, inputs, h, w] as [n, outputs, h, w]; the result is reused by the next call. */
+  /** Noise in x [n, inputs, h, w] as [n, outputs, h, w]. */
   readonly residual: Residual<Float32Array>;
   dispose(): Promise<void>;
 }
 
-/** Compiles one network of a model for inputs of `shape` [n, inputs, h, w]. */
+/** Compiles one network of a model for inputs of `shape` [n, inputs, h, w]; `reuse`: see {@link CompileDenoiserOptions}. */
 export async function compileResidual(
   backend: Backend,
   network: BfCnnNetwork,
   shape: readonly [n: number, inputs: number, h: number, w: number],
+  { reuse = false }: Pick<CompileDenoiserOptions, "reuse"> = {},
 ): Promise<CompiledResidual> {
   const program = await compile(backend, { inputs: { x: shape } }, ({ x }) => ({
     noise: graphResidual(network)(x),
   }));
   return {
-    residual: async (x) => (await program.run({ x })).noise,
+    residual: async (x) => (await program.run({ x }, { reuse })).noise,
     dispose: () => program.dispose(),
   };
 }
@@ -265,11 +268,18 @@ export function conditionalResidual(
   images: number,
 ): Residual<Float32Array> {
   const size = low.length / images;
-  const both = new Float32Array(4 * low.length);
-  for (let i = 0; i < images; i++) both.set(low.subarray(i * size, (i + 1) * size), 4 * i * size);
-  return (details) => {
+  const withLow = new Float32Array(4 * low.length);
+  for (let i = 0; i < images; i++) withLow.set(low.subarray(i * size, (i + 1) * size), 4 * i * size);
+  let free: Float32Array | undefined = withLow;
+  return async (details) => {
+    const both = free ?? withLow.slice(); // another where a call before has not ended
+    free = undefined;
     for (let i = 0; i < images; i++)
       both.set(details.subarray(3 * i * size, 3 * (i + 1) * size), (4 * i + 1) * size);
-    return residual(both);
+    try {
+      return await residual(both);
+    } finally {
+      free = both;
+    }
   };
 }

@@ -2,7 +2,7 @@
  * @module A local model compiled for drawing images of one shape: the network of its coarsest low-pass band, or what was
  * trained in its place, and the conditional networks of the details with the inverse transform after each.
  */
-import { type Backend, UserError } from "onnxgrad";
+import { type Backend, Lifetime, UserError } from "onnxgrad";
 import type { DetailScale } from "../diffusion/ascent/multi-scale.ts";
 import type { Residual } from "../diffusion/ascent/residual.ts";
 import { synthesiseMeans } from "../wavelet/mean-bands.ts";
@@ -18,7 +18,7 @@ export interface SampleShape {
   readonly width: number;
 }
 
-/** A local model compiled for sampling. */
+/** A local model compiled for sampling. Its networks reuse what they return: whoever runs them has the sampler alone. */
 export interface LocalSampler {
   readonly batch: number;
   /** Extents of the images, flat: channels, height, width. */
@@ -29,6 +29,9 @@ export interface LocalSampler {
   readonly scales: readonly DetailScale[];
   /** Values of one low-pass band. */
   readonly lowSize: number;
+  /** Runs `task`, which must not wait for another, while no other does; absent where networks share no memory. */
+  alone?<T>(task: () => Promise<T>): Promise<T>;
+  /** Frees the networks once all tasks before have ended; a task after it throws UserError `run/disposed`. */
   dispose(): Promise<void>;
 }
 
@@ -79,9 +82,18 @@ export async function compileLocalSampler(
       : { kind: "prior" as const, ...(await compilePrior(backend, prior, lowShape)) };
   const networks = await Promise.all(
     details.map((network, i) =>
-      compileResidual(backend, network, [batch, 4 * channels, height / 2 ** (i + 1), width / 2 ** (i + 1)]),
+      compileResidual(backend, network, [batch, 4 * channels, height / 2 ** (i + 1), width / 2 ** (i + 1)], {
+        reuse: true,
+      }),
     ),
   );
+  const lifetime = new Lifetime({
+    what: "sampler",
+    again: "Compile it again",
+    async free() {
+      await Promise.all([low.dispose(), ...networks.map((network) => network.dispose())]);
+    },
+  });
   return {
     batch,
     image: [channels, height, width],
@@ -91,9 +103,8 @@ export async function compileLocalSampler(
       { batch, channels, height, width, wavelet: model.wavelet },
     ),
     lowSize: channels * h * w,
-    dispose: async () => {
-      await Promise.all([low.dispose(), ...networks.map((network) => network.dispose())]);
-    },
+    alone: (task) => lifetime.run(task),
+    dispose: () => lifetime.dispose(),
   };
 }
 
@@ -103,8 +114,8 @@ async function blindResidual(
   model: LocalModel,
   shape: readonly [number, number, number, number],
 ): Promise<{ readonly residual: Residual<Float32Array>; dispose(): Promise<void> }> {
-  if (model.kind === "pyramid") return compileResidual(backend, model.low, shape);
-  const { run, dispose } = await compileDenoiser(backend, model, shape);
+  if (model.kind === "pyramid") return compileResidual(backend, model.low, shape, { reuse: true });
+  const { run, dispose } = await compileDenoiser(backend, model, shape, { reuse: true });
   const noise = new Float32Array(shape.reduce((a, b) => a * b));
   return {
     async residual(y) {

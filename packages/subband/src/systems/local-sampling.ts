@@ -50,7 +50,10 @@ export interface LocalSamplingRequest {
    * 1/4 each: details of images in [0, 1] are at most 1/2, and networks are trained up to the square of the greatest.
    */
   readonly detailNoise?: readonly number[] | undefined;
-  /** Called with the number of images done, a fraction within a batch, and awaited; throw from it to stop. */
+  /**
+   * Called with the number of images done, a fraction within a batch, and awaited; throw from it to stop. It must not
+   * wait for another drawing with the same sampler.
+   */
   readonly onProgress?: (done: number) => void | Promise<void>;
 }
 
@@ -93,9 +96,10 @@ interface DrawnLow {
 type DrawLow = (images: ImageRange, onShare: (share: number) => void | Promise<void>) => Promise<DrawnLow>;
 
 /**
- * Draws `count` images, a compiled batch at a time; the last batch is filled up with images that are thrown away.
- * @throws UserError for an unknown sampler or too few steps; `sample/ascent` for stochastic ascent on a prior; what
- * `stochasticAscent` throws.
+ * Draws `count` images, a compiled batch at a time; the last batch is filled up with images that are thrown away. Of
+ * several drawings with one sampler each waits for those before.
+ * @throws UserError for an unknown sampler or too few steps; `sample/ascent` for stochastic ascent on a prior;
+ * `run/disposed`; what `stochasticAscent` throws.
  *
  * @example
  * const { model, run } = loadModel("runs/faces");
@@ -112,28 +116,31 @@ export async function sampleLocal(
   const bands = sampler.scales.length + 1;
   const size = sampler.image.reduce((a, b) => a * b);
   const data = new Float32Array(count * size);
-  let [nfeLow, nfeDetail, converged] = [0, 0, true];
-  for (let start = 0; start < count; start += sampler.batch) {
-    const images: ImageRange = { seed, first: first + start, count: sampler.batch };
-    const wanted = Math.min(sampler.batch, count - start);
-    const total = (calls: readonly number[]): number => calls.slice(0, wanted).reduce((a, b) => a + b, 0);
-    const tell = (band: number, share: number): void | Promise<void> =>
-      onProgress?.(start + (wanted * (band + share)) / bands);
-    const band = await drawLow(images, (share) => tell(0, share));
-    const found = await synthesiseDetails(band.x, scales, images, {
-      onStep(report) {
-        const at = scales.length - Number(report.band.slice("details-".length));
-        return tell(at + 1, fallen(report, scales[at]!.settings!));
-      },
-    });
-    nfeLow += total(band.calls);
-    // One call more for the final denoising of each level.
-    nfeDetail += found.iterations.reduce((sum, steps) => sum + total(steps) + wanted, 0);
-    converged &&= band.converged && found.converged;
-    for (let i = 0; i < wanted * size; i++) data[start * size + i] = 2 * found.x[i]! - 1;
-    await onProgress?.(start + wanted);
-  }
-  return { data, nfeLow: nfeLow / count, nfeDetail: nfeDetail / count, converged };
+  const draw = async (): Promise<LocalSamples> => {
+    let [nfeLow, nfeDetail, converged] = [0, 0, true];
+    for (let start = 0; start < count; start += sampler.batch) {
+      const images: ImageRange = { seed, first: first + start, count: sampler.batch };
+      const wanted = Math.min(sampler.batch, count - start);
+      const total = (calls: readonly number[]): number => calls.slice(0, wanted).reduce((a, b) => a + b, 0);
+      const tell = (band: number, share: number): void | Promise<void> =>
+        onProgress?.(start + (wanted * (band + share)) / bands);
+      const band = await drawLow(images, (share) => tell(0, share));
+      const found = await synthesiseDetails(band.x, scales, images, {
+        onStep(report) {
+          const at = scales.length - Number(report.band.slice("details-".length));
+          return tell(at + 1, fallen(report, scales[at]!.settings!));
+        },
+      });
+      nfeLow += total(band.calls);
+      // One call more for the final denoising of each level.
+      nfeDetail += found.iterations.reduce((sum, steps) => sum + total(steps) + wanted, 0);
+      converged &&= band.converged && found.converged;
+      for (let i = 0; i < wanted * size; i++) data[start * size + i] = 2 * found.x[i]! - 1;
+      await onProgress?.(start + wanted);
+    }
+    return { data, nfeLow: nfeLow / count, nfeDetail: nfeDetail / count, converged };
+  };
+  return sampler.alone?.(draw) ?? draw();
 }
 
 /** The scales, each with its settings and its own start. */

@@ -118,11 +118,11 @@ export function multipleOf({ config }: LowPassPrior): number {
   return 2 ** (config.diffusion.multipliers.length - 1);
 }
 
-/** A prior compiled for bands of one shape. */
+/** A prior compiled for bands of one shape. What it is given must stay as it is until it answers. */
 export interface CompiledPrior {
   /** D(x; sigma) on the standardised band; the result is reused by the next call. */
   denoise(x: Float32Array, sigma: number): Promise<Float32Array>;
-  /** Standardised band to the range [0, 1] of the images. */
+  /** Standardised band to the range [0, 1] of the images; the result is reused by the next call. */
   restore(x: Float32Array): Promise<Float32Array>;
   dispose(): Promise<void>;
 }
@@ -143,8 +143,9 @@ export async function compilePrior(
     low: unitRange(restoreLow(x, config)),
   }));
   return {
-    denoise: async (x, sigma) => (await denoiser.run({ x, ...formulation.coefficients(sigma) })).denoised,
-    restore: async (x) => (await restore.run({ x })).low,
+    denoise: async (x, sigma) =>
+      (await denoiser.run({ x, ...formulation.coefficients(sigma) }, { reuse: true })).denoised,
+    restore: async (x) => (await restore.run({ x }, { reuse: true })).low,
     dispose: async () => {
       await Promise.all([denoiser.dispose(), restore.dispose()]);
     },

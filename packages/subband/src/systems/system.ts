@@ -93,14 +93,28 @@ export interface TracedSampler {
   readonly detailNoise: readonly { readonly level: number; readonly shape: readonly number[] }[];
 }
 
-/** The trained networks of a system, compiled for one batch size. */
-export interface CompiledSampler {
-  readonly batch: number;
-  /** D(x; sigma) on the standardised low band [batch, channels, h, w]; the result is reused by the next call. */
+/** The trained networks of a system, for one batch size. */
+export interface SamplerNetworks {
+  /** D(x; sigma) on the standardised low band [batch, channels, h, w]. */
   denoise(x: Float32Array, sigma: number): Promise<Float32Array>;
   /** Standardised low band to images [batch, channels, height, width]; `noise(level, out)` fills N(0, 1). */
   decode(low: Float32Array, noise: NoiseSource<Float32Array>): Promise<Float32Array>;
+}
+
+/**
+ * The trained networks of a system, compiled for one batch size. Calls that overlap take turns, in their order; arguments
+ * count as they are at the call, and results are the caller's own.
+ */
+export interface CompiledSampler extends SamplerNetworks {
+  readonly batch: number;
   /** Network calls that `decode` makes. */
   readonly detailCalls: number;
+  /**
+   * Runs `task` while no other call does, with networks that copy nothing: what they are given must stay as it is until
+   * they answer, and what they return lasts until the next call. `task` must not wait for other calls of the sampler.
+   * Absent from a sampler whose networks share no memory.
+   */
+  alone?<T>(task: (networks: SamplerNetworks) => Promise<T>): Promise<T>;
+  /** Frees the networks once all calls before have ended; a call after it throws UserError `run/disposed`. */
   dispose(): Promise<void>;
 }

@@ -22,6 +22,7 @@ import type { AttentionUnetParams, AttentionUnetStatistics } from "../nn/attenti
 import { countParameters, type Params } from "../nn/layers.ts";
 import { initPixelDiscriminator } from "../nn/pixel-discriminator.ts";
 import { initScoreUnet, type ScoreUnetParams } from "../nn/score-unet.ts";
+import { compiledSampler } from "./compiled-sampler.ts";
 import { traceInputs } from "./cost.ts";
 import type { CompiledSampler, NetworkUse, System, TracedSampler } from "./system.ts";
 import { refine } from "./wmgm-faithful-bands.ts";
@@ -186,26 +187,25 @@ async function createSampler(
     }),
   );
 
-  return {
+  return compiledSampler({
     batch,
     detailCalls: config.levels,
-    async denoise(x, sigma) {
-      const { denoised } = await denoiser.run({ x, ...formulation.coefficients(sigma) });
-      return denoised;
+    networks: {
+      async denoise(x, sigma) {
+        const { denoised } = await denoiser.run({ x, ...formulation.coefficients(sigma) }, { reuse: true });
+        return denoised;
+      },
+      async decode(sample, noise) {
+        let image: Float32Array = (await start.run({ sample }, { reuse: true })).image;
+        for (const { level, program, noise: buffer } of refinements) {
+          noise(level, buffer);
+          ({ image } = await program.run({ low: image, noise: buffer }, { reuse: true }));
+        }
+        return image;
+      },
     },
-    async decode(sample, noise) {
-      let image: Float32Array = (await start.run({ sample })).image;
-      for (const { level, program, noise: buffer } of refinements) {
-        noise(level, buffer);
-        ({ image } = await program.run({ low: image, noise: buffer }));
-      }
-      return image;
-    },
-    async dispose() {
-      const programs = [denoiser, start, ...refinements.map(({ program }) => program)];
-      await Promise.all(programs.map((program) => program.dispose()));
-    },
-  };
+    programs: [denoiser, start, ...refinements.map(({ program }) => program)],
+  });
 }
 
 /** The networks, traced for one image. */

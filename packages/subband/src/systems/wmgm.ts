@@ -22,6 +22,7 @@ import { averagedState } from "./averaged-state.ts";
 import { detailStage } from "./detail-stage.ts";
 import { diffusionStage } from "./diffusion-stage.ts";
 import { coarsestLow, restoreLow, standardizeLow, synthesiseLevel } from "./band-scaling.ts";
+import { compiledSampler } from "./compiled-sampler.ts";
 import { traceInputs } from "./cost.ts";
 import { denoiseLow, lowFormulation, lowNetwork, lowSchedule } from "./low-diffusion.ts";
 import type { Stage } from "./stage.ts";
@@ -210,29 +211,25 @@ async function createSampler(
     }),
   );
 
-  return {
+  return compiledSampler({
     batch,
     detailCalls: levels,
-    async denoise(x, sigma) {
-      const { denoised } = await denoiser.run({ x, ...formulation.coefficients(sigma) });
-      return denoised;
+    networks: {
+      async denoise(x, sigma) {
+        const { denoised } = await denoiser.run({ x, ...formulation.coefficients(sigma) }, { reuse: true });
+        return denoised;
+      },
+      async decode(low, noise) {
+        let image: Float32Array = (await restore.run({ low }, { reuse: true })).low;
+        for (const { level, program, noise: buffer } of syntheses) {
+          noise(level, buffer);
+          ({ image } = await program.run({ low: image, noise: buffer }, { reuse: true }));
+        }
+        return image;
+      },
     },
-    async decode(low, noise) {
-      let image: Float32Array = (await restore.run({ low })).low;
-      for (const { level, program, noise: buffer } of syntheses) {
-        noise(level, buffer);
-        ({ image } = await program.run({ low: image, noise: buffer }));
-      }
-      return image;
-    },
-    async dispose() {
-      await Promise.all([
-        denoiser.dispose(),
-        restore.dispose(),
-        ...syntheses.map(({ program }) => program.dispose()),
-      ]);
-    },
-  };
+    programs: [denoiser, restore, ...syntheses.map(({ program }) => program)],
+  });
 }
 
 /** The system of a configuration. */

@@ -157,7 +157,7 @@ export class StageRunner {
     const dataMs = performance.now() - started;
     const feeds = { pixels: this.#pixels, ...this.stage.feeds(context) };
     const noiseMs = performance.now() - started - dataMs;
-    const outputs = await program.run(feeds as never);
+    const outputs = await program.run(feeds as never, { reuse: true });
     const metrics = Object.fromEntries(
       Object.entries(outputs as Readonly<Record<string, Float32Array>>).map(([name, value]) => [
         name,
@@ -194,7 +194,7 @@ export class StageRunner {
     for (let index = 0; index < batches; index++) {
       const indices = Uint32Array.from({ length: batch }, (_, i) => (index * batch + i) % heldOut.count);
       fillBatch(heldOut, { indices, flips: new Uint8Array(batch) }, pixels);
-      const outputs = await this.#judge.run({ pixels, ...feeds(seed, index) } as never);
+      const outputs = await this.#judge.run({ pixels, ...feeds(seed, index) } as never, { reuse: true });
       for (const [name, value] of Object.entries(outputs as Readonly<Record<string, Float32Array>>))
         metrics[name] = (metrics[name] ?? 0) + value[0]! / batches;
     }
