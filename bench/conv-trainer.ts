@@ -74,7 +74,7 @@ export async function convTrainer(
   return {
     async step() {
       rng(2, "conv-trainer", steps++).fillNormal(pixels);
-      return (await program.run({ x: pixels })).loss[0]!;
+      return (await program.run({ x: pixels }, { reuse: true })).loss[0]!;
     },
     stateSize: 3 * params.data.length,
     dispose: () => program.dispose(),

@@ -31,7 +31,7 @@ async function setup({ tensors: file, metadata, threads, write }: DenoiseSetting
   const model = restoreModel({ tensors: stored, metadata });
   const shape = noisy.shape as readonly [number, number, number, number];
   const started = performance.now();
-  const denoiser = await compileDenoiser(node({ threads }), model, shape);
+  const denoiser = await compileDenoiser(node({ threads }), model, shape, { reuse: true });
   const compileMs = performance.now() - started;
   const { image } = await denoiser.run(noisy.data);
   if (write) {

@@ -50,7 +50,7 @@ async function subjectOn(backend: Backend): Promise<Subject> {
   const state = startState(stage.initialState(1));
   const program = await compile(backend, { state, inputs }, build as never);
   return {
-    run: () => program.run(feeds as never),
+    run: () => program.run(feeds as never, { reuse: true }),
     dispose: () => program.dispose(),
     compileSeconds: program.stats.compileMs / 1000,
   };

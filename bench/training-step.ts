@@ -124,9 +124,9 @@ export const trainingStepBench: Bench = {
       );
       const step = async () =>
         Object.fromEntries(
-          Object.entries((await program.run(feeds as never)) as Record<string, Float32Array>).map(
-            ([name, value]) => [name, value[0]!],
-          ),
+          Object.entries(
+            (await program.run(feeds as never, { reuse: true })) as Record<string, Float32Array>,
+          ).map(([name, value]) => [name, value[0]!]),
         );
       const losses: Record<string, number>[] = [];
       for (let i = 0; i < STEPS; i++) losses.push(await step());

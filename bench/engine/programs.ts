@@ -45,7 +45,7 @@ export async function compileProgram(
   const { network, fixed } = countMacs(outputs);
   const feeds = workload.feeds();
   return {
-    run: () => program.run(feeds as never),
+    run: () => program.run(feeds as never, { reuse: true }),
     compileSeconds: program.stats.compileMs / 1000,
     nodes: program.stats.nodes,
     gflop: (2 * (network + fixed)) / 1e9,

@@ -1,0 +1,96 @@
+/** @module Loops over networks copy no arrays: bytes of all copies of arrays, counted where JavaScript makes them. */
+import { rng } from "onnxgrad";
+import { node } from "onnxgrad/node";
+import { afterEach, beforeEach, expect, test, vi } from "vitest";
+import { createDataset } from "../data/dataset.ts";
+import { arraySource } from "../restoration/image-source.ts";
+import { randomNetwork } from "../restoration/test-pictures.ts";
+import { tiledDenoiser } from "../restoration/tiled-denoiser.ts";
+import { StageRunner } from "../training/stage-runner.ts";
+import { localModel } from "./local-model.ts";
+import { compileLocalSampler } from "./local-sampler.ts";
+import { sampleLocal } from "./local-sampling.ts";
+import { sampleImages } from "./sampling.ts";
+import { untrainedTensors } from "./untrained-tensors.ts";
+import { wmgm } from "./wmgm.ts";
+import { resolveWmgmConfig } from "./wmgm-config.ts";
+
+const backend = node({ threads: 1, shards: 1 });
+const [BATCH, SIDE] = [4, 16];
+const system = wmgm(
+  resolveWmgmConfig(
+    { channels: 1, height: SIDE, width: SIDE, levels: 0, baseWidth: 8, batch: BATCH },
+    { lowMean: [0], lowStd: [0.5], detailRms: [] },
+  ),
+);
+
+let copied = 0;
+beforeEach(() => {
+  copied = 0;
+  const { slice } = Float32Array.prototype;
+  vi.spyOn(Float32Array.prototype, "slice").mockImplementation(function (this: Float32Array, ...range) {
+    const found = slice.apply(this, range);
+    copied += found.byteLength;
+    return found;
+  });
+});
+afterEach(() => vi.restoreAllMocks());
+
+/** Bytes that `work` copies. */
+async function copies(work: () => Promise<unknown>): Promise<number> {
+  const before = copied;
+  await work();
+  return copied - before;
+}
+
+test("a training step", async () => {
+  const dataset = createDataset({
+    ...{ name: "noise", licence: "none", credit: "none", fingerprint: "noise", skipped: {} },
+    ...{ channels: 1, height: SIDE, width: SIDE },
+    pixels: Uint8Array.from({ length: 8 * SIDE * SIDE }, (_, i) => (37 * i) % 256),
+  });
+  const runner = new StageRunner(system.stages[0]!, { backend, dataset, seed: 1, flip: false });
+  await runner.step(100, 1);
+  expect(await copies(() => runner.step(100, 1))).toBe(0);
+  await runner.dispose();
+});
+
+test("steps of samplers, beyond what a drawing of any number of steps copies", async () => {
+  const sampler = await system.createSampler(backend, untrainedTensors(system), BATCH);
+  const request = { seed: 1, count: BATCH, sampler: "dpmpp2m" };
+  const [few, many] = [
+    await copies(() => sampleImages(system, sampler, { ...request, steps: 2 })),
+    await copies(() => sampleImages(system, sampler, { ...request, steps: 9 })),
+  ];
+  expect(few).toBeGreaterThan(0);
+  expect(many).toBe(few);
+  // Whoever asks for arrays of their own pays for them: one in, one out, each once.
+  const x = new Float32Array(BATCH * SIDE * SIDE);
+  expect(await copies(() => sampler.denoise(x, 1))).toBe(2 * x.byteLength);
+  await sampler.dispose();
+});
+
+test("steps of stochastic ascent", async () => {
+  const model = localModel(randomNetwork(3, {}), []);
+  const sampler = await compileLocalSampler(backend, model, undefined, {
+    batch: 2,
+    height: SIDE,
+    width: SIDE,
+  });
+  const draw = (maxSteps: number) => () =>
+    sampleLocal(sampler, { seed: 1, count: 2, low: { ascent: { h0: 1e-3, beta: 0.5, maxSteps } } });
+  const [few, many] = [await copies(draw(2)), await copies(draw(20))];
+  expect(many).toBe(few);
+  await sampler.dispose();
+});
+
+test("tiles of a picture", async () => {
+  const denoiser = tiledDenoiser(backend, localModel(randomNetwork(3, {}), []), { tilePixels: 24 * 24 });
+  const picture = arraySource(rng(1, "picture").fillNormal(new Float32Array(96 * 96)), [1, 1, 96, 96]);
+  let rows = 0;
+  const denoise = () => denoiser.denoise(picture, (_, count) => void (rows += count));
+  await denoise();
+  expect(rows).toBe(96);
+  expect(await copies(denoise)).toBe(0);
+  await denoiser.dispose();
+});
