@@ -29,7 +29,7 @@ export async function dryRun(context: Context, request: TrainRequest, verbose: b
   answer(context, {
     lines: [
       ...formatTable([
-        ["budget", budgetLine(request, plan)],
+        ["budget", budgetLine(plan)],
         ...cost.networks.map((network) => [network.name, networkLine(network)] as const),
         use.row,
         [
@@ -87,10 +87,10 @@ function denoisingUse({ model: { height, width } }: RunConfig, cost: SystemCost)
   };
 }
 
-function budgetLine(request: TrainRequest, { config: { images, minutes } }: RunPlan): string {
-  if (Object.keys(images).length > 0) return stagesLine(images);
-  if (minutes === undefined) return `${formatCount(request.images!)} images a stage`;
-  return `${minutes} minutes, turned into images when the run begins`;
+function budgetLine({ config: { images, minutes, pace } }: RunPlan): string {
+  const planned = stagesLine(images);
+  if (minutes === undefined || pace === undefined) return planned;
+  return `${minutes} minutes, shared by the clock${planned === "" ? "" : `; planned so far: ${planned}`}`;
 }
 
 function networkLine({ parameters, runs, gmac }: NetworkCost): string {

@@ -3,7 +3,7 @@ import { readdirSync } from "node:fs";
 import type { Command } from "commander";
 import type { LoadedCheckpoint } from "../training/checkpoint.ts";
 import type { Context } from "./context.ts";
-import { bestLine, formatBytes, formatCount, formatValue } from "./format.ts";
+import { bestLine, formatBytes, formatCount, formatDuration, formatValue } from "./format.ts";
 import { addExamples } from "./options.ts";
 import { answer, formatTable, note } from "./output.ts";
 
@@ -31,7 +31,7 @@ async function inform(context: Context, dir: string): Promise<void> {
   const { lockHolder } = await import("../training/lock.ts");
   const { bestMoments } = await import("../training/weights.ts");
   // Any configuration is shown, also one that this version could not train or sample.
-  const { versions, seed, imagesSeen, config } = readRun(dir, z.unknown());
+  const { versions, seed, imagesSeen, secondsUsed, config } = readRun(dir, z.unknown());
   const paths = runPaths(dir);
   const checkpoint = loadCheckpoint(dir);
   const metrics = readMetrics(paths.metrics);
@@ -54,6 +54,9 @@ async function inform(context: Context, dir: string): Promise<void> {
       ["training now", trainer === undefined ? "no" : `process ${trainer.pid} on ${trainer.host}`],
       ["seed", String(seed)],
       ...Object.entries(imagesSeen).map(([stage, n]) => [`images seen, ${stage}`, formatCount(n)] as const),
+      ...Object.entries(secondsUsed ?? {}).map(
+        ([what, seconds]) => [`time used, ${what}`, formatDuration(seconds)] as const,
+      ),
       [
         "checkpoint",
         checkpoint === undefined
@@ -77,6 +80,7 @@ async function inform(context: Context, dir: string): Promise<void> {
       versions,
       seed,
       imagesSeen,
+      secondsUsed,
       config,
       checkpoint: checkpoint && {
         file: checkpoint.file,
@@ -115,10 +119,16 @@ function listFiles(dir: string): string[] {
   }
 }
 
+/** Characters of a list that are shown. */
+const LONG = 100;
+
 /** Nested plain data as rows of dotted names and values. */
 function flatten(value: unknown, name: string): [string, string][] {
-  if (typeof value !== "object" || value === null || Array.isArray(value))
-    return [[name, JSON.stringify(value) ?? ""]];
+  if (typeof value !== "object" || value === null || Array.isArray(value)) {
+    const text = JSON.stringify(value) ?? "";
+    const isLong = Array.isArray(value) && text.length > LONG;
+    return [[name, isLong ? `${text.slice(0, LONG)}... (${formatCount(value.length)} entries)` : text]];
+  }
   return Object.entries(value).flatMap(([key, child]) => flatten(child, `${name}.${key}`));
 }
 

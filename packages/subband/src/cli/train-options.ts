@@ -53,6 +53,7 @@ const Schema = z
       .optional(),
     minutes: positive().optional(),
     images: whole(1).optional(),
+    replay: z.string().optional(),
     batch: whole(2).optional(),
     lr: positive("a number above 0, such as 1e-3", Number.MAX_VALUE).optional(),
     width: whole(8, "a multiple of 8")
@@ -71,7 +72,7 @@ const Schema = z
       .optional(),
     saveSeconds: positive().optional(),
   })
-  .refine(({ minutes, images }) => minutes === undefined || images === undefined, {
+  .refine(({ minutes, images, replay }) => minutes === undefined || (images ?? replay) === undefined, {
     path: ["images"],
     message: "either --minutes or --images, not both",
   });
@@ -83,7 +84,7 @@ const Schema = z
 export function parseTrainFlags(flags: TrainFlags, refuse: (message: string) => never): TrainCommand {
   const preset = flags.preset === undefined ? undefined : presetNamed(flags.preset);
   const wavelet = flags.wavelet === undefined ? undefined : orthogonalWavelet(flags.wavelet);
-  const parsed = Schema.safeParse(flags);
+  const parsed = Schema.safeParse(withReplay(flags));
   if (!parsed.success) {
     const { path, message } = parsed.error.issues[0]!;
     const key = String(path[0]);
@@ -107,6 +108,13 @@ export function parseTrainFlags(flags: TrainFlags, refuse: (message: string) => 
     threads,
     dryRun: flags["dryRun"] === true,
   };
+}
+
+/** `--images` names a run to replay where it is no number; a run called 12 is `./12`. */
+function withReplay(flags: TrainFlags): TrainFlags {
+  const { images, ...others } = flags;
+  const isNumber = typeof images !== "string" || /^\s*[-+]?[\d.]*(e[-+]?\d*)?\s*$/i.test(images);
+  return isNumber ? flags : { ...others, replay: images };
 }
 
 /** `saveSeconds` as it is typed: `--save-seconds`. */

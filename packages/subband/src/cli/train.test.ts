@@ -164,7 +164,7 @@ describe("subband train, then sample", () => {
       /^configuration +"preset": "wmgm", "data": "faces", "width": \d+, .*"seed": 0; all of it: --verbose$/m,
     );
     expect(out.split("\n").length).toBeLessThan(12);
-    expect(out).toMatch(/^budget +3 minutes, turned into images when the run begins$/m);
+    expect(out).toMatch(/^budget +3 minutes, shared by the clock$/m);
     expect(out).toMatch(/^denoiser +[\d,]+ parameters, [\d.]+ GMAC a call$/m);
     expect(out).toMatch(/^generator +[\d,]+ parameters, [\d.e-]+ GMAC an image$/m);
     expect(out).toMatch(/^discriminator +[\d,]+ parameters, in training only$/m);
@@ -334,6 +334,7 @@ describe("subband train, asked for what cannot be", () => {
         /^size: 20x20 does not fit 3 wavelet levels .* Use --size 24x24 /,
       ],
       [[], /^no data: ".*none" is no run yet\. Give --data: /],
+      [["--data", "faces", "--images", "runs/none"], /^no such run: "runs\/none"\./],
       [["--data", "fases"], /^no such data: "fases"\. Did you mean "faces"\?/],
       [["--data", one, "--size", "8"], /^too few images: "one" has 1; at least 2 are needed\./],
       [["--data", path("empty")], /^no images in ".*empty"/],

@@ -1,5 +1,7 @@
 /** @module `subband train`: trains a system into a run directory; the same command again resumes it. */
 import type { Command } from "commander";
+import type { Pace } from "../training/pace.ts";
+import type { RunConfig } from "../training/run-config.ts";
 import type { RunStart } from "../training/train-run.ts";
 import type { TrainEvent } from "../training/trainer.ts";
 import type { BestMoment } from "../training/weights.ts";
@@ -46,8 +48,11 @@ export function register(program: Command, context: Context): void {
       "--levels <n>",
       "wavelet levels; 0 is plain pixel diffusion, or one flat denoiser (default: by size)",
     )
-    .option("--minutes <m>", "budget: wall-clock minutes, measured once when the run begins (default: 15)")
-    .option("--images <n>", "budget: images that every stage sees, instead of minutes")
+    .option("--minutes <m>", "budget: wall-clock minutes, set-up included (default: 15)")
+    .option(
+      "--images <n>",
+      "budget: images that every stage sees, instead of minutes; or a run, to follow its pace exactly",
+    )
     .option("--batch <n>", "images a step (default: the preset's, 64 for wmgm)")
     .option("--lr <rate>", "peak learning rate (default: the preset's, 1e-3 for wmgm)")
     .option(
@@ -110,6 +115,8 @@ export interface TrainOutcome {
   /** Images seen by each stage, and to be seen. */
   readonly imagesSeen: Readonly<Record<string, number>>;
   readonly images: Readonly<Record<string, number>>;
+  /** The budget of time, where there is one. */
+  readonly minutes: number | undefined;
   readonly seconds: number;
   /** Shares of the time in steps that went into reading data, and into drawing noise; 0..1. */
   readonly dataShare: number;
@@ -129,6 +136,7 @@ export async function trainWithProgress(
   { request, settings, threads }: Pick<TrainCommand, "request" | "settings" | "threads">,
 ): Promise<TrainOutcome> {
   const { node } = await import("onnxgrad/node");
+  const { pacesOf } = await import("../training/run-budget.ts");
   const { runPaths } = await import("../training/run-directory.ts");
   const { trainRun } = await import("../training/train-run.ts");
   const { isDenoising } = await import("../systems/system.ts");
@@ -149,7 +157,7 @@ export async function trainWithProgress(
     if (start === undefined && context.signal.reason instanceof Interruption) throw context.signal.reason;
   };
   try {
-    const show = stepProgress(() => start!.config.images);
+    const show = stepProgress(() => pacesOf(start!.config));
     const showData = dataProgress(progress);
     const summary = await trainRun(
       request,
@@ -185,6 +193,7 @@ export async function trainWithProgress(
         Object.entries(summary.progress).map(([stage, { imagesSeen }]) => [stage, imagesSeen]),
       ),
       images: summary.config.images,
+      minutes: summary.config.minutes,
       seconds: (performance.now() - began) / 1000,
       dataShare: summary.dataShare,
       noiseShare: summary.noiseShare,
@@ -211,13 +220,15 @@ const SMOOTHING = 0.05;
 
 /** Turns events into what the progress bar shows: images of all stages, and each stage's loss, smoothed. */
 function stepProgress(
-  totals: () => Readonly<Record<string, number>>,
+  pacesAtStart: () => Readonly<Record<string, Pace>>,
 ): (event: TrainEvent) => ProgressUpdate | undefined {
   const sum = (values: Readonly<Record<string, number>>): number =>
     Object.values(values).reduce((a, b) => a + b, 0);
   const losses: Record<string, number> = {};
   let seen: Record<string, number> = {};
+  let paces: Readonly<Record<string, Pace>> | undefined;
   return (event) => {
+    if (event.kind === "paced") ({ paces } = event);
     if (event.kind === "resumed" || event.kind === "rollback") seen = { ...event.progress };
     if (event.kind !== "step") return undefined;
     seen[event.stage] = event.imagesSeen;
@@ -228,7 +239,7 @@ function stepProgress(
     return {
       label: "train",
       done: sum(seen),
-      total: sum(totals()),
+      total: totalOf((paces ??= pacesAtStart())),
       unit: "images",
       fraction: event.done,
       values: losses,
@@ -236,9 +247,22 @@ function stepProgress(
   };
 }
 
+/** What a run is trained for: time, images, or both where the clock has planned some. */
+export function budgetLine({ images, minutes, pace }: RunConfig): string {
+  const planned = stagesLine(images);
+  if (minutes === undefined || pace === undefined) return `${planned} to see`;
+  return `${minutes} min${planned === "" ? "" : `, ${planned} to see as planned`}`;
+}
+
+/** Images of all stages, once all of them are planned. */
+function totalOf(paces: Readonly<Record<string, Pace>>): number | undefined {
+  const totals = Object.values(paces).map((pace) => pace.at(-1)?.[1]);
+  return totals.reduce((a, b) => (a === undefined || b === undefined ? undefined : a + b), 0);
+}
+
 function startLine(out: string, { resumed, config }: RunStart): string {
   const { name, count } = config.data;
-  return `${resumed ? "resuming" : "training"} ${out}: ${config.preset} on ${formatCount(count)} images of ${name}, ${stagesLine(config.images)} to see`;
+  return `${resumed ? "resuming" : "training"} ${out}: ${config.preset} on ${formatCount(count)} images of ${name}, ${budgetLine(config)}`;
 }
 
 function rollbackLine({
@@ -281,7 +305,8 @@ export function outcomeLines(outcome: TrainOutcome, resume: string): string[] {
 }
 
 /** A larger budget than that of the run, as options. */
-function extension({ images }: TrainOutcome): string {
+function extension({ images, minutes }: TrainOutcome): string {
+  if (minutes !== undefined) return `--minutes ${4 * minutes}`;
   return `--images ${2 * Math.max(...Object.values(images))}`;
 }
 

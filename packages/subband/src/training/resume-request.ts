@@ -3,7 +3,8 @@
  * budget extends it; anything else would be a silent change and is refused.
  */
 import { UserError } from "onnxgrad";
-import { chosenOptions, type RunConfig } from "./run-config.ts";
+import { chosenOptions, type RunConfig, trainedSystemOf } from "./run-config.ts";
+import { paceOfRun, pacesOf } from "./run-budget.ts";
 import type { RunRecord } from "./run-directory.ts";
 import type { TrainRequest } from "./train-run.ts";
 
@@ -42,28 +43,37 @@ export function resumedConfig(
   for (const [option, asked, has] of compared)
     if (asked !== undefined && asked !== has)
       throw contradiction(request, option, `${String(has)}, not ${String(asked)}`);
+  if (request.replay !== undefined) {
+    const { stages } = trainedSystemOf(config);
+    if (JSON.stringify(paceOfRun(request.replay, stages)) !== JSON.stringify(pacesOf(config)))
+      throw contradiction(request, "--images", `another pace than run "${request.replay}"`);
+  }
   return { ...config, ...extendedBudget(request, config) };
 }
 
-/** The images that each stage is to see. Nothing is ever taken back: stages may be further already. */
+/**
+ * The images that each stage is to see, or the minutes. Nothing is ever taken back: stages may be further already. How the
+ * stages get there from where they are is the trainer's business.
+ */
 function extendedBudget(request: TrainRequest, config: RunConfig): Pick<RunConfig, "images" | "minutes"> {
   const { images, minutes } = config;
-  const scaled = (to: (n: number) => number) =>
-    Object.fromEntries(Object.entries(images).map(([stage, n]) => [stage, to(n)]));
   if (request.images !== undefined) {
-    const most = Math.max(...Object.values(images));
+    const most = Math.max(0, ...Object.values(images));
     if (request.images < most)
       throw contradiction(request, "--images", `up to ${most} a stage, more than ${request.images}`);
     if (request.images === most && minutes === undefined) return { images };
-    return { images: scaled(() => request.images!), minutes: undefined };
+    const stages = trainedSystemOf(config).stages.map(({ name }) => name);
+    return {
+      images: Object.fromEntries(stages.map((stage) => [stage, request.images!])),
+      minutes: undefined,
+    };
   }
   if (request.minutes === undefined || request.minutes === minutes) return { images, minutes };
   if (minutes === undefined)
     throw contradiction(request, "--minutes", "a budget of images; extend it with --images");
   if (request.minutes < minutes)
     throw contradiction(request, "--minutes", `${minutes}, more than ${request.minutes}`);
-  const factor = request.minutes / minutes;
-  return { images: scaled((n) => Math.ceil(n * factor)), minutes: request.minutes };
+  return { images, minutes: request.minutes };
 }
 
 function contradiction({ out }: TrainRequest, option: string, what: string): UserError {

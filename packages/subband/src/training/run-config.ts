@@ -30,6 +30,7 @@ import {
 } from "../systems/wmgm-faithful-config.ts";
 import { measureLowRange } from "../systems/wmgm-faithful-low.ts";
 import { isOrthogonal, orthogonalWavelet } from "../wavelet/wavelets.ts";
+import { Pace } from "./pace.ts";
 
 /** What is known of the data of a run. */
 export interface RunData {
@@ -72,10 +73,12 @@ export type PresetName = keyof Models;
 interface RunConfigOf<Name extends PresetName> {
   readonly preset: Name;
   readonly data: RunData;
-  /** The budget that `images` was reckoned from, at the speed measured then; absent where images were asked for. */
+  /** The budget of time; absent where images were asked for. */
   readonly minutes?: number | undefined;
-  /** Images that each stage sees. */
+  /** Images that each stage sees, as planned last; without a stage that is not planned yet. */
   readonly images: Readonly<Record<string, number>>;
+  /** How each stage got there; absent where it is evenly, and in runs of before there was a clock. */
+  readonly pace?: Readonly<Record<string, Pace>> | undefined;
   /** The model or run whose weights it began with. */
   readonly from?: string | undefined;
   readonly model: Models[Name];
@@ -242,6 +245,7 @@ const Common = {
   }),
   minutes: Positive.optional(),
   images: z.record(z.string(), Count),
+  pace: z.record(z.string(), Pace).optional(),
   from: z.string().optional(),
 };
 

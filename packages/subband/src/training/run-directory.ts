@@ -22,6 +22,8 @@ export interface RunRecord<Config = unknown> {
   readonly seed: number;
   /** Training images seen by each stage at the last save. For people: resuming trusts the checkpoint's own counters. */
   readonly imagesSeen: Readonly<Record<string, number>>;
+  /** Seconds of work up to then, by stage and `other`; absent where images are counted instead. */
+  readonly secondsUsed?: Readonly<Record<string, number>> | undefined;
   /** The whole resolved configuration, defaults included. */
   readonly config: Config;
 }
@@ -38,6 +40,7 @@ const Envelope = z.strictObject({
   versions: z.record(z.string(), z.string()),
   seed: z.int().nonnegative(),
   imagesSeen: z.record(z.string(), z.int().nonnegative()),
+  secondsUsed: z.record(z.string(), z.number().nonnegative()).optional(),
   config: z.looseObject({}),
 });
 
@@ -72,7 +75,13 @@ export function openRunForTraining(dir: string): Lock {
 
 /** Writes `run.json`, whole or not at all. @throws UserError of {@link writeFileAtomic}. */
 export function writeRun(dir: string, record: RunRecord): void {
-  writeFileAtomic(runPaths(dir).run, `${JSON.stringify({ format: RUN_FORMAT, ...record }, undefined, 2)}\n`);
+  const text = JSON.stringify({ format: RUN_FORMAT, ...record }, undefined, 2);
+  writeFileAtomic(runPaths(dir).run, `${numbersInLine(text)}\n`);
+}
+
+/** Indented JSON with each array of numbers on one line; text of people, where it looks like one, stays as it is. */
+function numbersInLine(json: string): string {
+  return json.replaceAll(/^(.*)\[\n[\s\d.,eE+-]*\]/gm, (array) => array.replaceAll(/\s*\n\s*/g, " "));
 }
 
 /**
@@ -89,8 +98,8 @@ export function readRun<T>(dir: string, schema: z.ZodType<T>): RunRecord<T> {
   if (!envelope.success) throw invalid(dir, describeIssues(envelope.error, []));
   const config = schema.safeParse(envelope.data.config);
   if (!config.success) throw invalid(dir, describeIssues(config.error, ["config"]));
-  const { versions: made, seed, imagesSeen } = envelope.data;
-  return { versions: made, seed, imagesSeen, config: config.data };
+  const { config: _, format: __, ...rest } = envelope.data;
+  return { ...rest, config: config.data };
 }
 
 /**

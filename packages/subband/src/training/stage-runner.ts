@@ -11,6 +11,7 @@ import {
   State,
   type StateTree,
 } from "onnxgrad";
+import { endsAt, evenPace, type Pace, plannedImages, progressAt, progressBefore } from "./pace.ts";
 import { bestName, type BestMoment } from "./weights.ts";
 import { batchIndices, fillBatch } from "../data/batches.ts";
 import type { ImageSource } from "../data/held-out.ts";
@@ -30,6 +31,8 @@ export interface Judgement {
   readonly metrics: Readonly<Record<string, number>>;
   /** Whether these are the best weights so far, and were kept. */
   readonly best: boolean;
+  /** Milliseconds that it took, compiling left out. */
+  readonly scoreMs: number;
 }
 
 /** What one step gave. */
@@ -51,6 +54,8 @@ export interface RunnerOptions {
   readonly seed: number;
   /** Mirror images at random. */
   readonly flip: boolean;
+  /** A clock in milliseconds. Default `performance.now`. */
+  readonly now?: () => number;
 }
 
 /**
@@ -91,6 +96,10 @@ export class StageRunner {
     this.#state = new State(stage.initialState(options.seed));
     const { channels, height, width } = options.dataset;
     this.#pixels = new Float32Array(stage.batch * channels * height * width);
+  }
+
+  get #now(): () => number {
+    return this.#options.now ?? (() => performance.now());
   }
 
   get progress(): StageProgress {
@@ -134,29 +143,33 @@ export class StageRunner {
     this.#imagesSeen = 0;
   }
 
-  /** Makes one step towards `totalImages`. */
-  async step(totalImages: number, lrScale: number): Promise<StepOutcome> {
+  /** Makes one step, as far along `pace` as the images seen tell; a number is that of all images. */
+  async step(pace: Pace | number, lrScale: number): Promise<StepOutcome> {
     const { dataset, seed, flip } = this.#options;
+    const now = this.#now;
     const context: StepContext = {
       seed,
       step: this.#step,
       imagesSeen: this.#imagesSeen,
-      progress: Math.min(this.#imagesSeen / totalImages, 1 - 1e-9),
+      progress: Math.min(
+        progressAt(typeof pace === "number" ? evenPace(pace) : pace, this.#imagesSeen),
+        1 - 1e-9,
+      ),
       lrScale,
     };
     const name = this.stage.select(context);
     // Each has hundreds of megabytes to work in: those that are done with make room for a new one.
     if (!this.#programs.has(name)) await this.disposeAllBut([...programsInTurn(this.stage, context)]);
     const program = await this.program(name);
-    const started = performance.now();
+    const started = now();
     fillBatch(
       dataset,
       batchIndices(seed, this.#imagesSeen, this.stage.batch, dataset.count, { flip }),
       this.#pixels,
     );
-    const dataMs = performance.now() - started;
+    const dataMs = now() - started;
     const feeds = { pixels: this.#pixels, ...this.stage.feeds(context) };
-    const noiseMs = performance.now() - started - dataMs;
+    const noiseMs = now() - started - dataMs;
     const outputs = await program.run(feeds as never, { reuse: true });
     const metrics = Object.fromEntries(
       Object.entries(outputs as Readonly<Record<string, Float32Array>>).map(([name, value]) => [
@@ -166,20 +179,25 @@ export class StageRunner {
     );
     this.#step++;
     this.#imagesSeen += this.stage.batch;
-    return { metrics, dataMs, noiseMs, stepMs: performance.now() - started };
+    return { metrics, dataMs, noiseMs, stepMs: now() - started };
   }
 
   /**
-   * Whether the last step towards `totalImages` reached a moment to score: a pure function of both numbers, as resuming
-   * needs. The end of the stage always is one.
+   * Whether the last step along `pace` reached a moment to score: a pure function of the pace and the images seen, as
+   * resuming needs. The end of the stage always is one.
    */
-  scoreIsDue(totalImages: number): boolean {
+  scoreIsDue(pace: Pace): boolean {
     const { score, batch } = this.stage;
     if (score === undefined || this.#options.heldOut === undefined) return false;
-    if (this.#imagesSeen >= totalImages) return true;
-    const images = score.batch * score.batches;
-    const interval = Math.max(totalImages / MOST_SCORES, IMAGES_BETWEEN_SCORES * images);
-    return Math.floor(this.#imagesSeen / interval) > Math.floor((this.#imagesSeen - batch) / interval);
+    const images = this.#imagesSeen;
+    if (endsAt(pace, images)) return true;
+    const total = plannedImages(pace.filter(([from]) => from < images));
+    if (total === undefined) return false;
+    const interval = IMAGES_BETWEEN_SCORES * score.batch * score.batches;
+    const passed = (now: number, before: number) => Math.floor(now) > Math.floor(before);
+    return total < MOST_SCORES * interval
+      ? passed(images / interval, (images - batch) / interval)
+      : passed(MOST_SCORES * progressBefore(pace, images), MOST_SCORES * progressAt(pace, images - batch));
   }
 
   /** Scores the present weights on the held-out images, and keeps them when none were better. */
@@ -189,6 +207,7 @@ export class StageRunner {
     invariant(stage.score && heldOut, `stage ${stage.name} has nothing to be judged by`);
     const { weights, batch, batches, program, feeds } = stage.score;
     this.#judge ??= await this.#compile(program);
+    const started = this.#now();
     const pixels = new Float32Array(batch * heldOut.channels * heldOut.height * heldOut.width);
     const metrics: Record<string, number> = {};
     for (let index = 0; index < batches; index++) {
@@ -207,7 +226,7 @@ export class StageRunner {
       const tensors = new Map(kept.map(([name, { shape, data }]) => [name, { shape, data: data.slice() }]));
       this.#best = { imagesSeen: this.#imagesSeen, score, tensors };
     }
-    return { metrics, best };
+    return { metrics, best, scoreMs: this.#now() - started };
   }
 
   /** The compiled program of this name. */

@@ -8,13 +8,12 @@ import { rng } from "onnxgrad";
 import { node } from "onnxgrad/node";
 import sharp from "sharp";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from "vitest";
-import type { Stage } from "../systems/stage.ts";
-import { imagesForSeconds } from "./budget.ts";
 import { loadCheckpoint } from "./checkpoint.ts";
 import { readMetrics } from "./metrics-log.ts";
-import { RunConfig, systemOf } from "./run-config.ts";
+import { plannedTotals } from "./pace.ts";
+import { RunConfig } from "./run-config.ts";
 import { readRun, runPaths, writeRun } from "./run-directory.ts";
-import { openTrainingData, resolveRunConfig, trainRun, type TrainRequest } from "./train-run.ts";
+import { trainRun, type TrainRequest } from "./train-run.ts";
 import type { TrainEvent } from "./trainer.ts";
 import { bestMoments } from "./weights.ts";
 
@@ -51,7 +50,11 @@ const backend = node({ threads: 1 });
 /** Trains in this process and keeps the events; `stopAt` aborts after so many steps. */
 async function trainHere(
   request: TrainRequest,
-  { stopAt, previews = [] }: { readonly stopAt?: number; readonly previews?: readonly number[] } = {},
+  {
+    stopAt,
+    previews = [],
+    now,
+  }: { readonly stopAt?: number; readonly previews?: readonly number[]; readonly now?: () => number } = {},
 ): Promise<TrainEvent[]> {
   const events: TrainEvent[] = [];
   const controller = new AbortController();
@@ -67,7 +70,7 @@ async function trainHere(
       },
     },
     controller.signal,
-    { previews },
+    { previews, ...(now && { now }) },
   );
   return events;
 }
@@ -197,21 +200,6 @@ describe("trainRun()", () => {
     expect(bestMoments(loadCheckpoint(dir)!.metadata)["low"]).toBeDefined();
   });
 
-  test("minutes become whole steps when the run begins, at least one; more minutes are more of the same", async () => {
-    const { images: _, ...timed } = LOW_ONLY;
-    const request = { ...timed, minutes: 0.001, out: dir };
-    await trainHere(request, { stopAt: 0 });
-    const first = readRun(dir, RunConfig).config;
-    expect(first.minutes).toBe(0.001);
-    expect(first.images["low"]).toBeGreaterThanOrEqual(8);
-    expect(first.images["low"]! % 8).toBe(0);
-    await trainHere({ ...request, minutes: 0.003 }, { stopAt: 0 });
-    expect(readRun(dir, RunConfig).config.images["low"]).toBe(3 * first.images["low"]!);
-    await expect(trainHere({ ...request, minutes: 0.001 })).rejects.toMatchObject({
-      code: "run/contradiction",
-    });
-  });
-
   test("refuses to go on with other images, or with a run.json edited into something else", async () => {
     const pictures = join(dir, "pictures");
     mkdirSync(pictures);
@@ -248,30 +236,150 @@ describe("trainRun()", () => {
   });
 });
 
-describe("imagesForSeconds()", () => {
-  test("splits the time left after timing by shares, and gives each stage at least one batch", async () => {
-    const request = { ...TINY, out: dir };
-    const dataset = await openTrainingData(request);
-    const { stages } = systemOf(resolveRunConfig(request, dataset));
-    const options = { backend, dataset, seed: 0, flip: true };
-    // One program a stage keeps the test short.
-    const simple = stages.map((stage): Stage => {
-      const [name, program] = Object.entries(stage.programs)[0]!;
-      return { ...stage, programs: { [name]: program }, select: () => name };
-    });
-    let asked = 0;
-    const few = await imagesForSeconds(simple, options, () => {
-      asked++;
-      return 1e-9;
-    });
-    expect(asked).toBe(1);
-    expect(few).toEqual(Object.fromEntries(simple.map(({ name, batch }) => [name, batch])));
-    const many = await imagesForSeconds(simple, options, () => 1000);
-    for (const { name, batch } of simple) {
-      expect(many[name]! % batch, name).toBe(0);
-      // A step of these takes 0.5 to 500 ms on any machine.
-      expect(many[name]! / batch, name).toBeGreaterThan(1000);
-      expect(many[name]! / batch, name).toBeLessThan(2_000_000);
+describe("trainRun() by the clock", () => {
+  const { images: _, ...TIMED } = TINY;
+  const { images: __, ...LOW_TIMED } = LOW_ONLY;
+  const bytes = (run: string, name: string): Buffer => readFileSync(join(run, name));
+  const recordOf = (run: string) => readRun(run, RunConfig);
+  /** A clock that moves a little whenever it is looked at. */
+  const ticking = (ms: number): (() => number) => {
+    let time = 0;
+    return () => (time += ms * (1 + 0.5 * Math.sin(time)));
+  };
+  /** The same training again, straight and by images: whatever the clock said stands in the run. */
+  async function expectReplayed(run: string, request: Omit<TrainRequest, "out" | "minutes">): Promise<void> {
+    const again = `${run}-replayed`;
+    const events = await trainHere({ ...request, out: again, replay: run });
+    expect(bytes(again, "state.safetensors").equals(bytes(run, "state.safetensors"))).toBe(true);
+    const [replayed, original] = [recordOf(again), recordOf(run)];
+    // Stages that are extended in the middle take turns in another order; what each of them does is the same.
+    const lines = (of: string, stage: string) =>
+      readMetrics(runPaths(of).metrics).filter((record) => record["stage"] === stage);
+    for (const stage of Object.keys(original.config.images))
+      expect(lines(again, stage), stage).toEqual(lines(run, stage));
+    if (Object.values(original.config.pace!).every((pace) => pace.every((knot) => knot.length === 2)))
+      expect(bytes(again, "metrics.jsonl").toString()).toBe(bytes(run, "metrics.jsonl").toString());
+    expect(replayed.config).toEqual({ ...original.config, minutes: undefined });
+    expect(replayed).not.toHaveProperty("secondsUsed");
+    expect(events.filter(({ kind }) => kind === "paced")).toEqual([]);
+    expect(await trainHere({ out: again, replay: run }).then(stepsIn), "the same command again").toBe(0);
+  }
+
+  test(
+    "killed, resumed and extended, ends in the bytes of a straight replay of its pace",
+    { timeout: 180_000 },
+    async () => {
+      const run = join(dir, "run");
+      await trainAndKill({ ...TIMED, out: run, minutes: 0.05 }, 30);
+      const killed = recordOf(run);
+      const seen = killed.config.pace!;
+      expect(
+        Object.values(seen).every((pace) => pace.length > 0),
+        JSON.stringify(seen),
+      ).toBe(true);
+      await trainHere({ out: run });
+      const finished = recordOf(run);
+      expect(finished.imagesSeen).toEqual(finished.config.images);
+      expect(plannedTotals(finished.config.pace!)).toEqual(finished.config.images);
+      expect((await trainHere({ out: run })).map(({ kind }) => kind)).toEqual(["resumed"]);
+
+      const more = await trainHere({ out: run, minutes: 0.08 });
+      expect(stepsIn(more)).toBeGreaterThan(1);
+      const extended = recordOf(run).config;
+      expect(extended.minutes).toBe(0.08);
+      for (const pace of Object.values(extended.pace!))
+        expect(pace.filter((knot) => knot.length === 3)).toHaveLength(1);
+      await expectReplayed(run, TIMED);
+    },
+  );
+
+  test("keeps what it decided before a step depends on it, also when it is stopped at every other step", async () => {
+    const run = join(dir, "run");
+    const told: number[] = [];
+    for (let stopped = 0; stopped < 6; stopped++) {
+      const request = { ...LOW_TIMED, out: run, minutes: 0.02 };
+      const events = await trainHere(request, { stopAt: 2, now: ticking(stopped % 2 === 0 ? 10 : 25) });
+      told.push(stepsIn(events));
+      const { config, imagesSeen, secondsUsed } = recordOf(run);
+      expect(config.images).toEqual(plannedTotals(config.pace!));
+      expect(config.pace!["low"]!.every(([from]) => from <= imagesSeen["low"]!)).toBe(true);
+      if (stopped > 0) expect(secondsUsed!["low"]).toBeGreaterThan(0);
     }
+    expect(told.reduce((a, b) => a + b)).toBeGreaterThan(4);
+    await trainHere({ out: run }, { now: ticking(10) });
+    await expectReplayed(run, LOW_TIMED);
+  });
+
+  test("counts time at work only, and a larger budget adds the difference", async () => {
+    const run = join(dir, "run");
+    const request = { ...LOW_TIMED, out: run };
+    const clock = ticking(10);
+    /** By the clock, in seconds. */
+    const took = async (act: () => Promise<TrainEvent[]>): Promise<number> => {
+      const began = clock();
+      await act();
+      return (clock() - began) / 1000;
+    };
+    const first = await took(() => trainHere({ ...request, minutes: 0.2 }, { now: clock, stopAt: 20 }));
+    for (let i = 0; i < 1000; i++) clock(); // nobody works
+    const second = await took(() => trainHere({ ...request, minutes: 0.2 }, { now: clock }));
+    expect(Math.abs(first + second - 12)).toBeLessThan(0.05 * 12);
+    const third = await took(() => trainHere({ ...request, minutes: 0.4 }, { now: clock }));
+    expect(Math.abs(third - 12)).toBeLessThan(0.05 * 12);
+    const used = Object.values(recordOf(run).secondsUsed!).reduce((a, b) => a + b, 0);
+    expect(Math.abs(used - 24)).toBeLessThan(0.05 * 24);
+    await expect(trainHere({ ...request, minutes: 0.1 })).rejects.toMatchObject({
+      code: "run/contradiction",
+    });
+    await expectReplayed(run, LOW_TIMED);
+  });
+
+  test("can go on by images, and be replayed then", async () => {
+    const run = join(dir, "run");
+    await trainHere({ ...LOW_TIMED, out: run, minutes: 0.05 }, { now: ticking(20), stopAt: 6 });
+    const planned = recordOf(run).config.images["low"]!;
+    await trainHere({ out: run, images: planned + 40 }, { stopAt: 4 });
+    await trainHere({ out: run });
+    const { config, imagesSeen } = recordOf(run);
+    expect(config.minutes).toBeUndefined();
+    expect(config.images).toEqual({ low: planned + 40 });
+    expect(imagesSeen["low"]).toBeGreaterThanOrEqual(planned + 40);
+    await expectReplayed(run, LOW_TIMED);
+  });
+
+  test("a run of before there was a clock resumes as it did, evenly; more minutes are kept by the clock", async () => {
+    const [straight, old] = [join(dir, "straight"), join(dir, "old")];
+    await trainHere({ ...LOW_ONLY, out: straight });
+    await trainHere({ ...LOW_ONLY, out: old }, { stopAt: 7 });
+    const { config, ...record } = recordOf(old);
+    writeRun(old, { ...record, config: { ...config, minutes: 0.1 } });
+    await trainHere({ out: old });
+    expect(bytes(old, "state.safetensors").equals(bytes(straight, "state.safetensors"))).toBe(true);
+    expect(recordOf(old).config).toEqual({ ...config, minutes: 0.1 });
+
+    const clock = ticking(20);
+    const began = clock();
+    await trainHere({ out: old, minutes: 0.2 }, { now: clock });
+    // Six seconds are taken for used, as its minutes said.
+    expect(Math.abs((clock() - began) / 1000 - 6)).toBeLessThan(0.05 * 12);
+    await expectReplayed(old, LOW_TIMED);
+  });
+
+  test("refuses to follow a run of other stages, one without a plan, or another than before", async () => {
+    const [low, both] = [join(dir, "low"), join(dir, "both")];
+    await trainHere({ ...LOW_TIMED, out: low, minutes: 1 }, { stopAt: 0 });
+    await expect(trainHere({ ...LOW_TIMED, out: join(dir, "a"), replay: low })).rejects.toMatchObject({
+      code: "train/replay",
+      message: `--images: run "${low}" has not begun with low. Train it first, or give a number.`,
+    });
+    await trainHere({ ...LOW_ONLY, out: both }, { stopAt: 0 });
+    await expect(trainHere({ ...TIMED, out: join(dir, "a"), replay: both })).rejects.toMatchObject({
+      code: "train/replay",
+      message: expect.stringMatching(/trains low, not .*detail/) as string,
+    });
+    await trainHere({ ...LOW_ONLY, images: 32, out: low.replace("low", "other") }, { stopAt: 0 });
+    await expect(trainHere({ out: both, replay: low.replace("low", "other") })).rejects.toMatchObject({
+      code: "run/contradiction",
+    });
   });
 });

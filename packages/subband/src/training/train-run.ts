@@ -10,12 +10,13 @@ import { splitDataset, wholePicturesCount } from "../data/held-out.ts";
 import { openDataset } from "../data/open-dataset.ts";
 import type { TrainedSystem } from "../systems/system.ts";
 import { requireMultiple } from "../systems/wmgm-config.ts";
-import { imagesForSeconds } from "./budget.ts";
 import { loadCheckpoint } from "./checkpoint.ts";
 import { type MetricsLog, openMetricsLog } from "./metrics-log.ts";
 import { resumedConfig } from "./resume-request.ts";
 import { isRun, openRunForTraining, readRun, runPaths, writeRun } from "./run-directory.ts";
+import { plannedTotals } from "./pace.ts";
 import { drawPreview } from "./preview.ts";
+import { newBudget, pacesOf, timeBudget } from "./run-budget.ts";
 import { runImages } from "./run-data.ts";
 import { type PresetName, resolveModel, RunConfig, trainedSystemOf } from "./run-config.ts";
 import { train, type TrainEvent, type TrainSummary } from "./trainer.ts";
@@ -32,9 +33,13 @@ export interface TrainRequest {
   readonly size?: { readonly height: number; readonly width: number } | undefined;
   readonly channels?: 1 | 3 | undefined;
   readonly levels?: number | undefined;
-  /** Budget: wall-clock minutes, or images that every stage sees; default 15 minutes. */
+  /**
+   * Budget: wall-clock minutes, set-up included; or images that every stage sees; or those of another run (its folder), at
+   * its pace. Default 15 minutes.
+   */
   readonly minutes?: number | undefined;
   readonly images?: number | undefined;
+  readonly replay?: string | undefined;
   readonly batch?: number | undefined;
   readonly lr?: number | undefined;
   /** Base width of the networks. */
@@ -61,6 +66,8 @@ export interface RunSettings {
   readonly saveSeconds?: number | undefined;
   /** Fractions of the training after which a grid of samples is drawn. */
   readonly previews?: readonly number[];
+  /** The clock that a budget of minutes goes by, in milliseconds. Default `performance.now`. */
+  readonly now?: () => number;
 }
 
 /** What a run tells while it goes on. */
@@ -110,7 +117,7 @@ export async function openTrainingData(request: TrainRequest, listener: RunListe
   return dataset;
 }
 
-/** The configuration of a request, all defaults filled in, save for the images of a budget in minutes (see `images`). */
+/** The configuration of a request, all defaults filled in, save for the images of its budget. */
 export function resolveRunConfig(request: TrainRequest, dataset: Dataset): RunConfig {
   const {
     levels,
@@ -153,7 +160,9 @@ export function resolveRunConfig(request: TrainRequest, dataset: Dataset): RunCo
       heldOutBy: "pictures",
       flip: request.flip ?? true,
     },
-    ...(request.images === undefined ? { minutes: request.minutes ?? DEFAULT_MINUTES } : {}),
+    ...(request.images === undefined && request.replay === undefined
+      ? { minutes: request.minutes ?? DEFAULT_MINUTES }
+      : {}),
     images: {},
     ...(request.from === undefined ? {} : { from: request.from }),
     model,
@@ -181,7 +190,7 @@ export async function planRun(asked: TrainRequest, listener: RunListener = {}): 
   );
   if (resumed !== undefined) runImages(request.out, resumed.data, dataset);
   return {
-    config: resumed ?? resolveRunConfig(request, dataset),
+    config: resumed ?? withBudget(resolveRunConfig(request, dataset), request),
     seed: known?.seed ?? request.seed ?? 0,
     exists: known !== undefined,
     dataBytes: dataset.pixels.length,
@@ -198,9 +207,9 @@ export async function trainRun(
   backend: Backend,
   listener: RunListener = {},
   signal?: AbortSignal,
-  { saveSeconds, previews = PREVIEWS }: RunSettings = {},
+  { saveSeconds, previews = PREVIEWS, now = () => performance.now() }: RunSettings = {},
 ): Promise<TrainSummary & { readonly config: RunConfig }> {
-  const began = performance.now();
+  const began = now();
   const lock = openRunForTraining(asked.out);
   let log: MetricsLog | undefined;
   try {
@@ -217,26 +226,27 @@ export async function trainRun(
     // A run that was begun before images were held out goes on with all of them, in the same order.
     const { training, heldOut } = runImages(request.out, config.data, dataset);
     const options = { backend, dataset: training, heldOut, seed, flip: config.data.flip };
-    const { minutes } = config;
-    if (known === undefined) {
-      const secondsLeft = () =>
-        Math.max(1, 60 * (minutes ?? DEFAULT_MINUTES) - (performance.now() - began) / 1000);
-      const images =
-        request.images === undefined
-          ? await imagesForSeconds(system.stages, options, secondsLeft)
-          : Object.fromEntries(system.stages.map((stage) => [stage.name, request.images!]));
-      config = { ...config, images };
-    }
+    if (known === undefined) config = withBudget(config, request);
+    const time = timeBudget(config, known, system.stages, { began, now });
+    let { secondsUsed } = known ?? {};
     const write = (imagesSeen: Readonly<Record<string, number>>) =>
-      writeRun(request.out, { versions: known?.versions ?? { ...versions() }, seed, imagesSeen, config });
+      writeRun(request.out, {
+        versions: known?.versions ?? { ...versions() },
+        seed,
+        imagesSeen,
+        ...(secondsUsed && { secondsUsed }),
+        config,
+      });
     // A run that has a checkpoint needs the model no longer that it began with.
     const isBegun = config.from === undefined || loadCheckpoint(request.out) !== undefined;
     const stages = isBegun ? system.stages : startingFrom(system, config.from!, seed);
-    write(known?.imagesSeen ?? {});
+    // What is left of more time is told first, together with that time: they must not come apart in a crash.
+    if (time?.extended !== true) write(known?.imagesSeen ?? {});
     listener.onStart?.({ config, seed, system, resumed: known !== undefined });
 
     const paths = runPaths(request.out);
     let seen: Record<string, number> = {};
+    let savedImages = known?.imagesSeen ?? {};
     /** The log as it was when each stage had seen so many images. */
     const logAt = (progress: Readonly<Record<string, number>>): MetricsLog => {
       seen = { ...progress };
@@ -252,6 +262,8 @@ export async function trainRun(
       dir: request.out,
       stages,
       images: config.images,
+      ...(config.pace === undefined && time === undefined ? {} : { paces: pacesOf(config) }),
+      ...(time && { time }),
       ...(signal === undefined ? {} : { signal }),
       ...(saveSeconds === undefined ? {} : { saveSeconds }),
       previews,
@@ -272,9 +284,14 @@ export async function trainRun(
         } else if (event.kind === "rollback") {
           const { stage, step, lrScale, progress } = event;
           logAt(progress).append({ stage, images: progress[stage], rollback: step, lrScale });
+        } else if (event.kind === "paced") {
+          config = { ...config, pace: event.paces, images: plannedTotals(event.paces) };
+          write(savedImages);
         } else if (event.kind === "saved") {
           log?.sync();
-          write(seen);
+          secondsUsed = event.used;
+          savedImages = { ...seen };
+          write(savedImages);
         }
         listener.onEvent?.(event);
       },
@@ -284,6 +301,11 @@ export async function trainRun(
     log?.close();
     lock.release();
   }
+}
+
+/** A new configuration with the budget that was asked for. */
+function withBudget(config: RunConfig, request: TrainRequest): RunConfig {
+  return { ...config, ...newBudget(request, config.minutes, trainedSystemOf(config).stages) };
 }
 
 /** The request for the data of a known run: its size, its limit, and its source unless another is named. */

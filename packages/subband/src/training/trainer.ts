@@ -5,7 +5,9 @@
 import { type NamedArray, UserError } from "onnxgrad";
 import type { Stage } from "../systems/stage.ts";
 import { loadCheckpoint, saveCheckpoint } from "./checkpoint.ts";
+import { evenPace, type Pace, paceUntil, plannedImages, progressAt } from "./pace.ts";
 import { type Judgement, type RunnerOptions, type StageProgress, StageRunner } from "./stage-runner.ts";
+import { createTimekeeper, type Position, type SecondsUsed, type TimeBudget } from "./time-budget.ts";
 
 /** What happens during training, in the order in which it happens. */
 export type TrainEvent =
@@ -17,10 +19,11 @@ export type TrainEvent =
       readonly stage: string;
       readonly step: number;
       readonly imagesSeen: number;
-      /** Milliseconds that it took. */
-      readonly scoreMs: number;
     } & Judgement)
-  | { readonly kind: "saved"; readonly imagesSeen: number }
+  /** What the paces of all stages are from now on; to be kept before anything is done that depends on them. */
+  | { readonly kind: "paced"; readonly paces: Readonly<Record<string, Pace>> }
+  /** `used`: seconds of work so far, where there is a budget of time. */
+  | { readonly kind: "saved"; readonly imagesSeen: number; readonly used: SecondsUsed | undefined }
   | {
       readonly kind: "rollback";
       readonly stage: string;
@@ -40,7 +43,7 @@ export interface StepReport {
   readonly dataMs: number;
   readonly noiseMs: number;
   readonly stepMs: number;
-  /** Fraction of all images of all stages, weighted by their shares. */
+  /** Progress of all stages, weighted by their shares. */
   readonly done: number;
 }
 
@@ -49,8 +52,12 @@ export interface TrainOptions extends RunnerOptions {
   /** Run directory; checkpoints go here. */
   readonly dir: string;
   readonly stages: readonly Stage[];
-  /** Images that each stage is to see. */
+  /** Images that each stage is to see; of no meaning with `time`. */
   readonly images: Readonly<Record<string, number>>;
+  /** How stages get there. Default: evenly. One that ends elsewhere than `images` says is extended. */
+  readonly paces?: Readonly<Record<string, Pace>>;
+  /** A budget of time in place of images: the clock then adds to `paces`, which begin empty. */
+  readonly time?: TimeBudget;
   readonly onEvent?: (event: TrainEvent) => void | Promise<void>;
   /** Aborting finishes the step, saves and returns. */
   readonly signal?: AbortSignal;
@@ -83,14 +90,20 @@ interface Counters {
 }
 
 /**
- * Trains until every stage has seen its images, or `signal` aborts. Resumes from the checkpoint in `dir` if there is one:
+ * Trains until every stage has seen its images, the time is over, or `signal` aborts. Resumes from the checkpoint in `dir` if there is one:
  * the result is bit for bit that of a run that was never interrupted.
  * @throws UserError `train/diverged` after three roll-backs; what was saved last stays good.
  */
 export async function train(options: TrainOptions): Promise<TrainSummary> {
-  const { dir, stages, images, signal, saveSeconds = 60, previews = [] } = options;
+  const { dir, stages, images, time, signal, saveSeconds = 60, previews = [] } = options;
+  const now = time?.now ?? (() => performance.now());
   const report = async (event: TrainEvent) => options.onEvent?.(event);
-  const runners = stages.map((stage) => new StageRunner(stage, options));
+  const runners = stages.map((stage) => new StageRunner(stage, { ...options, now }));
+  const scores = options.heldOut !== undefined;
+  const keeper = time && createTimekeeper(stages, time, { saveSeconds, scores });
+  let paces: Readonly<Record<string, Pace>> = Object.fromEntries(
+    stages.map(({ name }) => [name, options.paces?.[name] ?? (time ? [] : evenPace(images[name]!))]),
+  );
   let lrScale = 1;
   let rollbacks = 0;
   let savedAt: number | undefined;
@@ -115,6 +128,7 @@ export async function train(options: TrainOptions): Promise<TrainSummary> {
   const seen = () => runners.reduce((total, { progress }) => total + progress.imagesSeen, 0);
   const tensors = () => new Map(runners.flatMap((runner) => runner.tensors()));
   const save = async () => {
+    const began = now();
     const counters: Counters = {
       stages: Object.fromEntries(runners.map((runner) => [runner.stage.name, runner.progress])),
       lrScale,
@@ -122,21 +136,56 @@ export async function train(options: TrainOptions): Promise<TrainSummary> {
     };
     saveCheckpoint(dir, { tensors: tensors(), metadata: { progress: JSON.stringify(counters) } });
     savedAt = seen();
-    await report({ kind: "saved", imagesSeen: seen() });
+    await report({ kind: "saved", imagesSeen: seen(), used: keeper?.used() });
+    keeper?.did("save", now() - began);
   };
-  const fraction = ({ stage, progress }: StageRunner) =>
-    Math.min(1, progress.imagesSeen / images[stage.name]!);
+  const fraction = ({ stage, progress }: StageRunner) => progressAt(paces[stage.name]!, progress.imagesSeen);
   const done = () => runners.reduce((total, runner) => total + runner.stage.share * fraction(runner), 0);
-
   const reached = (at: number) => done() >= at - 1e-9; // shares need not sum to 1 exactly
   const stopped = () => signal?.aborted === true;
   const imagesSeen = () =>
     Object.fromEntries(runners.map(({ stage, progress }) => [stage.name, progress.imagesSeen]));
+  const position = (): Position => ({
+    seen: imagesSeen(),
+    paces,
+    previews: previews.filter((at) => !reached(at)).length,
+  });
+  /** Sets the paces; nothing that depends on them is done before they have been told. */
+  const setPaces = async (next: typeof paces) => {
+    if (JSON.stringify(next) === JSON.stringify(paces)) return;
+    paces = next;
+    await report({ kind: "paced", paces });
+  };
+  /** Takes back what the clock decided after the images that the stages have seen: it will decide again. */
+  const forgetLaterPlans = async () => {
+    if (keeper === undefined) return;
+    keeper.wentBack();
+    const until = runners.map(({ stage, progress }) => [
+      stage.name,
+      paceUntil(paces[stage.name]!, progress.imagesSeen),
+    ]);
+    await setPaces(Object.fromEntries(until) as typeof paces);
+  };
+  /** The paces of a run with a larger budget than before: progress falls back, as if it had been that from the beginning. */
+  const extended = (): typeof paces => {
+    const at = position();
+    const begunAgain = runners.map(({ stage: { name }, progress: { imagesSeen: n } }) => {
+      const until = paceUntil(paces[name]!, n);
+      if (keeper !== undefined)
+        return [name, n > 0 ? [...until, keeper.extend(name, at)] : paces[name]!] as const;
+      const total = images[name]!;
+      const same = plannedImages(paces[name]!) === total;
+      return [name, same ? paces[name]! : [...until, [n, total, Math.min(1, n / total)] as const]] as const;
+    });
+    return Object.fromEntries(begunAgain);
+  };
 
   savedAt = restore();
   if (savedAt !== undefined) await report({ kind: "resumed", progress: imagesSeen() });
+  await forgetLaterPlans();
+  if (time === undefined || time.extended) await setPaces(extended());
 
-  let lastSave = performance.now();
+  let lastSave = now();
   let dataMs = 0;
   let noiseMs = 0;
   let totalMs = 0;
@@ -148,9 +197,12 @@ export async function train(options: TrainOptions): Promise<TrainSummary> {
     runner = next(runners, fraction)
   ) {
     const { stage } = runner;
-    const outcome = await runner.step(images[stage.name]!, lrScale);
+    const outcome = await runner.step(paces[stage.name]!, lrScale);
+    keeper?.stepped(stage.name, outcome.stepMs);
+    const knot = keeper?.plan(stage.name, position());
+    if (knot !== undefined) await setPaces({ ...paces, [stage.name]: [...paces[stage.name]!, knot] });
     const last = runners.every((each) => fraction(each) >= 1) || stopped();
-    const due = last || performance.now() - lastSave > 1000 * saveSeconds;
+    const due = last || now() - lastSave > 1000 * saveSeconds;
     // A step's losses tell of the parameters before it: what is to be saved is looked at itself.
     if (!Object.values(outcome.metrics).every(Number.isFinite) || (due && !allFinite(tensors()))) {
       const step = runner.progress.step;
@@ -164,9 +216,10 @@ export async function train(options: TrainOptions): Promise<TrainSummary> {
       [rollbacks, lrScale] = [keptRollbacks, keptScale];
       const left = MAX_ROLLBACKS - rollbacks;
       await report({ kind: "rollback", stage: stage.name, step, lrScale, left, progress: imagesSeen() });
+      await forgetLaterPlans();
       // At once, so that a run that is resumed knows of it.
       await save();
-      lastSave = performance.now();
+      lastSave = now();
       continue;
     }
     dataMs += outcome.dataMs;
@@ -181,27 +234,21 @@ export async function train(options: TrainOptions): Promise<TrainSummary> {
       ...outcome,
       done: done(),
     });
-    if (runner.scoreIsDue(images[stage.name]!)) {
-      const began = performance.now();
+    if (runner.scoreIsDue(paces[stage.name]!)) {
       const judgement = await runner.judge();
-      const took = performance.now() - began;
-      scoreMs += took;
-      await report({
-        kind: "score",
-        stage: stage.name,
-        step,
-        imagesSeen: seenHere,
-        ...judgement,
-        scoreMs: took,
-      });
+      scoreMs += judgement.scoreMs;
+      keeper?.scored(stage.name, judgement.scoreMs);
+      await report({ kind: "score", stage: stage.name, step, imagesSeen: seenHere, ...judgement });
     }
     if (nextPreview < previews.length && reached(previews[nextPreview]!)) {
+      const began = now();
       nextPreview++;
       await options.onPreview?.(tensors(), done());
+      keeper?.did("preview", now() - began);
     }
     if (due) {
       await save();
-      lastSave = performance.now();
+      lastSave = now();
     }
   }
   // Stopped before the first step, or while the last event was handled.
