@@ -30,7 +30,7 @@ export { printGraph } from "./trace/print.ts";
 export { type Mapped, type NamedLeaf, type Tree, treeLeaves, treeMap } from "./trace/tree.ts";
 
 // Operations
-export { add, clamp, div, maximum, minimum, mul, pow, square, sub } from "./ops/arithmetic.ts";
+export { add, div, maximum, minimum, mul, pow, square, sub } from "./ops/arithmetic.ts";
 export { broadcastTo, sumTo } from "./ops/broadcast.ts";
 export {
   cast,
@@ -45,6 +45,7 @@ export {
   where,
 } from "./ops/compare.ts";
 export { channelMoments } from "./ops/channels.ts";
+export { clamp } from "./ops/clamp.ts";
 export { type ConvOptions } from "./ops/conv-geometry.ts";
 export { conv2d, convTranspose2d } from "./ops/conv.ts";
 export {

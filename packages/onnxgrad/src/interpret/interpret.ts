@@ -1,10 +1,10 @@
 /** @module The slow float64 interpreter: evaluates a traced graph with each operation's reference, as the tests' oracle. */
 import { UserError } from "../errors.ts";
-import type { RefArray } from "../ops/define-op.ts";
+import { inRange, type RefArray } from "../ops/define-op.ts";
 import { reachable, type Tensor } from "../trace/tensor.ts";
 
 /**
- * Evaluates `outputs` in float64, feeding inputs by name.
+ * Evaluates `outputs` with the precision of float64 and the range of float32, feeding inputs by name.
  * @throws UserError when an input is not fed or has another number of elements.
  */
 export function interpret(
@@ -26,9 +26,10 @@ export function interpret(
       continue;
     }
     const inputs = node.inputs.map((input) => values.get(input)!);
-    node.op
-      .evaluate(inputs, node.attrs, node.outputs)
-      .forEach((value, i) => values.set(node.outputs[i]!, value));
+    node.op.evaluate(inputs, node.attrs, node.outputs).forEach(({ shape, data }, i) => {
+      const tensor = node.outputs[i]!;
+      values.set(tensor, { shape, data: tensor.dtype === "float32" ? data.map(inRange) : data });
+    });
   }
   // Operations may hand on what they are given, and constants are the graph's own.
   return outputs.map((tensor) => ({ shape: tensor.shape, data: values.get(tensor)!.data.slice() }));

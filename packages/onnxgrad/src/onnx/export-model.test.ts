@@ -1,7 +1,8 @@
 import { fromBinary } from "@bufbuild/protobuf";
 import { ModelProtoSchema } from "onnx-buf";
 import { describe, expect, test } from "vitest";
-import { add, clamp, mul } from "../ops/arithmetic.ts";
+import { add, mul } from "../ops/arithmetic.ts";
+import { clamp } from "../ops/clamp.ts";
 import { broadcastTo } from "../ops/broadcast.ts";
 import { cast } from "../ops/compare.ts";
 import { conv2d, convTranspose2d } from "../ops/conv.ts";

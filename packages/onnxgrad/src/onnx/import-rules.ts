@@ -2,7 +2,8 @@
  * @module What each ONNX operator becomes in a trace: the rules of `import-model.ts`, one an operator. Shapes are static
  * in a trace, so what a model computes about them (Shape, Gather, Concat, ...) is folded to constants on the way.
  */
-import { add, clamp, div, maximum, minimum, mul, pow, sub } from "../ops/arithmetic.ts";
+import { add, div, maximum, minimum, mul, pow, sub } from "../ops/arithmetic.ts";
+import { clamp } from "../ops/clamp.ts";
 import { broadcastShape, broadcastTo } from "../ops/broadcast.ts";
 import { cast, equal, greater, greaterEqual, less, lessEqual, where } from "../ops/compare.ts";
 import * as unary from "../ops/elementary.ts";

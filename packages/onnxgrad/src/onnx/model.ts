@@ -83,6 +83,8 @@ export class ModelBuilder implements LowerContext {
   readonly mostValues: number;
   /** Values that are the same in every run. */
   readonly #fixed = new Set<string>();
+  /** Shapes that hold a zero. */
+  readonly #empty = new Set<string>();
   readonly #batch: BatchGuard | undefined;
   #origin: GraphNode | undefined;
   readonly #constants = new Map<string, string>();
@@ -146,7 +148,10 @@ export class ModelBuilder implements LowerContext {
         name: `${opType}_${this.nodes.length}`,
         input: [...inputs],
         output: names,
-        attribute: Object.entries(attrs).map(([name, value]) => attribute(name, value)),
+        attribute: Object.entries(
+          // Without it, a zero in the target of a Reshape stands for the extent that was there.
+          opType === "Reshape" && this.#empty.has(inputs[1]!) ? { ...attrs, allowzero: 1n } : attrs,
+        ).map(([name, value]) => attribute(name, value)),
       }),
     );
     return names;
@@ -174,7 +179,14 @@ export class ModelBuilder implements LowerContext {
   }
 
   shape(dims: Shape): string {
-    return this.#ints(this.#batch?.shape(dims) ?? dims, [dims.length]);
+    const name = this.#ints(this.#batch?.shape(dims) ?? dims, [dims.length]);
+    if (dims.includes(0)) this.#empty.add(name);
+    return name;
+  }
+
+  /** A constant of no elements. */
+  nothing({ shape, dtype }: Spec): string {
+    return this.#constant(ELEMENT[dtype], shape, new Uint8Array(0));
   }
 
   expansion(from: Shape, to: Shape): string {
@@ -296,11 +308,11 @@ export function lowerGraph(
   for (const node of executionOrder(nodes)) {
     builder.enter(node);
     const from = node.inputs.map((input) => names.get(input)!);
-    const made = node.op.lower(builder, from, {
-      attrs: node.attrs,
-      inputs: node.inputs,
-      outputs: node.outputs,
-    });
+    // What makes nothing need not run: ONNX Runtime's kernels differ in what they do then.
+    const isEmpty = node.op.name !== "input" && node.outputs.every(({ size }) => size === 0);
+    const made = isEmpty
+      ? node.outputs.map((tensor) => builder.nothing(tensor))
+      : node.op.lower(builder, from, { attrs: node.attrs, inputs: node.inputs, outputs: node.outputs });
     node.outputs.forEach((tensor, i) => names.set(tensor, made[i]!));
   }
 

@@ -1,10 +1,10 @@
 /** @module Elementwise arithmetic of two tensors with NumPy broadcasting. Bare numbers are scalars. */
 import { apply1, type Spec, type Tensor } from "../trace/tensor.ts";
-import { broadcastShape, evaluateElementwise } from "./broadcast.ts";
-import { cast, equal, greater } from "./compare.ts";
+import { broadcastShape, broadcastTo, evaluateElementwise } from "./broadcast.ts";
+import { cast, equal, greaterEqual, less, lessEqual, where } from "./compare.ts";
 import { defineOp, type OpDefinition, requireFloat, type VjpContext } from "./define-op.ts";
 import { log } from "./elementary.ts";
-import { lift, scalarValue } from "./source.ts";
+import { constant, lift, scalarValue } from "./source.ts";
 
 /** Operations without attributes. */
 export type NoAttrs = Readonly<Record<string, never>>;
@@ -59,21 +59,48 @@ export const divOp: OpDefinition<NoAttrs> = binary(
   (a, b) => a / b,
   ({ grad, b, y }) => [() => div(grad, b), () => mul(mul(grad, -1), div(y, b))],
 );
-export const powOp: OpDefinition<NoAttrs> = binary(
-  "pow",
-  "Pow",
-  (a, b) => a ** b,
-  ({ grad, a, b, y }) => [() => mul(grad, mul(b, pow(a, sub(b, 1)))), () => mul(grad, mul(y, log(a)))],
-);
-/** Share of the gradient of an extremum that goes to the first input: 1, or 1/2 at ties. */
-const firstShare = (won: Tensor, tie: Tensor) => add(cast(won, "float32"), mul(cast(tie, "float32"), 0.5));
-export const maximumOp: OpDefinition<NoAttrs> = binary("maximum", "Max", Math.max, ({ grad, a, b }) => [
-  () => mul(grad, firstShare(greater(a, b), equal(a, b))),
-  () => mul(grad, firstShare(greater(b, a), equal(a, b))),
+export const powOp: OpDefinition<NoAttrs> = binary("pow", "Pow", power, ({ grad, a, b, y }) => [
+  () => powerGradient(grad, a, b),
+  () => exponentGradient(grad, a, b, y),
 ]);
-export const minimumOp: OpDefinition<NoAttrs> = binary("minimum", "Min", Math.min, ({ grad, a, b }) => [
-  () => mul(grad, firstShare(greater(b, a), equal(a, b))),
-  () => mul(grad, firstShare(greater(a, b), equal(a, b))),
+
+/** a^b of IEEE 754, where JavaScript's is NaN for a = 1 with b that is no number, and for |a| = 1 with infinite b. */
+function power(a: number, b: number): number {
+  return a === 1 || (a === -1 && Math.abs(b) === Infinity) ? 1 : a ** b;
+}
+
+/** b a^(b-1), which is 0 for b = 0 even where a^-1 is infinite. */
+function powerGradient(grad: Tensor, a: Tensor, b: Tensor): Tensor {
+  const exponent = scalarValue(b);
+  if (exponent === 0) return broadcastTo(constant(0), grad.shape);
+  if (exponent !== undefined) return mul(grad, mul(pow(a, exponent - 1), exponent));
+  return where(equal(b, 0), 0, mul(grad, mul(b, pow(a, sub(b, 1)))));
+}
+
+/** a^b log a; 0^b stays 0 when b > 0 moves, and is held to be 1 at b = 0. */
+function exponentGradient(grad: Tensor, a: Tensor, b: Tensor, y: Tensor): Tensor {
+  const inside = mul(grad, mul(y, log(a)));
+  return where(equal(a, 0), where(greaterEqual(b, 0), 0, inside), inside);
+}
+
+/** The larger of two; at ties the second, as ONNX Runtime has it, which tells 0 from -0; NaN when either is. */
+export function larger(a: number, b: number): number {
+  return a > b || Number.isNaN(a) ? a : b;
+}
+/** The smaller of two; at ties the second, NaN when either is. */
+export function smaller(a: number, b: number): number {
+  return a < b || Number.isNaN(a) ? a : b;
+}
+/** 1 unless a has lost to b, 1/2 at ties: an extremum that is NaN passes its gradient to both. */
+const kept = (lost: Tensor, lostOrTied: Tensor): Tensor =>
+  sub(1, mul(add(cast(lost, "float32"), cast(lostOrTied, "float32")), 0.5));
+export const maximumOp: OpDefinition<NoAttrs> = binary("maximum", "Max", larger, ({ grad, a, b }) => [
+  () => mul(grad, kept(less(a, b), lessEqual(a, b))),
+  () => mul(grad, kept(less(b, a), lessEqual(b, a))),
+]);
+export const minimumOp: OpDefinition<NoAttrs> = binary("minimum", "Min", smaller, ({ grad, a, b }) => [
+  () => mul(grad, kept(less(b, a), lessEqual(b, a))),
+  () => mul(grad, kept(less(a, b), lessEqual(a, b))),
 ]);
 
 type Operand = Tensor | number;
@@ -91,11 +118,14 @@ export function sub(a: Operand, b: Operand): Tensor {
 export function mul(a: Operand, b: Operand): Tensor {
   return apply2(mulOp, a, b);
 }
-/** a / b; division by a number becomes multiplication by its reciprocal. */
+/** a / b; division by a number becomes multiplication by its reciprocal, where float32 can hold that. */
 export function div(a: Operand, b: Operand): Tensor {
-  return typeof b === "number" ? apply2(mulOp, a, 1 / b) : apply2(divOp, a, b);
+  return typeof b === "number" && isOrdinary(1 / b) ? apply2(mulOp, a, 1 / b) : apply2(divOp, a, b);
 }
-/** a to the power b; the gradient with respect to b needs a > 0. */
+/**
+ * a to the power b, 1 for b = 0. The gradient with respect to b needs a > 0, or is 0 for a = 0 and b >= 0; that with respect to
+ * a is 0 for b = 0.
+ */
 export function pow(a: Operand, b: Operand): Tensor {
   const exponent = typeof b === "number" ? b : scalarValue(b);
   if (exponent === 1) return lift(a);
@@ -114,7 +144,13 @@ export function minimum(a: Operand, b: Operand): Tensor {
 export function square(x: Tensor): Tensor {
   return mul(x, x);
 }
-/** Limits x to [low, high]; the gradient is passed inside the interval, by half at its ends. */
-export function clamp(x: Tensor, low: number, high: number): Tensor {
-  return minimum(maximum(x, low), high);
+
+/** The smallest magnitude that float32 holds with full precision. */
+const SMALLEST = 2 ** -126;
+/** The largest number of float32. */
+export const LARGEST: number = (2 - 2 ** -23) * 2 ** 127;
+
+/** Whether float32 holds a number to full precision: it is neither 0 nor denormal, nor infinite. */
+export function isOrdinary(value: number): boolean {
+  return Math.abs(value) >= SMALLEST && Math.abs(value) <= LARGEST;
 }

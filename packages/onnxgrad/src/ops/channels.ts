@@ -4,9 +4,11 @@
  */
 import { apply, apply1, type Shape, type Tensor } from "../trace/tensor.ts";
 import { mul, type NoAttrs, sub } from "./arithmetic.ts";
+import { broadcastTo } from "./broadcast.ts";
 import { defineOp, type OpDefinition, type RefArray, requireFloat, shapeError } from "./define-op.ts";
 import { reshaped } from "./emit.ts";
 import { sum } from "./reduce.ts";
+import { reshape } from "./reshape.ts";
 import { constant } from "./source.ts";
 
 /** Elements of one channel. */
@@ -28,6 +30,8 @@ export const channelMomentsOp: OpDefinition<NoAttrs> = defineOp<NoAttrs>({
     const [x] = inputs;
     if (x!.shape.length !== 4)
       throw shapeError("channelMoments", "takes [n,c,h,w]", inputs, "Reshape first.");
+    if (countOf(x!.shape) === 0)
+      throw shapeError("channelMoments", "of no elements have no value", inputs, "Leave out what is empty.");
     const c = [x!.shape[1]!];
     return [c, c].map((shape) => ({ shape, dtype: "float32" as const }));
   },
@@ -35,7 +39,7 @@ export const channelMomentsOp: OpDefinition<NoAttrs> = defineOp<NoAttrs>({
   vjp({ inputs: [x], outputs: [mean], grads: [gradMean, gradVariance] }) {
     const share = 1 / countOf(x!.shape);
     if (gradVariance === undefined)
-      return [channelAffine(x!, constant(new Float64Array(mean!.size), mean!.shape), mul(gradMean!, share))];
+      return [broadcastTo(reshape(mul(gradMean!, share), [1, mean!.size, 1, 1]), x!.shape)];
     const scale = mul(gradVariance, 2 * share);
     const about = mul(scale, mean!);
     return [

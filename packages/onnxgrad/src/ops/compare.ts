@@ -3,6 +3,7 @@ import { apply1, type DType, sameShape, type Tensor } from "../trace/tensor.ts";
 import type { NoAttrs } from "./arithmetic.ts";
 import { broadcastShape, evaluateElementwise } from "./broadcast.ts";
 import { defineOp, type OpDefinition, requireFloat, shapeError } from "./define-op.ts";
+import { wrapped } from "./gather.ts";
 import { constant, lift } from "./source.ts";
 
 function comparison(
@@ -75,7 +76,8 @@ export const castOp: OpDefinition<CastAttrs> = defineOp<CastAttrs>({
   evaluate: ([x], { to }) => [
     {
       shape: x!.shape,
-      data: x!.data.map((v) => (to === "bool" ? Number(v !== 0) : to === "float32" ? v : Math.trunc(v))),
+      // Whole numbers know no -0.
+      data: x!.data.map((v) => (to === "bool" ? Number(v !== 0) : to === "float32" ? v : Math.trunc(v) + 0)),
     },
   ],
 });
@@ -113,7 +115,7 @@ interface OneHotAttrs {
   readonly depth: number;
 }
 
-/** Integers to indicator vectors along a new last axis. */
+/** Integers to indicator vectors along a new last axis; negative ones count from the end, zeros stand for those beyond. */
 export const oneHotOp: OpDefinition<OneHotAttrs> = defineOp<OneHotAttrs>({
   name: "oneHot",
   infer([x], { depth }) {
@@ -134,13 +136,16 @@ export const oneHotOp: OpDefinition<OneHotAttrs> = defineOp<OneHotAttrs>({
   evaluate([x], { depth }, [out]) {
     const data = new Float64Array(x!.data.length * depth);
     x!.data.forEach((label, i) => {
-      if (label >= 0 && label < depth) data[i * depth + label] = 1;
+      if (label >= -depth && label < depth) data[i * depth + wrapped(label, depth)] = 1;
     });
     return [{ shape: out!.shape, data }];
   },
 });
 
-/** Indicator vectors of int64 labels in 0..depth-1, along a new last axis. */
+/**
+ * Indicator vectors of int64 labels in 0..depth-1 along a new last axis. Negative labels down to -depth count from the end; one
+ * beyond gives zeros.
+ */
 export function oneHot(labels: Tensor, depth: number): Tensor {
   return apply1(oneHotOp, [labels], { depth });
 }

@@ -1,5 +1,5 @@
 /** @module Geometry of convolutions: options with their defaults, and the shape rule with its errors. */
-import type { Shape, Spec } from "../trace/tensor.ts";
+import { type Shape, sizeOf, type Spec } from "../trace/tensor.ts";
 import { type OnnxAttribute, requireFloat, shapeError } from "./define-op.ts";
 
 /** Geometry of a convolution. Pairs are [vertical, horizontal]. */
@@ -91,6 +91,13 @@ export function outputShape(name: string, x: Spec, w: Spec, g: ConvGeometry): nu
     );
   const [n, c, height, width] = x.shape as [number, number, number, number];
   const [out, perGroup, kh, kw] = w.shape as [number, number, number, number];
+  if (sizeOf(w.shape) === 0 || height * width === 0)
+    throw shapeError(
+      name,
+      "has no pixels or no weights",
+      [x, w],
+      "Of all extents, the batch alone may be 0.",
+    );
   if (c !== perGroup * g.groups)
     throw shapeError(
       name,

@@ -149,9 +149,12 @@ export const conv2dWeightGradOp: OpDefinition<AdjointAttrs> = defineOp<AdjointAt
     needs[0] ? conv2dInputGrad(y!, grad, x!.shape, g) : null,
     needs[1] ? conv2dRaw(x!, grad, g) : null,
   ],
-  lower: (context, [x, y], { attrs: { shape, ...g }, inputs: [xSpec, ySpec] }) => [
-    lowerWeightGrad(context, x!, y!, { x: xSpec!.shape, w: shape, y: ySpec!.shape }, g),
-  ],
+  lower(context, [x, y], { attrs: { shape, ...g }, inputs: [xSpec, ySpec] }) {
+    // ONNX Runtime's convolutions over no images do not return.
+    if (sizeOf(xSpec!.shape) === 0)
+      return context.emit("Expand", [context.floats([], [0]), context.expansion([], shape)]);
+    return [lowerWeightGrad(context, x!, y!, { x: xSpec!.shape, w: shape, y: ySpec!.shape }, g)];
+  },
   evaluate([x, y], { shape, ...g }) {
     const data = new Float64Array(sizeOf(shape));
     forEachProduct(x!.shape, shape, y!.shape, g, (xi, wi, yi) => (data[wi]! += x!.data[xi]! * y!.data[yi]!));

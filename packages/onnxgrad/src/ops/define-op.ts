@@ -89,6 +89,21 @@ export interface LoweredNode<A> {
   readonly outputs: readonly Spec[];
 }
 
+/** What rounds to infinity in float32 begins here: half a step beyond the largest number. */
+const BEYOND = (2 - 2 ** -24) * 2 ** 127;
+/** What rounds to zero ends here: half the smallest denormal. */
+const BELOW = 2 ** -150;
+
+/**
+ * A float64 value with the range of float32, though not its precision: what a reference keeps, so that its infinities are those
+ * of the models.
+ */
+export function inRange(value: number): number {
+  const size = Math.abs(value);
+  if (size >= BEYOND) return value > 0 ? Infinity : -Infinity;
+  return size <= BELOW && size > 0 ? (value > 0 ? 0 : -0) : value;
+}
+
 /** Declares an operation; the identity, for its types. */
 export function defineOp<A>(definition: OpDefinition<A>): OpDefinition<A> {
   return definition;

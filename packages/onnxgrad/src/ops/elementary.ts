@@ -3,6 +3,7 @@ import { apply1, type Tensor } from "../trace/tensor.ts";
 import { add, div, mul, type NoAttrs, square, sub } from "./arithmetic.ts";
 import { evaluateElementwise } from "./broadcast.ts";
 import { defineOp, type LowerContext, type OpDefinition, requireFloat } from "./define-op.ts";
+import { emit1 } from "./emit.ts";
 
 interface UnaryRule {
   readonly x: Tensor;
@@ -34,7 +35,21 @@ const logistic = (x: number) => 1 / (1 + Math.exp(-x));
 function roundHalfEven(x: number): number {
   const below = Math.floor(x);
   const rest = x - below;
-  return rest < 0.5 || (rest === 0.5 && below % 2 === 0) ? below : below + 1;
+  const rounded = rest < 0.5 || (rest === 0.5 && below % 2 === 0) ? below : below + 1;
+  return rounded === 0 && (x < 0 || Object.is(x, -0)) ? -0 : rounded;
+}
+
+/** 0 for either zero. */
+const signOf = (x: number): number => (x === 0 ? 0 : Math.sign(x));
+
+/**
+ * 1 / (1 + e^-x), node by node where ONNX Runtime's own kernel for CPUs gives 0 below -18. (silu takes that kernel: there the
+ * difference is within the rounding of numbers near 1, and it is in every network's hot loop.)
+ */
+function lowerSigmoid(context: LowerContext, x: string): string[] {
+  if (context.processor !== "cpu") return context.emit("Sigmoid", [x]);
+  const decayed = emit1(context, "Exp", [emit1(context, "Neg", [x])]);
+  return context.emit("Reciprocal", [emit1(context, "Add", [decayed, context.floats([], [1])])]);
 }
 
 export const expOp: OpDefinition<NoAttrs> = unary("exp", "Exp", Math.exp, ({ grad, y }) => mul(grad, y));
@@ -45,7 +60,7 @@ export const sqrtOp: OpDefinition<NoAttrs> = unary("sqrt", "Sqrt", Math.sqrt, ({
 export const absOp: OpDefinition<NoAttrs> = unary("abs", "Abs", Math.abs, ({ grad, x }) =>
   mul(grad, sign(x)),
 );
-export const signOp: OpDefinition<NoAttrs> = unary("sign", "Sign", Math.sign, null);
+export const signOp: OpDefinition<NoAttrs> = unary("sign", "Sign", signOf, null);
 export const roundOp: OpDefinition<NoAttrs> = unary("round", "Round", roundHalfEven, null);
 export const sinOp: OpDefinition<NoAttrs> = unary("sin", "Sin", Math.sin, ({ grad, x }) => mul(grad, cos(x)));
 export const cosOp: OpDefinition<NoAttrs> = unary("cos", "Cos", Math.cos, ({ grad, x }) =>
@@ -54,8 +69,8 @@ export const cosOp: OpDefinition<NoAttrs> = unary("cos", "Cos", Math.cos, ({ gra
 export const tanhOp: OpDefinition<NoAttrs> = unary("tanh", "Tanh", Math.tanh, ({ grad, y }) =>
   mul(grad, sub(1, square(y))),
 );
-export const sigmoidOp: OpDefinition<NoAttrs> = unary("sigmoid", "Sigmoid", logistic, ({ grad, y }) =>
-  mul(grad, sub(y, square(y))),
+export const sigmoidOp: OpDefinition<NoAttrs> = unary("sigmoid", lowerSigmoid, logistic, ({ grad, y }) =>
+  mul(grad, mul(y, sub(1, y))),
 );
 export const erfOp: OpDefinition<NoAttrs> = unary("erf", "Erf", erfReference, ({ grad, x }) =>
   mul(grad, mul(exp(mul(square(x), -1)), 2 / Math.sqrt(Math.PI))),
@@ -63,20 +78,20 @@ export const erfOp: OpDefinition<NoAttrs> = unary("erf", "Erf", erfReference, ({
 export const reluOp: OpDefinition<NoAttrs> = unary(
   "relu",
   "Relu",
-  (x) => Math.max(x, 0),
+  (x) => (x < 0 ? 0 : x),
   ({ grad, x }) => mul(grad, slopes(x, 0)),
 );
 export const softplusOp: OpDefinition<NoAttrs> = unary(
   "softplus",
-  // ONNX Runtime's Softplus overflows for large x on some providers; max(x, 0) + log(1 + exp(-|x|)) never does.
+  // ONNX Runtime's Softplus overflows for large x on some providers; max(x, 0) + log(1 + u) with u = exp(-|x|) never does.
+  // With w = 1 + u as it is rounded, log(1 + u) is log(w) + (u - (w - 1)) / w to second order: right where w is 1, too.
   (context, x) => {
-    const [magnitude] = context.emit("Abs", [x]);
-    const [negative] = context.emit("Neg", [magnitude!]);
-    const [decayed] = context.emit("Exp", [negative!]);
-    const [shifted] = context.emit("Add", [decayed!, context.floats([], [1])]);
-    const [tail] = context.emit("Log", [shifted!]);
-    const [positive] = context.emit("Relu", [x]);
-    return context.emit("Add", [positive!, tail!]);
+    const one = context.floats([], [1]);
+    const u = emit1(context, "Exp", [emit1(context, "Neg", [emit1(context, "Abs", [x])])]);
+    const w = emit1(context, "Add", [u, one]);
+    const lost = emit1(context, "Sub", [u, emit1(context, "Sub", [w, one])]);
+    const tail = emit1(context, "Add", [emit1(context, "Log", [w]), emit1(context, "Div", [lost, w])]);
+    return context.emit("Add", [emit1(context, "Relu", [x]), tail]);
   },
   (x) => Math.max(x, 0) + Math.log1p(Math.exp(-Math.abs(x))),
   ({ grad, x }) => mul(grad, sigmoid(x)),
@@ -177,7 +192,7 @@ interface LeakyReluAttrs {
 const HUGE = 3e38;
 
 /**
- * The derivative of a (leaky) ReLU: 1 for x > 0, `slope` elsewhere. Comparing and choosing takes ONNX Runtime twice as long
+ * The derivative of a (leaky) ReLU: 1 for x > 0, `slope` elsewhere, NaN at NaN for slopes in [0, 1]. Comparing and choosing takes ONNX Runtime twice as long
  * as multiplying by this, `Where` six times.
  */
 export const slopesOp: OpDefinition<LeakyReluAttrs> = defineOp<LeakyReluAttrs>({
@@ -190,15 +205,19 @@ export const slopesOp: OpDefinition<LeakyReluAttrs> = defineOp<LeakyReluAttrs>({
   lower(context, [x], { attrs: { slope } }) {
     // min(1, max(slope, huge x))
     if (slope === 0) return context.emit("HardSigmoid", [x!], { attrs: { alpha: HUGE, beta: 0 } });
-    if (slope < 0 || slope > 1) {
+    if (!isFraction(slope)) {
       const condition = context.emit("Greater", [x!, context.floats([], [0])])[0]!;
       return context.emit("Where", [condition, context.floats([], [1]), context.floats([], [slope])]);
     }
     const [steep] = context.emit("Mul", [x!, context.floats([], [HUGE])]);
     return context.emit("Clip", [steep!, context.floats([], [slope]), context.floats([], [1])]);
   },
-  evaluate: ([x], { slope }) => [{ shape: x!.shape, data: x!.data.map((v) => (v > 0 ? 1 : slope)) }],
+  evaluate: ([x], { slope }) => [
+    { shape: x!.shape, data: x!.data.map((v) => (v > 0 ? 1 : v !== v && isFraction(slope) ? NaN : slope)) },
+  ],
 });
+
+const isFraction = (slope: number): boolean => slope >= 0 && slope <= 1;
 
 const slopes = (x: Tensor, slope: number): Tensor => apply1(slopesOp, [x], { slope });
 

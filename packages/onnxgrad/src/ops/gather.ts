@@ -1,8 +1,25 @@
-/** @module Selection of rows by integer index, and its adjoint. */
+/**
+ * @module Selection of rows by integer index, and its adjoint. As in ONNX and PyTorch, negative indices count from the
+ * end, and those beyond the table are an error of the run that feeds them.
+ */
+import { UserError } from "../errors.ts";
 import { apply1, sizeOf, type Tensor } from "../trace/tensor.ts";
 import type { NoAttrs } from "./arithmetic.ts";
 import { defineOp, type OpDefinition, requireFloat, shapeError } from "./define-op.ts";
 import { emit1, reshaped } from "./emit.ts";
+
+/** An index that may count from the end, as one from the start. */
+export const wrapped = (index: number, extent: number): number => (index < 0 ? index + extent : index);
+
+/** The row that an index means. @throws UserError `gather/index`. */
+function rowOf(name: string, index: number, rows: number): number {
+  const row = wrapped(index, rows);
+  if (row >= 0 && row < rows) return row;
+  throw new UserError(
+    "gather/index",
+    `${name}: index ${index} is outside a table of ${rows} rows. Feed ${-rows} to ${rows - 1}.`,
+  );
+}
 
 /** out[i..., :] = x[indices[i...], :]. */
 export const gatherOp: OpDefinition<NoAttrs> = defineOp<NoAttrs>({
@@ -23,7 +40,10 @@ export const gatherOp: OpDefinition<NoAttrs> = defineOp<NoAttrs>({
   evaluate([x, indices], _, [out]) {
     const row = sizeOf(x!.shape.slice(1));
     const data = new Float64Array(sizeOf(out!.shape));
-    indices!.data.forEach((index, i) => data.set(x!.data.subarray(index * row, (index + 1) * row), i * row));
+    indices!.data.forEach((index, i) => {
+      const from = rowOf("gather", index, x!.shape[0]!) * row;
+      data.set(x!.data.subarray(from, from + row), i * row);
+    });
     return [{ shape: out!.shape, data }];
   },
 });
@@ -65,17 +85,21 @@ export const scatterAddOp: OpDefinition<ScatterAttrs> = defineOp<ScatterAttrs>({
     );
     return [reshaped(context, added, shape)];
   },
-  evaluate([updates, indices], _, [out]) {
+  evaluate([updates, indices], { rows }, [out]) {
     const row = sizeOf(out!.shape.slice(1));
     const data = new Float64Array(sizeOf(out!.shape));
     indices!.data.forEach((index, i) => {
-      for (let k = 0; k < row; k++) data[index * row + k]! += updates!.data[i * row + k]!;
+      const to = rowOf("scatterAdd", index, rows) * row;
+      for (let k = 0; k < row; k++) data[to + k]! += updates!.data[i * row + k]!;
     });
     return [{ shape: out!.shape, data }];
   },
 });
 
-/** Rows of `x` by int64 `indices` of any shape (an embedding): [rows, ...] -> [...indices, ...]. */
+/**
+ * Rows of `x` by int64 `indices` of any shape (an embedding): [rows, ...] -> [...indices, ...]. Negative indices count from
+ * the end.
+ */
 export function gather(x: Tensor, indices: Tensor): Tensor {
   return apply1(gatherOp, [x, indices], {});
 }

@@ -1,7 +1,7 @@
 /** @module Normalisation: standardisation of rows, layer, group and batch normalisation. */
 import { apply, sameShape, type Shape, type Tensor } from "../trace/tensor.ts";
 import { add, mul, pow, sub } from "./arithmetic.ts";
-import { defineOp, type OpDefinition, requireFloat, shapeError } from "./define-op.ts";
+import { defineOp, inRange, type OpDefinition, requireFloat, shapeError } from "./define-op.ts";
 import { channelAffine, channelMoments } from "./channels.ts";
 import { mean } from "./reduce.ts";
 import { reshape } from "./reshape.ts";
@@ -21,6 +21,8 @@ export const standardizeOp: OpDefinition<StandardizeAttrs> = defineOp<Standardiz
     const { shape } = inputs[0]!;
     if (shape.length === 0)
       throw shapeError("standardize", "needs at least one axis", inputs, "Reshape to rows first.");
+    if (shape.at(-1) === 0)
+      throw shapeError("standardize", "of no elements has no value", inputs, "Leave out what is empty.");
     const row = [...shape.slice(0, -1), 1];
     return [shape, row, row].map((dims) => ({ shape: dims, dtype: "float32" as const }));
   },
@@ -53,7 +55,7 @@ export const standardizeOp: OpDefinition<StandardizeAttrs> = defineOp<Standardiz
     for (let r = 0; r < means.length; r++) {
       const values = x!.data.subarray(r * n, (r + 1) * n);
       const m = values.reduce((a, b) => a + b, 0) / n;
-      const variance = values.reduce((a, b) => a + (b - m) ** 2, 0) / n;
+      const variance = inRange(values.reduce((a, b) => a + (b - m) ** 2, 0) / n);
       means[r] = m;
       inverses[r] = 1 / Math.sqrt(variance + epsilon);
       y.set(

@@ -1,14 +1,18 @@
 /** @module Pooling of [n,c,h,w] and its adjoints: average and max pooling, repeated pixels. */
 import { apply1, type Shape, sizeOf, type Spec, type Tensor } from "../trace/tensor.ts";
-import { add, mul, sub } from "./arithmetic.ts";
+import { add, larger, maximum, mul, sub } from "./arithmetic.ts";
 import { cast, equal } from "./compare.ts";
-import { defineOp, type OpDefinition, requireFloat, shapeError } from "./define-op.ts";
+import { defineOp, inRange, type OpDefinition, requireFloat, shapeError } from "./define-op.ts";
+import { emit1 } from "./emit.ts";
+import { withNaNs } from "./reduce.ts";
 import { sliceRanges, unslice } from "./slice.ts";
 import { constant } from "./source.ts";
 
 interface PoolAttrs {
   readonly kernel: number;
   readonly stride: number;
+  /** Whether no element is known to be NaN, which saves looking for them. */
+  readonly numbers?: boolean;
 }
 
 const pooled = (n: number, { kernel, stride }: PoolAttrs) => Math.floor((n - kernel) / stride) + 1;
@@ -54,10 +58,16 @@ export const maxPool2dOp: OpDefinition<PoolAttrs> = defineOp<PoolAttrs>({
       }
     return [total!];
   },
-  lower: (context, [x], { attrs: { kernel, stride } }) =>
-    context.emit("MaxPool", [x!], {
-      attrs: { kernel_shape: [BigInt(kernel), BigInt(kernel)], strides: [BigInt(stride), BigInt(stride)] },
-    }),
+  // ONNX Runtime's kernel for CPUs finds a NaN or not, by where it stands in the window.
+  lower(context, [x], { attrs: { kernel, stride, numbers } }) {
+    const attrs = {
+      kernel_shape: [BigInt(kernel), BigInt(kernel)],
+      strides: [BigInt(stride), BigInt(stride)],
+    };
+    const found = emit1(context, "MaxPool", [x!], { attrs });
+    if (numbers === true || context.processor !== "cpu") return [found];
+    return [withNaNs(context, found, x!, (value) => emit1(context, "AveragePool", [value], { attrs }))];
+  },
   evaluate([x], { kernel, stride }, [out]) {
     const [h, w] = x!.shape.slice(2) as [number, number];
     const [oh, ow] = out!.shape.slice(2) as [number, number];
@@ -66,7 +76,7 @@ export const maxPool2dOp: OpDefinition<PoolAttrs> = defineOp<PoolAttrs>({
       const [plane, row, column] = [Math.floor(at / (oh * ow)), Math.floor(at / ow) % oh, at % ow];
       for (let i = 0; i < kernel; i++)
         for (let j = 0; j < kernel; j++)
-          data[at] = Math.max(data[at]!, x!.data[(plane * h + row * stride + i) * w + column * stride + j]!);
+          data[at] = larger(x!.data[(plane * h + row * stride + i) * w + column * stride + j]!, data[at]!);
     });
     return [{ shape: out!.shape, data }];
   },
@@ -83,7 +93,9 @@ function firstMaxima(x: Tensor, y: Tensor, kernel: number): Tensor {
     (_, at) => kernel ** 2 - (Math.floor(at / w) % kernel) * kernel - (at % kernel),
   );
   const hits = mul(cast(equal(x, upsampleNearest2d(y, kernel)), "float32"), constant(rank, [1, 1, h, w]));
-  return cast(equal(hits, upsampleNearest2d(maxPool2d(hits, kernel), kernel)), "float32");
+  // Nothing equals a maximum that is NaN: 1, which no element has then, in the place of the 0 that all have.
+  const best = maximum(apply1(maxPool2dOp, [hits], { kernel, stride: kernel, numbers: true }), 1);
+  return cast(equal(hits, upsampleNearest2d(best, kernel)), "float32");
 }
 
 /**
@@ -91,7 +103,7 @@ function firstMaxima(x: Tensor, y: Tensor, kernel: number): Tensor {
  * @throws GraphError when the window does not fit.
  */
 export function maxPool2d(x: Tensor, kernel: number, stride: number = kernel): Tensor {
-  return apply1(maxPool2dOp, [x], { kernel, stride });
+  return kernel === 1 && stride === 1 && x.rank === 4 ? x : apply1(maxPool2dOp, [x], { kernel, stride });
 }
 
 interface BlockAttrs {
@@ -126,8 +138,8 @@ export const avgPool2dOp: OpDefinition<BlockAttrs> = defineOp<BlockAttrs>({
     }),
   evaluate([x], { kernel }, [out]) {
     const data = new Float64Array(sizeOf(out!.shape));
-    forEachInBlock(x!.shape, kernel, (block, pixel) => (data[block]! += x!.data[pixel]! / kernel ** 2));
-    return [{ shape: out!.shape, data }];
+    forEachInBlock(x!.shape, kernel, (block, pixel) => (data[block]! += x!.data[pixel]!));
+    return [{ shape: out!.shape, data: data.map((total) => inRange(total) / kernel ** 2) }];
   },
 });
 

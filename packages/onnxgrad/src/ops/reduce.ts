@@ -2,8 +2,17 @@
 import { apply1, type Shape, type Spec, type Tensor } from "../trace/tensor.ts";
 import { broadcastTo, stridesOf } from "./broadcast.ts";
 import { cast, equal } from "./compare.ts";
-import { defineOp, type OpDefinition, type RefArray, requireFloat, shapeError } from "./define-op.ts";
-import { div, mul } from "./arithmetic.ts";
+import {
+  defineOp,
+  inRange,
+  type LowerContext,
+  type OpDefinition,
+  type RefArray,
+  requireFloat,
+  shapeError,
+} from "./define-op.ts";
+import { div, larger, mul, smaller } from "./arithmetic.ts";
+import { emit1 } from "./emit.ts";
 import { reshape } from "./reshape.ts";
 
 interface ReduceAttrs {
@@ -13,7 +22,11 @@ interface ReduceAttrs {
 
 const countOf = (shape: Shape, axes: readonly number[]) => axes.reduce((n, axis) => n * shape[axis]!, 1);
 
-function inferReduce(name: string): (inputs: readonly Spec[], attrs: ReduceAttrs) => Spec[] {
+/** Shape rule; `empty` says whether nothing at all has a value, as a sum has. */
+function inferReduce(
+  name: string,
+  { empty }: { readonly empty: boolean },
+): (inputs: readonly Spec[], attrs: ReduceAttrs) => Spec[] {
   return ([x], { axes }) => {
     requireFloat(name, [x!]);
     if (axes.some((axis) => !Number.isInteger(axis) || axis < 0 || axis >= x!.shape.length))
@@ -23,6 +36,8 @@ function inferReduce(name: string): (inputs: readonly Spec[], attrs: ReduceAttrs
         [x!],
         `Axes run from 0 to ${x!.shape.length - 1}; negative ones count from the end.`,
       );
+    if (!empty && countOf(x!.shape, axes) === 0)
+      throw shapeError(name, "of no elements has no value", [x!], "Leave out what is empty.");
     return [{ shape: x!.shape.map((n, axis) => (axes.includes(axis) ? 1 : n)), dtype: "float32" }];
   };
 }
@@ -49,9 +64,39 @@ function lowerReduce(onnx: string): OpDefinition<ReduceAttrs>["lower"] {
     context.emit(onnx, [x!, context.ints([...attrs.axes])], { attrs: { keepdims: 1n } });
 }
 
+/** ONNX Runtime's kernel for CPUs finds a NaN or not, by where it stands among the elements. */
+function lowerExtremum(onnx: string): OpDefinition<ReduceAttrs>["lower"] {
+  const plain = lowerReduce(onnx);
+  return (context, inputs, node) => {
+    const found = plain(context, inputs, node);
+    if (context.processor !== "cpu") return found;
+    const axes = context.ints([...node.attrs.axes]);
+    return [
+      withNaNs(context, found[0]!, inputs[0]!, (value) =>
+        emit1(context, "ReduceMean", [value, axes], { attrs: { keepdims: 1n } }),
+      ),
+    ];
+  };
+}
+
+/**
+ * `found`, but NaN wherever any of the elements of `x` that it was found among is, of which `mean` gives the mean. What is
+ * averaged lies between 1 and 2, and is subtracted as zero, so that -0 stays.
+ */
+export function withNaNs(
+  context: LowerContext,
+  found: string,
+  x: string,
+  mean: (value: string) => string,
+): string {
+  const limited = emit1(context, "Clip", [x, context.floats([], [1]), context.floats([], [2])]);
+  const zero = emit1(context, "Mul", [mean(limited), context.floats([], [0])]);
+  return emit1(context, "Sub", [found, zero]);
+}
+
 export const sumOp: OpDefinition<ReduceAttrs> = defineOp<ReduceAttrs>({
   name: "sum",
-  infer: inferReduce("sum"),
+  infer: inferReduce("sum", { empty: true }),
   vjp: ({ grad, inputs }) => [broadcastTo(grad, inputs[0]!.shape)],
   lower: lowerReduce("ReduceSum"),
   evaluate: ([x], _, [out]) => [evaluateReduce(x!, out!, 0, (a, b) => a + b)],
@@ -59,14 +104,16 @@ export const sumOp: OpDefinition<ReduceAttrs> = defineOp<ReduceAttrs>({
 
 export const meanOp: OpDefinition<ReduceAttrs> = defineOp<ReduceAttrs>({
   name: "mean",
-  infer: inferReduce("mean"),
+  infer: inferReduce("mean", { empty: false }),
   vjp: ({ grad, inputs, attrs }) => [
     broadcastTo(mul(grad, 1 / countOf(inputs[0]!.shape, attrs.axes)), inputs[0]!.shape),
   ],
   lower: lowerReduce("ReduceMean"),
   evaluate([x], { axes }, [out]) {
     const total = evaluateReduce(x!, out!, 0, (a, b) => a + b);
-    return [{ shape: total.shape, data: total.data.map((value) => value / countOf(x!.shape, axes)) }];
+    return [
+      { shape: total.shape, data: total.data.map((value) => inRange(value) / countOf(x!.shape, axes)) },
+    ];
   },
 });
 
@@ -78,18 +125,18 @@ const extremumVjp: NonNullable<OpDefinition<ReduceAttrs>["vjp"]> = ({ grad, inpu
 
 export const maxOp: OpDefinition<ReduceAttrs> = defineOp<ReduceAttrs>({
   name: "max",
-  infer: inferReduce("max"),
+  infer: inferReduce("max", { empty: false }),
   vjp: extremumVjp,
-  lower: lowerReduce("ReduceMax"),
-  evaluate: ([x], _, [out]) => [evaluateReduce(x!, out!, -Infinity, Math.max)],
+  lower: lowerExtremum("ReduceMax"),
+  evaluate: ([x], _, [out]) => [evaluateReduce(x!, out!, -Infinity, (most, value) => larger(value, most))],
 });
 
 export const minOp: OpDefinition<ReduceAttrs> = defineOp<ReduceAttrs>({
   name: "min",
-  infer: inferReduce("min"),
+  infer: inferReduce("min", { empty: false }),
   vjp: extremumVjp,
-  lower: lowerReduce("ReduceMin"),
-  evaluate: ([x], _, [out]) => [evaluateReduce(x!, out!, Infinity, Math.min)],
+  lower: lowerExtremum("ReduceMin"),
+  evaluate: ([x], _, [out]) => [evaluateReduce(x!, out!, Infinity, (least, value) => smaller(value, least))],
 });
 
 /** How a reduction is asked for. */

@@ -2,6 +2,7 @@
 import { addOp, divOp, maximumOp, minimumOp, mulOp, powOp, subOp } from "./arithmetic.ts";
 import { broadcastToOp } from "./broadcast.ts";
 import { channelAffineOp, channelMomentsOp } from "./channels.ts";
+import { clampOp } from "./clamp.ts";
 import {
   castOp,
   equalOp,
@@ -54,6 +55,7 @@ export type OpName =
   | "pow"
   | "maximum"
   | "minimum"
+  | "clamp"
   | "equal"
   | "less"
   | "greater"
@@ -115,6 +117,7 @@ export const registry: { readonly [K in OpName]: OpDefinition<never> } = {
   pow: powOp,
   maximum: maximumOp,
   minimum: minimumOp,
+  clamp: clampOp,
   equal: equalOp,
   less: lessOp,
   greater: greaterOp,

@@ -305,13 +305,20 @@ export const concatOp: OpDefinition<AxisAttrs> = defineOp<AxisAttrs>({
     const extent = inputs.reduce((total, spec) => total + spec.shape[axis]!, 0);
     return [{ shape: first!.shape.map((n, i) => (i === axis ? extent : n)), dtype: first!.dtype }];
   },
-  vjp: ({ grad, inputs, attrs: { axis } }) =>
-    split(
+  vjp({ grad, inputs, attrs: { axis } }) {
+    const sizes = inputs.map((x) => x.shape[axis]!);
+    const parts = split(
       grad,
-      inputs.map((x) => x.shape[axis]!),
+      sizes.filter((size) => size > 0),
       axis,
-    ),
-  lower: (context, inputs, { attrs }) => [joined(context, inputs, attrs.axis)],
+    );
+    let next = 0;
+    return sizes.map((size) => (size > 0 ? parts[next++]! : null));
+  },
+  lower(context, inputs, { attrs: { axis }, inputs: specs }) {
+    const parts = inputs.filter((_, i) => specs[i]!.shape[axis]! > 0);
+    return [joined(context, parts, axis)];
+  },
   evaluate(inputs, { axis }, [out]) {
     const data = new Float64Array(sizeOf(out!.shape));
     let start = 0;

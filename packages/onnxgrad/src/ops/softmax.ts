@@ -1,6 +1,7 @@
 /** @module Softmax and log-sum-exp over the last axis, and scaled dot-product attention. */
 import { apply1, type Tensor } from "../trace/tensor.ts";
-import { add, mul, type NoAttrs, sub } from "./arithmetic.ts";
+import { add, LARGEST, mul, type NoAttrs, sub } from "./arithmetic.ts";
+import { clamp } from "./clamp.ts";
 import { stopGradient } from "./compare.ts";
 import { defineOp, type OpDefinition, requireFloat, shapeError } from "./define-op.ts";
 import { exp, log } from "./elementary.ts";
@@ -43,7 +44,8 @@ export function softmax(x: Tensor): Tensor {
 
 /** log sum e^x over the last axis (dropped), shifted by the maximum so that nothing overflows. */
 export function logSumExp(x: Tensor): Tensor {
-  const top = stopGradient(max(x, [-1], { keepDims: true }));
+  // Infinities less infinities are NaN: an infinite maximum is taken for the largest number, from which they are infinitely far.
+  const top = clamp(stopGradient(max(x, [-1], { keepDims: true })), -LARGEST, LARGEST);
   const total = log(sum(exp(sub(x, top)), [-1], { keepDims: true }));
   return reshape(add(total, top), x.shape.slice(0, -1));
 }

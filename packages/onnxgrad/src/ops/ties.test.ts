@@ -2,7 +2,8 @@ import { describe, expect, test } from "vitest";
 import { gradients } from "../grad/gradients.ts";
 import { interpret } from "../interpret/interpret.ts";
 import type { Tensor } from "../trace/tensor.ts";
-import { clamp, maximum, minimum } from "./arithmetic.ts";
+import { maximum, minimum } from "./arithmetic.ts";
+import { clamp } from "./clamp.ts";
 import { abs, leakyRelu, relu } from "./elementary.ts";
 import { maxPool2d } from "./pool.ts";
 import { max, min, sum } from "./reduce.ts";
@@ -26,11 +27,11 @@ describe("where a function has a kink, its gradient is the documented choice:", 
     const overlapping = (x: Tensor) => maxPool2d(reshape(x, [1, 1, 2, 4]), 2, 1);
     expect(slope(overlapping, [0, 5, 7, 7, 5, 5, 7, 7])).toEqual([0, 1, 2, 0, 0, 0, 0, 0]);
   });
-  test("maximum and minimum give half to each side, so clamp passes half at its ends", () => {
+  test("maximum and minimum give half to each side; clamp passes all at its ends, as in PyTorch", () => {
     expect(slope((x) => maximum(x, 1), [0, 1, 2])).toEqual([0, 0.5, 1]);
     expect(slope((x) => minimum(x, 1), [0, 1, 2])).toEqual([1, 0.5, 0]);
     expect(slope((x) => maximum(x, x), [3])).toEqual([1]);
-    expect(slope((x) => clamp(x, -1, 1), [-2, -1, 0, 1, 2])).toEqual([0, 0.5, 1, 0.5, 0]);
+    expect(slope((x) => clamp(x, -1, 1), [-2, -1, 0, 1, 2])).toEqual([0, 1, 1, 1, 0]);
   });
   test("relu and abs are flat at 0, leakyRelu has its lower slope", () => {
     expect(slope(relu, [-1, 0, 1])).toEqual([-0, 0, 1].map(Math.abs));

@@ -326,6 +326,7 @@ export const placementRules: { readonly [K in OpName]: PlacementRule } = {
   pow: elementwise,
   maximum: elementwise,
   minimum: elementwise,
+  clamp: elementwise,
   equal: elementwise,
   less: elementwise,
   greater: elementwise,

@@ -1,5 +1,5 @@
 /** @module Arithmetic that need not be done: x * 1, x + 0, x - 0, products of constants, additions of negations. */
-import { mul, sub } from "../ops/arithmetic.ts";
+import { isOrdinary, mul, sub } from "../ops/arithmetic.ts";
 import { scalarValue } from "../ops/source.ts";
 import { sameShape, type Tensor } from "../trace/tensor.ts";
 import type { Rule } from "./rewrite.ts";
@@ -13,6 +13,9 @@ function withScalar(inputs: readonly Tensor[]): [Tensor, number] | undefined {
   return left === undefined ? undefined : [b, left];
 }
 
+/** Whether the product of two factors has their effect: it is neither lost nor infinite where one after the other is not. */
+const mayJoin = (a: number, b: number): boolean => (a * b === 0 ? a === 0 || b === 0 : isOrdinary(a * b));
+
 export const arithmeticIdentities: Rule = (node, inputs) => {
   const shape = node.outputs[0]!.shape;
   const keep = (x: Tensor) => (sameShape(x.shape, shape) ? [x] : undefined);
@@ -23,7 +26,9 @@ export const arithmeticIdentities: Rule = (node, inputs) => {
       const [x, factor] = found;
       if (factor === 1) return keep(x);
       const inner = x.node.op.name === "mul" ? withScalar(x.node.inputs) : undefined;
-      return inner === undefined ? undefined : [mul(inner[0], inner[1] * factor)];
+      return inner !== undefined && mayJoin(inner[1], factor)
+        ? [mul(inner[0], inner[1] * factor)]
+        : undefined;
     }
     case "add": {
       const found = withScalar(inputs);

@@ -10,7 +10,7 @@ import { bufferOf, bytesOf, isGiven, type Liveness, liveness } from "./liveness.
 
 /** One pass over the data, or none. */
 const CHEAP: ReadonlySet<string> = new Set<OpName>([
-  ...(["add", "sub", "mul", "div", "maximum", "minimum", "abs", "sign", "sqrt", "exp"] as const),
+  ...(["add", "sub", "mul", "div", "maximum", "minimum", "clamp", "abs", "sign", "sqrt", "exp"] as const),
   ...(["equal", "less", "greater", "lessEqual", "greaterEqual", "cast", "where"] as const),
   ...(["sigmoid", "tanh", "relu", "leakyRelu", "slopes", "silu", "softmax"] as const),
   "channelAffine" satisfies OpName,

@@ -3,7 +3,8 @@
  * attributes where it is tested. An operation without a case does not compile. `tests/conformance` runs the table
  * on every provider.
  */
-import { add, clamp, div, maximum, minimum, mul, pow, square, sub } from "../ops/arithmetic.ts";
+import { add, div, maximum, minimum, mul, pow, square, sub } from "../ops/arithmetic.ts";
+import { clamp } from "../ops/clamp.ts";
 import { broadcastTo } from "../ops/broadcast.ts";
 import {
   cast,
@@ -224,6 +225,7 @@ export const opCases: { readonly [K in OpName]: OpCases } = {
   ],
   maximum: binary(maximum),
   minimum: binary(minimum),
+  clamp: unary((x) => clamp(x, -0.7, 1.1)),
 
   equal: comparison(equal),
   less: comparison(less),
@@ -571,7 +573,6 @@ export const compositeCases: Readonly<Record<string, OpCases>> = {
   neg: unary(neg),
   square: unary(square),
   gelu: unary(gelu, [-3, 3]),
-  clamp: unary((x) => clamp(x, -0.7, 1.1)),
   layerNorm: [
     { name: "plain", inputs: [f([3, 4])], build: (x) => layerNorm(x) },
     {

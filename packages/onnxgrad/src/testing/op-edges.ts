@@ -1,0 +1,216 @@
+/**
+ * @module How each case of `op-edges.json` is written with our operations, by its name. The values, made by PyTorch, are in
+ * that file; what may differ from them is in `edge-gaps.ts`.
+ */
+import { add, div, maximum, minimum, mul, pow, square, sub } from "../ops/arithmetic.ts";
+import { clamp } from "../ops/clamp.ts";
+import { broadcastTo } from "../ops/broadcast.ts";
+import { channelAffine, channelMoments } from "../ops/channels.ts";
+import {
+  cast,
+  equal,
+  greater,
+  greaterEqual,
+  less,
+  lessEqual,
+  oneHot,
+  stopGradient,
+  where,
+} from "../ops/compare.ts";
+import { conv2d, convTranspose2d } from "../ops/conv.ts";
+import {
+  abs,
+  cos,
+  erf,
+  exp,
+  gelu,
+  leakyRelu,
+  log,
+  neg,
+  relu,
+  round,
+  sigmoid,
+  sign,
+  silu,
+  sin,
+  softplus,
+  sqrt,
+  tanh,
+} from "../ops/elementary.ts";
+import { gather, scatterAddOp } from "../ops/gather.ts";
+import { matmul } from "../ops/matmul.ts";
+import { batchNormTraining, groupNorm, layerNorm, standardize } from "../ops/normalization.ts";
+import { avgPool2d, maxPool2d, upsampleNearest2d } from "../ops/pool.ts";
+import { max, mean, min, sum } from "../ops/reduce.ts";
+import { reshape, transpose } from "../ops/reshape.ts";
+import { resizeBilinear2d } from "../ops/resize.ts";
+import { concat, padReflect, padZero, slice, split } from "../ops/slice.ts";
+import { logSumExp, scaledDotProductAttention, softmax } from "../ops/softmax.ts";
+import { constant } from "../ops/source.ts";
+import { apply1, type Tensor } from "../trace/tensor.ts";
+
+type Build = (...inputs: Tensor[]) => Tensor;
+
+const LARGE = 3.4028234663852886e38;
+const float = (x: Tensor): Tensor => cast(x, "float32");
+const ones = (n: number): Tensor => constant(new Float32Array(n).fill(1));
+const zeros = (n: number): Tensor => constant(new Float32Array(n));
+const filled = (rows: number, columns: number): Tensor => broadcastTo(constant(1), [rows, columns]);
+
+/** A case of the golden file in terms of our operations, by its name. */
+export const EDGES: Readonly<Record<string, Build>> = {
+  exp,
+  log,
+  sqrt,
+  abs,
+  sin,
+  cos,
+  tanh,
+  sigmoid,
+  erf,
+  relu,
+  softplus,
+  silu,
+  gelu,
+  "leakyRelu 0.2": (x) => leakyRelu(x, 0.2),
+  "leakyRelu 0": (x) => leakyRelu(x, 0),
+  "leakyRelu 2": (x) => leakyRelu(x, 2),
+  "clamp -1 1": (x) => clamp(x, -1, 1),
+  "clamp 0 255": (x) => clamp(x, 0, 255),
+  neg,
+  square,
+  "pow 0": (x) => pow(x, 0),
+  "pow 1": (x) => pow(x, 1),
+  "pow 2": (x) => pow(x, 2),
+  "pow 3": (x) => pow(x, 3),
+  "pow -1": (x) => pow(x, -1),
+  "pow 0.5": (x) => pow(x, 0.5),
+  "pow -0.5": (x) => pow(x, -0.5),
+  "pow 2.5": (x) => pow(x, 2.5),
+  "pow inf": (x) => pow(x, Infinity),
+  "2 pow": (x) => pow(2, x),
+  "0 pow": (x) => pow(0, x),
+  "div by 3": (x) => div(x, 3),
+  "div by 0": (x) => div(x, 0),
+  "div by the largest": (x) => div(x, LARGE),
+  "div by the smallest": (x) => div(x, 2 ** -126),
+  "1 div": (x) => div(1, x),
+  "scale by 1e30 twice": (x) => mul(mul(x, 1e30), 1e30),
+  "scale by 1e-30 twice": (x) => mul(mul(x, 1e-30), 1e-30),
+  "add 0": (x) => add(x, 0),
+  sign,
+  round,
+  "cast to int64": (x) => float(cast(x, "int64")),
+  "cast to bool": (x) => float(cast(x, "bool")),
+  "cast to uint8": (x) => float(cast(x, "uint8")),
+  stopGradient: (x) => mul(stopGradient(x), x),
+  broadcastTo: (x) => broadcastTo(x, [2, x.size]),
+
+  add,
+  sub,
+  mul,
+  div,
+  pow,
+  maximum,
+  minimum,
+  equal: (a, b) => float(equal(a, b!)),
+  less: (a, b) => float(less(a, b!)),
+  greater: (a, b) => float(greater(a, b!)),
+  lessEqual: (a, b) => float(lessEqual(a, b!)),
+  greaterEqual: (a, b) => float(greaterEqual(a, b!)),
+  "equal int64": (a, b) => float(equal(a, b!)),
+  "less int64": (a, b) => float(less(a, b!)),
+  "greaterEqual int64": (a, b) => float(greaterEqual(a, b!)),
+  where: (a, b) => where(greater(a, b!), a, b!),
+  "where of a quotient": (x) => where(greater(x, 0), x, 0),
+
+  sum: (x) => sum(x, [-1]),
+  mean: (x) => mean(x, [-1]),
+  max: (x) => max(x, [-1]),
+  min: (x) => min(x, [-1]),
+  softmax,
+  logSumExp,
+  standardize: (x) => standardize(x),
+  layerNorm: (x) => layerNorm(x, { scale: constant([1, 2, 3, 4]), shift: constant([1, 0, -1, 0]) }),
+  "sum of all": (x) => sum(x),
+  "mean of all": (x) => mean(x),
+  "max of all": (x) => max(x),
+  "min of all": (x) => min(x),
+  "sum of all, infinite": (x) => sum(x),
+  "mean of all, infinite": (x) => mean(x),
+  "max of all, infinite": (x) => max(x),
+  "min of all, infinite": (x) => min(x),
+  scaledDotProductAttention,
+
+  "channelMoments mean": (x) => channelMoments(x).mean,
+  "channelMoments variance": (x) => channelMoments(x).variance,
+  channelAffine,
+  groupNorm: (x) => groupNorm(x, 6),
+  batchNormTraining: (x) => batchNormTraining(x, { scale: ones(6), shift: zeros(6) }).y,
+
+  "maxPool2d 2": (x) => maxPool2d(x, 2),
+  "maxPool2d 2, numbers": (x) => maxPool2d(x, 2),
+  "maxPool2d 3 stride 1": (x) => maxPool2d(x, 3, 1),
+  "maxPool2d 3 stride 1, numbers": (x) => maxPool2d(x, 3, 1),
+  "maxPool2d 2 stride 3": (x) => maxPool2d(x, 2, 3),
+  "maxPool2d 1": (x) => maxPool2d(x, 1),
+  "avgPool2d 2": (x) => avgPool2d(x, 2),
+  "upsampleNearest2d 2": (x) => upsampleNearest2d(x, 2),
+  conv2d: (x, w) => conv2d(x, w!, { padding: 1 }),
+  "conv2d, largest and smallest": (x, w) => conv2d(x, w!),
+  "conv2d stride 2": (x, w) => conv2d(x, w!, { stride: 2, padding: 1 }),
+  convTranspose2d: (x, w) => convTranspose2d(x, w!, { padding: 1 }),
+  "convTranspose2d stride 2": (x, w) => convTranspose2d(x, w!, { stride: 2 }),
+  matmul,
+
+  "gather -1": gather,
+  "gather by a matrix": gather,
+  "scatterAdd -1": (x, i) => apply1(scatterAddOp, [x, i!], { rows: 3 }),
+  oneHot: (i) => oneHot(i, 3),
+  reshape: (x) => reshape(x, [3, 11]),
+  transpose: (x) => transpose(reshape(x, [3, 11])),
+  slice: (x) => slice(x, [1], [20], [3]),
+  "slice backwards": (x) => slice(x, [x.size - 3], [x.size - 10], [-1]),
+  padZero: (x) => padZero(x, [[1, 2]]),
+  padReflect: (x) => padReflect(x, [[2, 3]]),
+  concat: (x, y) => concat([x, y!, x], 0),
+  split: (x) => mul(split(x, [1, 12, 20], 0)[1]!, 2),
+  resizeBilinear2d: (x) => resizeBilinear2d(x, 5, 3),
+
+  "empty: exp": exp,
+  "empty: softplus": softplus,
+  "empty: silu": silu,
+  "empty: leakyRelu": (x) => leakyRelu(x, 0.2),
+  "empty: abs": abs,
+  "empty: clamp": (x) => clamp(x, -1, 1),
+  "empty: pow 3": (x) => pow(x, 3),
+  "empty: relu": relu,
+  "empty: gelu": gelu,
+  "empty: sum": (x) => sum(x),
+  "empty: sum over the other axis": (x) => sum(x, [1]),
+  "empty: sum over the empty axis": (x) => sum(x, [0]),
+  "empty: mean over the other axis": (x) => mean(x, [1]),
+  "empty: max over the other axis": (x) => max(x, [1]),
+  "empty: min over the other axis": (x) => min(x, [1]),
+  "empty: softmax": softmax,
+  "empty: logSumExp": logSumExp,
+  "empty: standardize": (x) => standardize(x),
+  "empty: reshape": (x) => reshape(x, [3, 0, 5]),
+  "empty: transpose": (x) => transpose(x),
+  "empty: broadcastTo": (x) => broadcastTo(x, [2, 0, 3]),
+  "empty: matmul by rows": (x) => matmul(x, filled(3, 2)),
+  "empty: matmul of nothing": (x) => matmul(transpose(x), reshape(zeros(0), [0, 2])),
+  "empty: concat": (x) => concat([x, filled(2, 3)], 0),
+  "empty: add": add,
+  "empty: mul": mul,
+  "empty: div": div,
+  "empty: pow": pow,
+  "empty: maximum": maximum,
+  "empty: gather of no rows": gather,
+  "empty: scatterAdd of no rows": (x, i) => apply1(scatterAddOp, [x, i!], { rows: 3 }),
+  "empty: oneHot": (i) => oneHot(i, 3),
+  "empty: conv2d": (x, w) => conv2d(x, w!, { padding: 1 }),
+  "empty: maxPool2d": (x) => maxPool2d(x, 2),
+  "empty: avgPool2d": (x) => avgPool2d(x, 2),
+  "empty: upsampleNearest2d": (x) => upsampleNearest2d(x, 2),
+};
