@@ -71,6 +71,46 @@ describe("inpaintPicture()", () => {
     );
   });
 
+  test("along a thin scratch across the picture, only tiles that it touches are gone over, with the same result", async () => {
+    const side = 200;
+    const large = testPicture({ height: side, width: side, noise: 0.05 });
+    const mask = { ...large, samples: new Uint8Array(side * side) };
+    for (let y = 20; y < side - 20; y++) mask.samples.fill(255, y * side + y, y * side + y + 2);
+    const tiles = tiledDenoiser(node({ threads: 1 }), localModel(meanOfNine(), []), { tilePixels: 24 * 24 });
+    const reading = (wantedToo: boolean): { readonly denoiser: TiledDenoiser; pixels: number } => {
+      const counted = {
+        pixels: 0,
+        denoiser: {
+          ...tiles,
+          denoise: (...[source, emit, onShare, wanted]: Parameters<TiledDenoiser["denoise"]>) =>
+            tiles.denoise(
+              {
+                ...source,
+                read(image, y, x, height, width, out) {
+                  counted.pixels += height * width;
+                  source.read(image, y, x, height, width, out);
+                },
+              },
+              emit,
+              onShare,
+              wantedToo ? wanted : undefined,
+            ),
+        },
+      };
+      return counted;
+    };
+    const [few, all] = [reading(true), reading(false)];
+    const [a, b] = [
+      await inpaintPicture(few.denoiser, large, mask),
+      await inpaintPicture(all.denoiser, large, mask),
+    ];
+    await tiles.dispose();
+    expect(all.pixels).toBeGreaterThanOrEqual(60 * side * side);
+    expect(few.pixels).toBeLessThan(0.6 * all.pixels);
+    expect(a.picture.samples).toEqual(b.picture.samples);
+    expect(a.picture.samples).not.toEqual(large.samples);
+  });
+
   test("samples and their deviation are put together from all parts", async () => {
     const mask = maskOf(first, second);
     const { deviation, picture: mean } = await inpaintPicture(denoiser, picture, mask, {

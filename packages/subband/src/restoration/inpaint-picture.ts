@@ -97,6 +97,8 @@ function fill(
     {
       height: part.height,
       width: part.width,
+      // Known pixels without noise are what they are, whatever the model says of them.
+      ...(sigma === 0 && { unknown: hidden }),
       data(extents, values, gain) {
         const measurement = inpainting(extents, known);
         return { measurement, values: measurement.measure(values), noise: sigma * gain };

@@ -14,6 +14,8 @@ import { isTranslucent } from "./visible-colours.ts";
 export interface Measured {
   readonly height: number;
   readonly width: number;
+  /** Pixels [height, width] that the data do not fix: what the model says of others does not matter. Default: all. */
+  readonly unknown?: Uint8Array;
   /** Data of one image of the view, from the values [channels, h, w] of the picture given; `gain` is that of its noise. */
   data(extents: ImageExtents, values: Float32Array, gain: number): MeasuredData;
 }
@@ -39,11 +41,11 @@ const VARIANCE_SHARES: Readonly<Record<PictureView, readonly number[]>> = {
 export async function restoreMeasured(
   denoiser: TiledDenoiser,
   picture: Picture,
-  { height, width, data }: Measured,
+  { height, width, data, unknown }: Measured,
   options: PosteriorOptions,
 ): Promise<MeasuredResult> {
   const { channels } = denoiser.model;
-  const residual = tiledResidual(denoiser, [channels, height, width]);
+  const residual = tiledResidual(denoiser, [channels, height, width], unknown);
   return sampleView(picture, channels, { height, width }, options, (image, given, gain, own) =>
     samplePosterior(residual, data([channels, height, width], given, gain), image, own),
   );

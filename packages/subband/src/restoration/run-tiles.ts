@@ -21,31 +21,43 @@ export interface TileTask {
   network(batch: Float32Array): Float32Array | Promise<Float32Array>;
   /** Takes rows y .. y + rows - 1 of the result: [images, outputs, rows, width], reused by the next call. */
   emit(y: number, rows: number, values: Float32Array): void;
+  /** Whether the result is wanted anywhere in these rows and columns; what is not is left 0. Default: everywhere. */
+  readonly wanted?: Wanted | undefined;
   /** Called when some more of the work, 0..1, is done, and awaited; throw from it to stop. */
   readonly onProgress?: ((done: number) => void | Promise<void>) | undefined;
 }
 
-/** Runs all tiles of `task`. */
+/** Whether anything is wanted of rows `top` .. `bottom` - 1 and columns `left` .. `right` - 1. */
+export type Wanted = (top: number, bottom: number, left: number, right: number) => boolean;
+
+/** Runs all tiles of `task` that something is wanted of. */
 export async function runTiles(task: TileTask): Promise<void> {
-  const { plan, images, inputs, outputs, read, network, onProgress } = task;
+  const { plan, images, inputs, outputs, read, network, wanted, onProgress } = task;
   const area = plan.height * plan.width;
   const rows = collectRows(task);
   const batch = new Float32Array(plan.batch * inputs * area);
-  const total = plan.rows.length * plan.columns.length * images;
+  const places = Array.from({ length: plan.rows.length * plan.columns.length * images }, (_, i) =>
+    place(task, i),
+  ).filter(({ row, column }) => {
+    const [down, across] = [plan.rows[row]!, plan.columns[column]!];
+    return wanted === undefined || wanted(down.from, down.to, across.from, across.to);
+  });
+  const total = places.length;
   for (let first = 0; first < total; first += plan.batch) {
     const count = Math.min(plan.batch, total - first);
     for (let k = 0; k < count; k++) {
-      const { row, column, image } = place(task, first + k);
+      const { row, column, image } = places[first + k]!;
       const out = batch.subarray(k * inputs * area, (k + 1) * inputs * area);
       read(image, plan.rows[row]!.start, plan.columns[column]!.start, out);
     }
     const found = await network(batch);
-    for (let k = 0; k < count; k++) {
-      const at = place(task, first + k);
-      rows.add(at, found.subarray(k * outputs * area, (k + 1) * outputs * area));
-    }
+    for (let k = 0; k < count; k++)
+      rows.add(places[first + k]!, found.subarray(k * outputs * area, (k + 1) * outputs * area));
+    const next = places[first + count];
+    rows.finishBefore(next?.row ?? plan.rows.length);
     await onProgress?.((first + count) / total);
   }
+  rows.finishBefore(plan.rows.length);
 }
 
 /** Where tile `index` lies: images change fastest, rows last. */
@@ -53,8 +65,6 @@ interface Place {
   readonly row: number;
   readonly column: number;
   readonly image: number;
-  /** Whether it is the last one of its row of tiles. */
-  readonly ends: boolean;
 }
 
 function place({ plan, images }: TileTask, index: number): Place {
@@ -64,17 +74,20 @@ function place({ plan, images }: TileTask, index: number): Place {
     row: Math.floor(index / perRow),
     column: Math.floor(within / images),
     image: within % images,
-    ends: within === perRow - 1,
   };
 }
 
-/** Adds tiles up to rows and hands those out that no later tile reaches. */
-function collectRows(task: TileTask): { add(at: Place, tile: Float32Array): void } {
+/** Adds tiles up to rows, in order, and hands out those that no later tile reaches. */
+function collectRows(task: TileTask): {
+  add(at: Place, tile: Float32Array): void;
+  /** Hands out what is left of all rows of tiles before this one. */
+  finishBefore(row: number): void;
+} {
   const { plan, images, outputs, width, emit } = task;
   const planes = images * outputs;
   /** The rows that the current row of tiles keeps, from `top` on: [planes, plan.height, width]. */
   const sums = new Float32Array(planes * plan.height * width);
-  let top = 0;
+  let [top, current] = [0, 0];
   const size = plan.height * width;
 
   const finish = (row: number): void => {
@@ -90,8 +103,13 @@ function collectRows(task: TileTask): { add(at: Place, tile: Float32Array): void
     emit(top, count, values);
     top = end;
   };
+  const finishBefore = (row: number): void => {
+    while (current < row) finish(current++);
+  };
   return {
-    add({ row, column, image, ends }, tile) {
+    finishBefore,
+    add({ row, column, image }, tile) {
+      finishBefore(row);
       const [down, across] = [plan.rows[row]!, plan.columns[column]!];
       const shares = Float32Array.from({ length: across.to - across.from }, (_, i) =>
         shareOf(across, across.from + i),
@@ -104,7 +122,6 @@ function collectRows(task: TileTask): { add(at: Place, tile: Float32Array): void
           for (let i = 0; i < shares.length; i++)
             sums[to + i] = sums[to + i]! + share * shares[i]! * tile[from + i]!;
         }
-      if (ends) finish(row);
     },
   };
 }

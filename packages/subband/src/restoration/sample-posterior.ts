@@ -40,14 +40,20 @@ const VALUES_AT_ONCE = 4e6;
 /** Values of one image; above, the state of the sampler alone would take gigabytes. */
 const MOST_VALUES = 36e6;
 
-/** The noise in flat images of one shape, by a model over tiles. */
+/** The noise in flat images of one shape, by a model over tiles; right at least where `wanted` [height, width] is 1. */
 export function tiledResidual(
   denoiser: TiledDenoiser,
   shape: readonly [channels: number, height: number, width: number],
+  wanted?: Uint8Array,
 ): Residual<Float32Array> {
   const size = shape[0] * shape[1] * shape[2];
   return async (y) => {
-    const noise = await denoiseToArray(denoiser, arraySource(y, [y.length / size, ...shape]));
+    const noise = await denoiseToArray(
+      denoiser,
+      arraySource(y, [y.length / size, ...shape]),
+      undefined,
+      wanted,
+    );
     for (let i = 0; i < y.length; i++) noise[i] = y[i]! - noise[i]!;
     return noise;
   };

@@ -101,6 +101,34 @@ describe("tiledDenoiser()", () => {
       expect(shares).toEqual(shares.toSorted((a, b) => a - b));
     });
 
+  for (const [name, model] of [
+    ...Object.entries(MODELS),
+    [
+      "U-Net",
+      unetModel(
+        initBandUnet(rng(3, "tiled"), { channels: 1, widths: [4, 4], encoder: [1, 1], decoder: [1, 1] }),
+      ),
+    ],
+  ] as const)
+    test(`${name}: wanted pixels are right, and little else is made for them`, async () => {
+      const [height, width] = [210, 330];
+      const shape = [2, model.channels, height, width] as const;
+      const x = rng(8, "wanted").fillNormal(new Float32Array(2 * model.channels * height * width));
+      const wanted = new Uint8Array(height * width);
+      for (let y = 20; y < 40; y++) wanted.fill(1, y * width + 290, y * width + 300);
+      wanted[(height - 1) * width + 3] = 1;
+      const tiled = prepared(model, model.kind === "unet" ? 128 * 128 : 40 * 40);
+      const source = arraySource(x, shape);
+      const all = await denoiseToArray(tiled, source);
+      const found = await denoiseToArray(tiled, source, undefined, wanted);
+      const seen = (values: Float32Array): Float32Array =>
+        values.filter((_, i) => wanted[i % wanted.length] === 1);
+      expectClose(seen(found), seen(all), { atol: 1e-6, what: name });
+      expect(seen(found).some((value, i) => Math.abs(value - seen(x)[i]!) > 0.01)).toBe(true);
+      const made = found.reduce((count, value, i) => count + (Math.abs(value - all[i]!) < 1e-6 ? 1 : 0), 0);
+      expect(made / found.length, name).toBeLessThan(0.45);
+    });
+
   test("odd extents are continued by mirroring, and the result is cropped", async () => {
     const model = MODELS["two levels"]!;
     const [h, w] = [13, 18];

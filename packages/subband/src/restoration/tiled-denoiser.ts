@@ -19,7 +19,7 @@ import {
 import { wrappedPixels } from "../wavelet/mean-bands.ts";
 import { arraySource, type ImageSource, mirrored } from "./image-source.ts";
 import { type BandLevel, bandLevel, copyRows, type RowSink, windowOf } from "./pyramid-bands.ts";
-import { runTiles, type TileTask } from "./run-tiles.ts";
+import { runTiles, type TileTask, type Wanted } from "./run-tiles.ts";
 import { planTiles, TILE_PIXELS, type TileRequest } from "./tile-plan.ts";
 
 export type { RowSink } from "./pyramid-bands.ts";
@@ -31,11 +31,12 @@ export type OnShare = ((done: number) => void | Promise<void>) | undefined;
 export interface TiledDenoiser {
   readonly model: LocalModel;
   /**
-   * Denoises every image of the source, which is read meanwhile, rows from top to bottom. Of several calls each waits
-   * for those before; what it calls must not.
+   * Denoises every image of the source, which is read meanwhile, rows from top to bottom. Where `wanted` [height, width]
+   * is given, only where it is 1 must the rows be right, and tiles without any such pixel are left out. Of several calls
+   * each waits for those before; what it calls must not.
    * @throws UserError `restoration/channels` when its channels are not those of the model; `run/disposed`.
    */
-  denoise(source: ImageSource, emit: RowSink, onShare?: OnShare): Promise<void>;
+  denoise(source: ImageSource, emit: RowSink, onShare?: OnShare, wanted?: Uint8Array): Promise<void>;
   dispose(): Promise<void>;
 }
 
@@ -69,11 +70,16 @@ export function tiledDenoiser(
   });
   return {
     model,
-    denoise: (source, emit, onShare) => lifetime.run(() => denoise(source, emit, onShare)),
+    denoise: (source, emit, onShare, wanted) => lifetime.run(() => denoise(source, emit, onShare, wanted)),
     dispose: () => lifetime.dispose(),
   };
 
-  async function denoise(source: ImageSource, emit: RowSink, onShare: OnShare): Promise<void> {
+  async function denoise(
+    source: ImageSource,
+    emit: RowSink,
+    onShare: OnShare,
+    wantedPixels: Uint8Array | undefined,
+  ): Promise<void> {
     if (source.channels !== model.channels)
       throw new UserError(
         "restoration/channels",
@@ -85,8 +91,9 @@ export function tiledDenoiser(
     const [height, width] = [up(source.height) + 2 * margin, up(source.width) + 2 * margin];
     const padded = mirrored(source, height, width, margin);
     const cropped = cropRows(source, padded, margin, emit);
-    if (model.kind === "unet") await denoiseTiles(padded, multiple, cropped, onShare);
-    else await denoisePyramid(model, padded, cropped, onShare);
+    const wanted = wantedPixels && wantedIn(wantedPixels, source, margin);
+    if (model.kind === "unet") await denoiseTiles(padded, multiple, cropped, onShare, wanted);
+    else await denoisePyramid(model, padded, cropped, onShare, wanted);
   }
 
   async function denoiseTiles(
@@ -94,6 +101,7 @@ export function tiledDenoiser(
     multiple: number,
     emit: RowSink,
     onProgress: OnShare,
+    wanted: Wanted | undefined,
   ): Promise<void> {
     const { images, channels, height, width } = source;
     const plan = planTiles({
@@ -106,7 +114,7 @@ export function tiledDenoiser(
       return { run: async (x) => (await run(x)).image, dispose };
     });
     await runTiles({
-      ...{ plan, images, width, network, emit, onProgress },
+      ...{ plan, images, width, network, emit, onProgress, wanted },
       inputs: channels,
       outputs: channels,
       read: (image, y, x, out) => source.read(image, y, x, plan.height, plan.width, out),
@@ -119,6 +127,7 @@ export function tiledDenoiser(
     source: ImageSource,
     emit: RowSink,
     onShare: OnShare,
+    wanted: Wanted | undefined,
   ): Promise<void> {
     const { channels, images } = source;
     const levels: BandLevel[] = [];
@@ -150,6 +159,7 @@ export function tiledDenoiser(
       coarsest,
       (y, rows, noise) => sink(y, rows, minus(windowOf(coarsest, y, rows), noise)),
       shareOf(0),
+      pyramid.details.length === 0 ? wanted : undefined,
     );
     finished += costs[0]!;
     for (let level = pyramid.details.length; level >= 1; level--) {
@@ -165,6 +175,8 @@ export function tiledDenoiser(
         hasNoisyCondition(pyramid) ? stacked(low, stacked(noisyLow, details)) : stacked(low, details),
         (y, rows, noise) => joined(y, rows, minus(windowOf(details, y, rows), noise)),
         shareOf(stage),
+        // Nearly all work is in the finest details; all coarser ones are made.
+        level === 1 ? wanted && wantedDetails(wanted) : undefined,
       );
       finished += costs[stage]!;
     }
@@ -176,7 +188,8 @@ export function tiledDenoiser(
     level: number,
     source: ImageSource,
     emit: RowSink,
-    onProgress?: OnShare,
+    onProgress: OnShare,
+    wanted: Wanted | undefined,
   ): Promise<void> {
     const network = level === 0 ? low : details[level - 1]!;
     const { outputs, kernels } = configOf({ ...network.params, ...network.statistics });
@@ -189,12 +202,33 @@ export function tiledDenoiser(
       return { run: residual, dispose };
     });
     const task: TileTask = {
-      ...{ plan, images, inputs, outputs, width, emit, onProgress },
+      ...{ plan, images, inputs, outputs, width, emit, onProgress, wanted },
       network: run,
       read: (image, y, x, out) => source.read(image, y, x, plan.height, plan.width, out),
     };
     await runTiles(task);
   }
+}
+
+/** Whether any wanted pixel lies in a part of the source that has been continued by `margin` above and to the left. */
+function wantedIn(
+  pixels: Uint8Array,
+  { height, width }: Pick<ImageSource, "height" | "width">,
+  margin: number,
+): Wanted {
+  return (top, bottom, left, right) => {
+    const [from, to] = [Math.max(0, left - margin), Math.min(width, right - margin)];
+    for (let y = Math.max(0, top - margin); y < Math.min(height, bottom - margin); y++)
+      if (from < to && pixels.subarray(y * width + from, y * width + to).includes(1)) return true;
+    return false;
+  };
+}
+
+/** The coefficients that wanted pixels are made of: those of half the place, as far around as any filter reaches. */
+function wantedDetails(wanted: Wanted): Wanted {
+  const reach = 32;
+  return (top, bottom, left, right) =>
+    wanted(2 * top - reach, 2 * bottom + reach, 2 * left - reach, 2 * right + reach);
 }
 
 /**
@@ -284,11 +318,12 @@ function cropRows(source: ImageSource, padded: ImageSource, margin: number, emit
   };
 }
 
-/** Denoises into one array [images, channels, height, width]. */
+/** Denoises into one array [images, channels, height, width], of `wanted` pixels at least. */
 export async function denoiseToArray(
   denoiser: TiledDenoiser,
   source: ImageSource,
   onShare?: OnShare,
+  wanted?: Uint8Array,
 ): Promise<Float32Array> {
   const { images, channels, height, width } = source;
   const out = new Float32Array(images * channels * height * width);
@@ -296,6 +331,7 @@ export async function denoiseToArray(
     source,
     (y, rows, values) => copyRows(values, y, rows, out, images * channels, height, width),
     onShare,
+    wanted,
   );
   return out;
 }
