@@ -79,15 +79,16 @@ const stepsIn = (events: readonly TrainEvent[]): number =>
   events.filter(({ kind }) => kind === "step").length;
 
 /** Trains in a process of its own that kills itself, as `kill -9` does, at step `killAt` or soon after the first save. */
-async function trainAndKill(request: TrainRequest, killAt: number): Promise<void> {
+async function trainAndKill(request: TrainRequest, killAt: number, tickMs = 0): Promise<void> {
   const module = new URL("./train-run.ts", import.meta.url).href;
   const code = `import { node } from "onnxgrad/node";
     import { trainRun } from ${JSON.stringify(module)};
-    let saved = false, steps = 0;
+    let saved = false, steps = 0, time = 0;
+    const clock = ${tickMs} > 0 ? { now: () => (time += ${tickMs}) } : {};
     await trainRun(${JSON.stringify(request)}, node({ threads: 1 }), { onEvent({ kind }) {
       if (kind === "saved") saved = true;
       if (kind === "step" && ++steps >= ${killAt} && saved) process.kill(process.pid, "SIGKILL");
-    } }, undefined, { saveSeconds: 0, previews: [] });`;
+    } }, undefined, { saveSeconds: 0, previews: [], ...clock });`;
   const child = spawn(
     process.execPath,
     ["--import", "tsx", "--conditions=@subband/source", "--input-type=module", "-e", code],
@@ -270,23 +271,24 @@ describe("trainRun() by the clock", () => {
     { timeout: 180_000 },
     async () => {
       const run = join(dir, "run");
-      await trainAndKill({ ...TIMED, out: run, minutes: 0.05 }, 30);
+      await trainAndKill({ ...TIMED, out: run, minutes: 0.2 }, 24, 10);
       const killed = recordOf(run);
       const seen = killed.config.pace!;
       expect(
         Object.values(seen).every((pace) => pace.length > 0),
         JSON.stringify(seen),
       ).toBe(true);
-      await trainHere({ out: run });
+      const rest = await trainHere({ out: run }, { now: ticking(10) });
+      expect(rest[0]).toMatchObject({ kind: "resumed" });
       const finished = recordOf(run);
       expect(finished.imagesSeen).toEqual(finished.config.images);
       expect(plannedTotals(finished.config.pace!)).toEqual(finished.config.images);
       expect((await trainHere({ out: run })).map(({ kind }) => kind)).toEqual(["resumed"]);
 
-      const more = await trainHere({ out: run, minutes: 0.08 });
+      const more = await trainHere({ out: run, minutes: 0.3 }, { now: ticking(10) });
       expect(stepsIn(more)).toBeGreaterThan(1);
       const extended = recordOf(run).config;
-      expect(extended.minutes).toBe(0.08);
+      expect(extended.minutes).toBe(0.3);
       for (const pace of Object.values(extended.pace!))
         expect(pace.filter((knot) => knot.length === 3)).toHaveLength(1);
       await expectReplayed(run, TIMED);

@@ -182,7 +182,7 @@ export interface RunPlan {
 /** Resolves a request as {@link trainRun} would, touching nothing; images of a budget in minutes stay unknown. */
 export async function planRun(asked: TrainRequest, listener: RunListener = {}): Promise<RunPlan> {
   const known = isRun(asked.out) ? readRun(asked.out, RunConfig) : undefined;
-  const request = known === undefined ? withStartingModel(asked) : asked;
+  const request = known === undefined ? newRequest(asked) : asked;
   const resumed = known === undefined ? undefined : resumedConfig(request, known);
   const dataset = await openTrainingData(
     resumed === undefined ? request : sameData(request, resumed),
@@ -214,7 +214,7 @@ export async function trainRun(
   let log: MetricsLog | undefined;
   try {
     const known = isRun(asked.out) ? readRun(asked.out, RunConfig) : undefined;
-    const request = known === undefined ? withStartingModel(asked) : asked;
+    const request = known === undefined ? newRequest(asked) : asked;
     const resumed = known === undefined ? undefined : resumedConfig(request, known);
     const dataset = await openTrainingData(
       resumed === undefined ? request : sameData(request, resumed),
@@ -301,6 +301,12 @@ export async function trainRun(
     log?.close();
     lock.release();
   }
+}
+
+/** The request for a new run, with what follows from the model and the run that it names: looked at before any data. */
+function newRequest(asked: TrainRequest): TrainRequest {
+  if (asked.replay !== undefined) readRun(asked.replay, RunConfig);
+  return withStartingModel(asked);
 }
 
 /** A new configuration with the budget that was asked for. */
