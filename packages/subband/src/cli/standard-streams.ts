@@ -1,6 +1,6 @@
 /** @module `-` in the place of a picture: it comes from stdin, or goes to stdout as a PNG. */
 import { UserError } from "onnxgrad";
-import { MAX_FILE_BYTES } from "../data/decode-image.ts";
+import { MAX_FILE_BYTES } from "../data/skip-reason.ts";
 import type { Context } from "./context.ts";
 
 /** The path that means stdin or stdout. */

@@ -5,7 +5,7 @@
 import { open } from "node:fs/promises";
 import { UserError } from "onnxgrad";
 import { byteBudget, type ByteBudget } from "./byte-budget.ts";
-import { MAX_FILE_BYTES, OVER_BYTES, type SkipReason } from "./decode-image.ts";
+import { MAX_FILE_BYTES, OVER_BYTES, type SkipReason } from "./skip-reason.ts";
 import { classifyName, type ImageFile, MAX_IN_FLIGHT, reasonOf } from "./image-folder.ts";
 import { FREE_ENTRY_BYTES, MAX_RATIO, readTarEntry, tarEntries, type TarEntry } from "./tar-entries.ts";
 import { hasZipEnd, readZipDirectory, type ZipEntry } from "./zip-directory.ts";

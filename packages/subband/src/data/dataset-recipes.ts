@@ -8,7 +8,8 @@ import { didYouMean, UserError } from "onnxgrad";
 import { archiveImages, archiveKind, type ArchiveKind } from "./archive.ts";
 import { getCifar10 } from "./cifar10.ts";
 import type { OnProgress } from "./concurrent.ts";
-import { decodeImage, drawSvg, type ImageShape, refit, type SkipReason } from "./decode-image.ts";
+import { decodeImage, drawSvg, type ImageShape, refit } from "./decode-image.ts";
+import type { SkipReason } from "./skip-reason.ts";
 import { FACES_COUNT, FACES_CREDIT, FACES_LICENCE, faceSvg } from "./faces.ts";
 import {
   classifyName,

@@ -1,9 +1,18 @@
 /**
- * @module One encoded image to planar bytes of the wanted shape. The policy, in order: EXIF orientation honoured,
- * embedded colour profile and CMYK to sRGB, 16 bits to 8, alpha composited on white, scaled to cover the wanted size
- * and cropped at the centre, grey as Rec. 601 luma. Never throws for bad images: it names the reason to skip.
+ * @module One encoded image to planar bytes of the wanted shape. The policy, in order: read as read-picture says, 16 bits
+ * to 8, alpha composited on white, scaled to cover the wanted size and cropped at the centre, grey as Rec. 601 luma.
+ * Never throws for bad images: it names the reason to skip.
  */
 import sharp, { type Sharp } from "sharp";
+import {
+  decoderOf,
+  isRefusal,
+  openPicture,
+  type OpenPicture,
+  readSamples,
+  refusalOf,
+} from "./read-picture.ts";
+import type { SkipReason } from "./skip-reason.ts";
 
 /** What every image of a data set is brought to. */
 export interface ImageShape {
@@ -12,47 +21,8 @@ export interface ImageShape {
   readonly width: number;
 }
 
-/** Why a file or an archive entry is left out. */
-export type SkipReason =
-  | "animated"
-  | "archive damaged"
-  | `compressed over ${number}:1`
-  | "corrupt or truncated"
-  | "empty file"
-  | "encrypted"
-  | "folder of a run"
-  | "format not supported"
-  | "hidden file"
-  | "link"
-  | "linked folder"
-  | "name not in UTF-8"
-  | "not an image file"
-  | `over ${number} MB`
-  | `over ${number} megapixels`
-  | "own output"
-  | "overlaps another entry"
-  | "same name as another"
-  | "smaller than a patch"
-  | "unreadable";
-
-/** Images above this many pixels are refused: a small file can claim a huge size (decompression bomb). */
-export const MAX_PIXELS = 128e6;
-
-/** Files above this many bytes are refused. */
-export const MAX_FILE_BYTES = 256e6;
-
-/** The reason given for a file over {@link MAX_FILE_BYTES}. */
-export const OVER_BYTES: SkipReason = `over ${MAX_FILE_BYTES / 1e6} MB`;
-
-/** The reason given for an image over {@link MAX_PIXELS}. */
-export const OVER_PIXELS: SkipReason = `over ${MAX_PIXELS / 1e6} megapixels`;
-
-const FORMATS: ReadonlySet<string> = new Set(["jpeg", "png", "webp", "heif", "gif", "tiff"]);
-const MAY_MOVE: ReadonlySet<string> = new Set(["gif", "webp"]);
-
 /**
- * Decodes JPEG, PNG, WebP, AVIF, GIF or TIFF (first page) into `[channels, height, width]`, 0..255, or says why not.
- * A GIF or WebP of more than one frame is `animated`.
+ * Decodes JPEG, PNG, WebP, AVIF, GIF or TIFF, see picture-kinds, into `[channels, height, width]`, 0..255, or says why not.
  */
 export async function decodeImage(bytes: Uint8Array, shape: ImageShape): Promise<Uint8Array | SkipReason> {
   return decodeBy(bytes, (image) => fit(image, shape));
@@ -70,7 +40,7 @@ export interface Picture {
 
 /** Decodes as {@link decodeImage} does, without changing the size. */
 export async function decodePicture(bytes: Uint8Array): Promise<Picture | SkipReason> {
-  return decodeBy(bytes, (image) => picture(image.autoOrient().flatten({ background: "#ffffff" })));
+  return decodeBy(bytes, picture);
 }
 
 /** The picture at half the size, smoothed as it is made smaller; an odd row or column is left out. */
@@ -78,26 +48,41 @@ export async function halvePicture({ data, height, width, stride }: Picture): Pr
   const channels = stride as 1 | 3;
   const [h, w] = [height >> 1, width >> 1];
   const even = { left: 0, top: 0, width: 2 * w, height: 2 * h };
-  return picture(sharp(data, { raw: { width, height, channels } }).extract(even).resize(w, h));
+  return picture(eightBitSrgb(sharp(data, { raw: { width, height, channels } }).extract(even).resize(w, h)));
 }
 
-async function decodeBy<T>(bytes: Uint8Array, decode: (image: Sharp) => Promise<T>): Promise<T | SkipReason> {
-  if (bytes.length === 0) return "empty file";
-  if (bytes.length > MAX_FILE_BYTES) return OVER_BYTES;
+/** Opens a picture and runs its upright 8-bit pipeline; `finish` says what is done with the pixels. */
+async function decodeBy<T>(bytes: Uint8Array, finish: (image: Sharp) => Promise<T>): Promise<T | SkipReason> {
+  const found = await openPicture(bytes);
+  if (isRefusal(found)) return found.reason;
   try {
-    const image = sharp(bytes, { limitInputPixels: MAX_PIXELS, failOn: "error" });
-    const { format, pages = 1 } = await image.metadata();
-    if (!FORMATS.has(format)) return "format not supported";
-    if (pages > 1 && MAY_MOVE.has(format)) return "animated";
-    return await decode(image);
+    return await finish(await eightBits(found));
   } catch (error) {
-    return /pixel limit/i.test(String(error)) ? OVER_PIXELS : "corrupt or truncated";
+    return refusalOf(error).reason;
   }
+}
+
+/**
+ * The pipeline of a picture, composited on white. The decoder composites before it converts 16 bits by their profile,
+ * takes any fourth channel for alpha, and may not read a JPEG to its end when it makes it smaller; pictures for which that
+ * would matter are decoded whole first. They are rare.
+ */
+async function eightBits(picture: OpenPicture): Promise<Sharp> {
+  const { colours, bits, alpha, extra, profile, failOn } = picture;
+  const isLate = alpha && bits === 16 && profile !== undefined;
+  if (!extra && !isLate && failOn === "error") return flattened(decoderOf(picture, 8), picture);
+  const { samples, height, width } = await readSamples(picture);
+  const channels = (colours + (alpha ? 1 : 0)) as 1 | 2 | 3 | 4;
+  return eightBitSrgb(flattened(sharp(samples, { raw: { height, width, channels } }), picture));
+}
+
+function flattened(image: Sharp, { alpha }: OpenPicture): Sharp {
+  return alpha ? image.flatten({ background: "#ffffff" }) : image;
 }
 
 /** Draws an SVG of ours at the wanted shape. @throws Error when the drawing is invalid. */
 export async function drawSvg(svg: string, shape: ImageShape): Promise<Uint8Array> {
-  return fit(sharp(Buffer.from(svg)), shape);
+  return fit(eightBitSrgb(sharp(Buffer.from(svg)).flatten({ background: "#ffffff" })), shape);
 }
 
 /** Brings a decoded planar RGB image `[3, height, width]` to another shape, by the same policy as files. */
@@ -105,7 +90,10 @@ export async function refit(planar: Uint8Array, from: ImageShape, to: ImageShape
   const area = from.height * from.width;
   const interleaved = new Uint8Array(3 * area);
   for (let i = 0; i < area; i++) for (let c = 0; c < 3; c++) interleaved[3 * i + c] = planar[c * area + i]!;
-  return fit(sharp(interleaved, { raw: { channels: 3, height: from.height, width: from.width } }), to);
+  return fit(
+    eightBitSrgb(sharp(interleaved, { raw: { channels: 3, height: from.height, width: from.width } })),
+    to,
+  );
 }
 
 /** `[height * width, stride]` interleaved to `[channels, height, width]` planar. */
@@ -131,18 +119,16 @@ export function toPlanar(interleaved: Uint8Array, stride: number, shape: ImageSh
 
 async function fit(image: Sharp, shape: ImageShape): Promise<Uint8Array> {
   const { data, stride } = await picture(
-    image
-      .autoOrient()
-      .flatten({ background: "#ffffff" })
-      .resize(shape.width, shape.height, { fit: "cover", position: "centre" }),
+    image.resize(shape.width, shape.height, { fit: "cover", position: "centre" }),
   );
   return toPlanar(data, stride, shape);
 }
 
+function eightBitSrgb(image: Sharp): Sharp {
+  return image.toColourspace("srgb").raw({ depth: "uchar" });
+}
+
 async function picture(image: Sharp): Promise<Picture> {
-  const { data, info } = await image
-    .toColourspace("srgb")
-    .raw({ depth: "uchar" })
-    .toBuffer({ resolveWithObject: true });
+  const { data, info } = await image.toBuffer({ resolveWithObject: true });
   return { data, height: info.height, width: info.width, stride: info.channels };
 }

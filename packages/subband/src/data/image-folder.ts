@@ -7,7 +7,7 @@ import { readdir, readFile, realpath, stat } from "node:fs/promises";
 import { join, sep } from "node:path";
 import { byteBudget } from "./byte-budget.ts";
 import { mapConcurrent } from "./concurrent.ts";
-import { MAX_FILE_BYTES, OVER_BYTES, type SkipReason } from "./decode-image.ts";
+import { MAX_FILE_BYTES, OVER_BYTES, type SkipReason } from "./skip-reason.ts";
 
 /** An encoded image, not yet read, or the reason why it will not be. */
 export interface ImageFile {

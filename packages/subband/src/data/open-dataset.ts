@@ -8,14 +8,15 @@ import { getCifar10 } from "./cifar10.ts";
 import { mapConcurrent } from "./concurrent.ts";
 import { type DatasetOptions, type Recipe, recipeOf } from "./dataset-recipes.ts";
 import { createDataset, type Dataset, type DatasetContents } from "./dataset.ts";
-import type { ImageShape, SkipReason } from "./decode-image.ts";
+import type { ImageShape } from "./decode-image.ts";
+import type { SkipReason } from "./skip-reason.ts";
 import type { SkippedFile } from "./image-folder.ts";
 import type { Patches } from "./picture-patches.ts";
 import { cacheFolder, cachePath, fingerprint, readCache, writeCache } from "./pixel-cache.ts";
 import { describeSkipped, describeSkippedFiles, type Leftovers, tallySkipped } from "./skipped.ts";
 
 /** Part of every cache key: raise it when the same files would decode to other pixels. */
-const DECODER_VERSION = 2;
+const DECODER_VERSION = 3;
 const MAX_SIDE = 4096;
 /** The largest typed array of Node 20. */
 const MAX_BYTES = 2 ** 32;

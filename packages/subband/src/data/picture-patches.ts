@@ -3,7 +3,8 @@
  * at half of it, instead of the whole picture made small. Which tiles depends on the picture's name alone.
  */
 import { rng } from "onnxgrad";
-import type { ImageShape, SkipReason } from "./decode-image.ts";
+import type { ImageShape } from "./decode-image.ts";
+import type { SkipReason } from "./skip-reason.ts";
 import { pixelDigest } from "./pixel-digest.ts";
 import { decodePicture, halvePicture, type Picture, toPlanar } from "./decode-image.ts";
 

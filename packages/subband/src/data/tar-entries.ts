@@ -2,7 +2,7 @@
 import { createReadStream } from "node:fs";
 import { pipeline } from "node:stream/promises";
 import { extract, type Header } from "tar-stream";
-import type { SkipReason } from "./decode-image.ts";
+import type { SkipReason } from "./skip-reason.ts";
 import { gunzip } from "./gunzip.ts";
 
 /** One entry of a tar: read it to its end, or `resume()` to pass over it. */

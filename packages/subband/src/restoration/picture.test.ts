@@ -49,6 +49,48 @@ describe("readPicture() and writePicture()", () => {
     expect(Math.max(...colourful.map((v, i) => Math.abs(v - converted.samples[i]!)))).toBeLessThan(8);
   });
 
+  test("a profile is kept only where the samples are in it, and what became of it is told", async () => {
+    const cases = JSON.parse(
+      readFileSync(new URL("../data/fixtures/pictures.json", import.meta.url), "utf8"),
+    ) as {
+      name: string;
+      file: string;
+      refused?: string;
+      samples: number[];
+      profile?: boolean;
+      raw?: number[];
+    }[];
+    for (const { name, file, refused, samples, profile, raw } of cases) {
+      const source = { name, bytes: Buffer.from(file, "base64") };
+      if (refused !== undefined) {
+        const error: unknown = await readPicture(source, true).catch((e: unknown) => e);
+        expect(error, name).toMatchObject({
+          name: "UserError",
+          code: expect.stringMatching(/^picture\//) as string,
+        });
+        expect((error as Error).message, name).toMatch(/^"[^"\n]+" (is|has) [^\n]+\. [A-Z][^\n]+\.$/);
+        continue;
+      }
+      const [kept, converted] = [await readPicture(source, true), await readPicture(source, false)];
+      expect(kept.profile !== undefined, name).toBe(profile === true);
+      expect(converted.profile, name).toBeUndefined();
+      const says = (picture: Picture): string => picture.notes.join();
+      if (profile === true) {
+        expect(kept.notes, name).toEqual([]);
+        expect(says(converted), name).toMatch(/^the colour profile of .* was converted to sRGB/);
+        // A conversion that is claimed has happened, wherever it changes something.
+        const differs = raw!.some((v, i) => Math.abs(v - samples[i]!) > 5) && samples.length === raw!.length;
+        if (differs) expect(converted.samples, name).not.toEqual(kept.samples);
+      } else {
+        expect(says(kept), name).toBe(says(converted));
+        expect(converted.samples, name).toEqual(kept.samples);
+        const told = /cmyk/.test(name) ? "is CMYK" : /damaged/.test(name) ? "is damaged" : undefined;
+        if (told === undefined) expect(says(kept), name).toMatch(/^$|is of another colour space/);
+        else expect(says(kept), name).toContain(told);
+      }
+    }
+  });
+
   test("EXIF orientation is honoured and CMYK converted", async () => {
     writeFileSync(
       at("turned.jpg"),
@@ -84,7 +126,7 @@ describe("readPicture() and writePicture()", () => {
       [".", "picture/missing", "not a file"],
       ["moving.gif", "picture/animated", "has 2 frames"],
       ["empty.png", "picture/broken", "empty file"],
-      ["text.png", "picture/broken", "not a picture, or a broken one"],
+      ["text.png", "picture/broken", "is not a picture, or a broken one"],
       ["cut.jpg", "picture/broken", "not a picture, or a broken one"],
     ] as const)
       await expect(readPicture(at(name), true), name).rejects.toMatchObject({

@@ -6,8 +6,10 @@
 import { extname } from "node:path";
 import { readFileSync, statSync } from "node:fs";
 import { UserError } from "onnxgrad";
-import sharp, { type Metadata, type Sharp } from "sharp";
-import { MAX_FILE_BYTES, MAX_PIXELS } from "../data/decode-image.ts";
+import sharp from "sharp";
+import type { Refusal } from "../data/picture-kinds.ts";
+import { isRefusal, openPicture, type OpenPicture, readSamples, refusalOf } from "../data/read-picture.ts";
+import { MAX_FILE_BYTES } from "../data/skip-reason.ts";
 import { writeFileAtomic } from "../training/atomic-file.ts";
 import { withProfile } from "./png-profile.ts";
 
@@ -33,9 +35,6 @@ export interface Picture {
 /** An encoded picture: the path of its file, or its bytes and what to call it. */
 export type PictureSource = string | { readonly name: string; readonly bytes: Uint8Array };
 
-const READABLE: ReadonlySet<string> = new Set(["jpeg", "png", "webp", "heif", "gif", "tiff"]);
-/** Formats whose further pages are frames in time. */
-const MOVING: ReadonlySet<string> = new Set(["gif", "webp", "png"]);
 const WRITABLE = [".png", ".tif", ".tiff", ".webp", ".jpg", ".jpeg"] as const;
 
 /** Samples of a pixel. */
@@ -54,45 +53,37 @@ export function keepsProfile(path: string): boolean {
 }
 
 /**
- * Reads a picture. CMYK becomes sRGB; so does a colour profile unless `keepProfile`.
- * @throws UserError `picture/...`: missing, not a picture, broken, too large, animated, or of samples that are neither
- * 8 nor 16 bits.
+ * Reads a picture of a kind in data/picture-kinds.ts. CMYK and Lab become sRGB; so does a colour profile unless
+ * `keepProfile`.
+ * @throws UserError `picture/...`: missing, not a picture, broken, too large, animated, or of another kind.
  */
 export async function readPicture(source: PictureSource, keepProfile: boolean): Promise<Picture> {
   const { name: path, bytes } =
     typeof source === "string" ? { name: source, bytes: readBytes(source) } : source;
-  const fail = (code: string, message: string): UserError => new UserError(`picture/${code}`, message);
+  const found = await openPicture(bytes);
+  if (isRefusal(found)) throw refused(path, found);
+  const { colours, alpha, profile } = found;
+  const keep = keepProfile && profile !== undefined;
   try {
-    const open = (ignoreIcc: boolean): Sharp =>
-      sharp(bytes, { limitInputPixels: MAX_PIXELS, failOn: "error", ignoreIcc });
-    const found = await open(true).metadata();
-    const { format, pages = 1, depth, space, icc } = found;
-    if (!READABLE.has(format))
-      throw fail("format", `"${path}" is ${format}. Known: JPEG, PNG, WebP, AVIF, GIF, TIFF.`);
-    if (pages > 1)
-      throw fail(
-        "animated",
-        MOVING.has(format)
-          ? `animated picture: "${path}" has ${pages} frames. Extract the frames and give their folder.`
-          : `"${path}" has ${pages} pages. Save the one you mean as a file of its own.`,
-      );
-    if (depth !== "uchar" && depth !== "ushort")
-      throw fail("depth", `"${path}" has samples of type ${depth}. Save it with 8 or 16 bits a sample.`);
-    const cmyk = space === "cmyk";
-    const keep = keepProfile && !cmyk && icc !== undefined;
-    const picture = await decode(open(keep), found);
-    const notes = cmyk
-      ? [`"${path}" is CMYK; it was converted to sRGB.`]
-      : icc !== undefined && !keep
-        ? [`the colour profile of "${path}" was converted to sRGB; write a .png to keep it.`]
-        : [];
-    return { ...picture, notes, ...(keep && { profile: icc }) };
+    const decoded = await readSamples(found, keepProfile);
+    return { ...decoded, colours, alpha, notes: notesOf(path, found, keep), ...(keep && { profile }) };
   } catch (error) {
-    if (error instanceof UserError) throw error;
-    throw /pixel limit/i.test(String(error))
-      ? fail("size", `too large: "${path}" has over ${MAX_PIXELS / 1e6} megapixels. Cut it into pieces.`)
-      : fail("broken", `not a picture, or a broken one: "${path}". Restore a copy or leave it out.`);
+    throw refused(path, refusalOf(error));
   }
+}
+
+function refused(path: string, { code, what, remedy }: Refusal): UserError {
+  return new UserError(`picture/${code}`, `"${path}" ${what}. ${remedy}`);
+}
+
+/** What is told of how the colours were taken. */
+function notesOf(path: string, { from, profile, profileProblem }: OpenPicture, keep: boolean): string[] {
+  if (from !== undefined) return [`"${path}" is ${from}; it was converted to sRGB.`];
+  if (profileProblem !== undefined)
+    return [`the colour profile of "${path}" is ${profileProblem}; the picture was taken for sRGB.`];
+  return profile === undefined || keep
+    ? []
+    : [`the colour profile of "${path}" was converted to sRGB; write a .png to keep it.`];
 }
 
 function readBytes(path: string): Uint8Array {
@@ -107,41 +98,6 @@ function readBytes(path: string): Uint8Array {
       `too large: "${path}" has ${Math.ceil(status.size / 1e6)} MB, the most is ${MAX_FILE_BYTES / 1e6}.`,
     );
   return readFileSync(path);
-}
-
-/** Decodes upright, with as few channels as hold the picture. */
-async function decode(image: Sharp, { space, depth }: Metadata): Promise<Omit<Picture, "notes">> {
-  const grey = space === "b-w" || space === "grey16";
-  const deep = depth === "ushort";
-  const { data, info } = await image
-    .autoOrient()
-    .toColourspace(grey ? (deep ? "grey16" : "srgb") : deep ? "rgb16" : "srgb")
-    .raw({ depth: deep ? "ushort" : "uchar" })
-    .toBuffer({ resolveWithObject: true });
-  const samples = deep
-    ? new Uint16Array(data.buffer, data.byteOffset, data.length / 2)
-    : new Uint8Array(data.buffer, data.byteOffset, data.length);
-  const { height, width, channels } = info;
-  const alpha = channels === 2 || channels === 4;
-  const colours = grey ? 1 : 3;
-  return {
-    height,
-    width,
-    colours,
-    alpha,
-    samples: withStride(samples, channels, colours + (alpha ? 1 : 0)),
-  };
-}
-
-/** Grey that was decoded as three equal channels, as one. */
-function withStride(samples: PictureSamples, from: number, to: number): PictureSamples {
-  if (from === to) return samples;
-  const out = blankLike(samples, (samples.length / from) * to);
-  for (let i = 0, at = 0; i < out.length; i += to, at += from) {
-    out[i] = samples[at]!;
-    if (to === 2) out[i + 1] = samples[at + from - 1]!;
-  }
-  return out;
 }
 
 /** Zeros of the same depth. */

@@ -4,7 +4,8 @@
  */
 import { rng, UserError } from "onnxgrad";
 import sharp from "sharp";
-import { decodeImage, type SkipReason } from "../data/decode-image.ts";
+import { decodeImage } from "../data/decode-image.ts";
+import type { SkipReason } from "../data/skip-reason.ts";
 import { listImageFolder } from "../data/image-folder.ts";
 
 /** A picture without noise. */
