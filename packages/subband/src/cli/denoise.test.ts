@@ -4,7 +4,8 @@ import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { readPicture, writePicture } from "../restoration/picture.ts";
 import { randomNetwork, testPicture } from "../restoration/test-pictures.ts";
-import { localModel } from "../systems/local-model.ts";
+import { localModel, storeModel } from "../systems/local-model.ts";
+import { encodeCheckpoint } from "../training/checkpoint.ts";
 import { saveModel } from "../training/model-file.ts";
 import { captureIo } from "./capture-io.ts";
 import { main } from "./main.ts";
@@ -80,6 +81,30 @@ describe("subband denoise", () => {
       width: 3 * 94 + 16,
       height: 63,
     });
+  });
+
+  test("and train --from refuse a model whose weights are no numbers, naming file and tensor", async () => {
+    const stored = storeModel(localModel(highPass(), []), {});
+    const [[name, { data }]] = stored.tensors as Iterable<[string, { data: Float32Array }]> as [
+      [string, { data: Float32Array }],
+    ];
+    data[0] = NaN;
+    const file = at("poisoned.safetensors");
+    writeFileSync(file, encodeCheckpoint(stored));
+    const refusal = `error: cannot use "${file}": weights that are no finite numbers: "${name}" holds NaN as number 1 of ${data.length}. `;
+    for (const argv of [
+      ["denoise", at("noisy.png"), "--out", at("never.png"), "--model", file],
+      ["info", file],
+      ["train", "--from", file, "--data", dir, "--out", at("never")],
+    ])
+      expect(await run(...argv), argv[0]).toEqual({
+        code: 1,
+        out: "",
+        err: expect.stringMatching(/^[^\n]*\n$/) as string,
+      });
+    const { err } = await run("denoise", at("noisy.png"), "--out", at("never.png"), "--model", file);
+    expect(err.startsWith(refusal)).toBe(true);
+    expect(existsSync(at("never.png"))).toBe(false);
   });
 
   test("keeps depth and alpha, and takes less away for a smaller --sigma", async () => {

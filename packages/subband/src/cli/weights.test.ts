@@ -78,6 +78,38 @@ async function subband(...argv: string[]): Promise<{ code: number; out: string; 
 const json = (out: string): Record<string, unknown> =>
   JSON.parse(out.trimEnd().split("\n").at(-1)!) as Record<string, unknown>;
 
+describe("weights that are no numbers, in a run whose checksum is good,", () => {
+  const commands: readonly (readonly string[])[] = [
+    ["info"],
+    ["sample", "-n", "1", "--steps", "2"],
+    ["export", "--steps", "2", "--out", join(dir, "poisoned.onnx")],
+    ["evaluate", "-n", "2"],
+    ["sample", "-n", "1", "--weights", "best"],
+  ];
+  test.each(commands.map(([name, ...rest]) => [name!, rest] as const))(
+    "are refused by %s %j in one line that names the tensor and the remedy",
+    async (command, rest) => {
+      const tensors = new Map(
+        [...untrainedTensors(systemOf(config))].map(([name, { shape, data }]) => [
+          name,
+          { shape, data: data.slice() },
+        ]),
+      );
+      const name = "detail.average.input.weight";
+      const array = [...tensors].find(([each]) => each.startsWith("detail."))!;
+      array[1].data[2] = Infinity;
+      const run = writeRunOf(`poisoned-${command}-${rest.join("")}`.replace(/\W/g, ""), tensors, false);
+      expect(await subband(command, run, ...rest), name).toEqual({
+        code: 1,
+        out: "",
+        err:
+          `error: cannot use "${join(run, "state.safetensors")}": weights that are no finite numbers: "${array[0]}" holds ` +
+          `Infinity as number 3 of ${array[1].data.length}. Restore a copy of the run, or train into a new folder with a lower --lr.\n`,
+      });
+    },
+  );
+});
+
 describe("--weights", () => {
   test("sample draws from the last weights unless the best are asked for, and says which and of when", async () => {
     const gridOf = async (run: string, ...options: string[]): Promise<Buffer> => {

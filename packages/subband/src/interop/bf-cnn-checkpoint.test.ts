@@ -121,7 +121,7 @@ describe("importBfCnn()", () => {
         "a diverged training",
         { ...good, "module.BN_layers.0.gammas": { shape: [1, 2, 1, 1], data: [NaN, 1] } },
         "nn/not-finite",
-        /no finite numbers/,
+        /no finite numbers: "module\.BN_layers\.0\.gammas" holds NaN as number 1 of 2\./,
       ],
       [
         "a zero deviation",

@@ -4,6 +4,7 @@
  */
 import { type NdArray, ndarray, sizeOf, UserError } from "onnxgrad";
 import { type BfCnnNetwork, checkedConfigOf, configOf } from "../nn/bf-cnn-network.ts";
+import { requireFinite } from "../nn/finite-weights.ts";
 import { shown } from "./pickle.ts";
 import { namingFile, readTorchCheckpoint } from "./torch-checkpoint.ts";
 import type { TorchTensor } from "./torch-tensor.ts";
@@ -45,8 +46,13 @@ export function bfCnnOfCheckpoint(tensors: ReadonlyMap<string, TorchTensor>): Bf
   configOf({ weights, gains, deviations });
   const values = [...weights, ...gains, ...deviations].reduce((total, { shape }) => total + sizeOf(shape), 0);
   if (values > MAX_VALUES) throw other(`there are ${values} values`);
+  const nameOf = new Map([...tensors].map(([name, { read }]) => [read, name]));
   const read = (list: readonly TorchTensor[]): NdArray[] =>
-    list.map((each) => ndarray(each.shape, each.read()));
+    list.map((each) => {
+      const array = ndarray(each.shape, each.read());
+      requireFinite([[nameOf.get(each.read)!, array]]);
+      return array;
+    });
   const network = {
     params: { weights: read(weights), gains: read(gains) },
     statistics: { deviations: read(deviations) },

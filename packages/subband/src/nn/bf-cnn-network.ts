@@ -3,6 +3,7 @@
  * whether its numbers can be used.
  */
 import { type NdArray, type Shape, UserError } from "onnxgrad";
+import { requireFinite } from "./finite-weights.ts";
 import type { BfCnnConfig, BfCnnParams, BfCnnStatistics } from "./bf-cnn.ts";
 
 /** A trained network: all that inference and further training need. */
@@ -59,15 +60,12 @@ export function configOf({ weights, gains, deviations }: BfCnnShapes): BfCnnConf
  */
 export function checkedConfigOf({ params, statistics }: BfCnnNetwork): BfCnnConfig {
   const config = configOf({ ...params, ...statistics });
-  const all = (arrays: readonly NdArray[], holds: (value: number) => boolean) =>
-    arrays.every(({ data }) => data.every(holds));
   const { deviations } = statistics;
-  if (![...params.weights, ...params.gains, ...deviations].every((array) => all([array], Number.isFinite)))
-    throw new UserError(
-      "nn/not-finite",
-      "weights that are no finite numbers: the training of this network diverged.",
-    );
-  if (!all(deviations, (value) => value > 0))
+  const named = Object.entries({ ...params, deviations }).flatMap(([kind, arrays]) =>
+    (arrays as readonly NdArray[]).map((array, i) => [`${kind}.${i}`, array] as const),
+  );
+  requireFinite(named);
+  if (!deviations.every(({ data }) => data.every((value) => value > 0)))
     throw new UserError(
       "nn/not-finite",
       "running deviations that are not positive: this network is damaged.",

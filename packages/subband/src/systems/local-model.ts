@@ -8,6 +8,7 @@ import { isNdArray, type NamedArray, type NdArray, treeLeaves, UserError } from 
 import { type BandUnetParams, bandUnetConfigOf } from "../nn/band-unet.ts";
 import { type BfCnnConfig, receptiveFieldOf } from "../nn/bf-cnn.ts";
 import { type BfCnnNetwork, checkedConfigOf, configOf } from "../nn/bf-cnn-network.ts";
+import { requireFinite } from "../nn/finite-weights.ts";
 import { countParameters } from "../nn/layers.ts";
 import { isOrthogonal, orthogonalWavelet, wavelet } from "../wavelet/wavelets.ts";
 
@@ -127,11 +128,7 @@ export function unetModel(network: BandUnetParams, name = "haar"): UnetModel {
   if (channels !== 1 && channels !== 3)
     throw new UserError("local/channels", `a network for images of ${channels} channels. Known: 1, 3.`);
   const arrays = treeLeaves<NdArray>(network as never, isNdArray);
-  if (!arrays.every(({ leaf }) => leaf.data.every(Number.isFinite)))
-    throw new UserError(
-      "nn/not-finite",
-      "weights that are no finite numbers: the training of this network diverged.",
-    );
+  requireFinite(arrays.map(({ name: of, leaf }) => [of, leaf]));
   return { kind: "unet", wavelet: orthogonalWavelet(name), channels, network };
 }
 

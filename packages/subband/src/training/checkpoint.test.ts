@@ -42,8 +42,8 @@ function expectSame(found: Checkpoint | undefined, want: Checkpoint, what: strin
 }
 
 describe("saveCheckpoint(), loadCheckpoint()", () => {
-  test("give back every bit, NaN, infinities and signed zero included, and views of larger buffers", () => {
-    const whole = Float32Array.of(7, Number.NaN, Infinity, -Infinity, -0, 1e-45, 8);
+  test("give back every bit, the smallest, the largest and signed zero included, and views of larger buffers", () => {
+    const whole = Float32Array.of(7, 3.4028234663852886e38, 1.1754943508222875e-38, -1, -0, 1e-45, 8);
     const checkpoint: Checkpoint = {
       tensors: new Map([
         ["a", { shape: [5], data: whole.subarray(1, 6) }],
@@ -64,6 +64,35 @@ describe("saveCheckpoint(), loadCheckpoint()", () => {
     expect(found.warning).toBeUndefined();
     expect(found.file).toBe(CURRENT);
     expect(found.bytes).toBe(readFileSync(join(dir, CURRENT)).length);
+  });
+
+  test.each([NaN, Infinity, -Infinity])("%d in any array is refused, by name and with a remedy", (value) => {
+    const file = join(dir, CURRENT);
+    for (const name of ["params.w", "bias"]) {
+      const poisoned = numbered(2);
+      const { data } = poisoned.tensors.get(name)!;
+      data[data.length - 1] = value;
+      saveCheckpoint(dir, poisoned);
+      expect(() => loadCheckpoint(dir), name).toThrow(UserError);
+      expect(() => loadCheckpoint(dir), name).toThrow(
+        `cannot use "${file}": weights that are no finite numbers: "${name}" holds ${value} as number ${data.length} of ${data.length}. `,
+      );
+      rmSync(file);
+      rmSync(join(dir, PREVIOUS), { force: true });
+    }
+  });
+
+  test("an older checkpoint is not taken in the place of one that holds no numbers, but named", () => {
+    saveCheckpoint(dir, numbered(1));
+    const poisoned = numbered(2);
+    poisoned.tensors.get("bias")!.data[0] = NaN;
+    saveCheckpoint(dir, poisoned);
+    expect(() => loadCheckpoint(dir)).toThrow(`delete this file to go back to ${PREVIOUS}`);
+    rmSync(join(dir, CURRENT));
+    expectSame(loadCheckpoint(dir), numbered(1), "after the remedy");
+    rmSync(join(dir, PREVIOUS));
+    saveCheckpoint(dir, poisoned);
+    expect(() => loadCheckpoint(dir)).toThrow("Restore a copy of the run, or train into a new folder");
   });
 
   test("nothing saved is undefined, also where there is no folder", () => {

@@ -7,6 +7,7 @@ import { createHash } from "node:crypto";
 import * as fs from "node:fs";
 import { join } from "node:path";
 import { decodeSafetensors, encodeSafetensors, invariant, type NamedArray, UserError } from "onnxgrad";
+import { requireFinite } from "../nn/finite-weights.ts";
 import { type FileSystem, syncFolder, writeError, writeFileAtomic } from "./atomic-file.ts";
 import { readRegularFile } from "./regular-file.ts";
 
@@ -61,14 +62,15 @@ export function saveCheckpoint(dir: string, checkpoint: Checkpoint, files: FileS
 
 /**
  * The newest good checkpoint of the folder `dir`, or undefined when there is none at all.
- * @throws UserError `checkpoint/damaged` when there are some and none is good; `checkpoint/unreadable`.
+ * @throws UserError `checkpoint/damaged` when there are some and none is good; `checkpoint/unreadable`; `nn/not-finite` when it
+ * is whole, but holds what is no number: nothing older is taken in its place unasked.
  */
 export function loadCheckpoint(dir: string): LoadedCheckpoint | undefined {
   const damaged: string[] = [];
   for (const file of [NEXT, CURRENT, PREVIOUS]) {
     const bytes = readIfPresent(join(dir, file));
     if (bytes === undefined) continue;
-    const found = decodeCheckpoint(bytes);
+    const found = decodeCheckpoint(bytes, join(dir, file), () => remedy(dir, file));
     if (typeof found === "string") damaged.push(`${file} (${found})`);
     else
       return {
@@ -86,6 +88,16 @@ export function loadCheckpoint(dir: string): LoadedCheckpoint | undefined {
     "checkpoint/damaged",
     `damaged checkpoint: no good one is left in "${dir}": ${damaged.join(", ")}. Restore a copy, or train into a new folder.`,
   );
+}
+
+/** What can be done about a checkpoint of a run that holds what is no number. */
+function remedy(dir: string, file: string): string {
+  const older = [CURRENT, PREVIOUS].find(
+    (name) => name > "" && name !== file && fs.existsSync(join(dir, name)),
+  );
+  return older === undefined
+    ? "Restore a copy of the run, or train into a new folder with a lower --lr."
+    : `Restore a copy of the run, or delete this file to go back to ${older}.`;
 }
 
 /** Whether the folder `dir` has a checkpoint, good or damaged. */
@@ -107,13 +119,22 @@ export function encodeCheckpoint({ tensors, metadata }: Checkpoint): Uint8Array 
   return bytes;
 }
 
-/** The contents of what {@link encodeCheckpoint} wrote, or what is wrong with them. */
-export function decodeCheckpoint(bytes: Uint8Array): Checkpoint | string {
+/**
+ * The contents of what {@link encodeCheckpoint} wrote to `path`, or what is wrong with them.
+ * @throws UserError `nn/not-finite`, naming the file and the array, with a remedy.
+ */
+export function decodeCheckpoint(bytes: Uint8Array, path: string, remedy: () => string): Checkpoint | string {
   if (bytes.length < CHECKSUM_AT + CHECKSUM_LENGTH) return `cut off after ${bytes.length} bytes`;
   if (!startsAsExpected(bytes)) return "not a checkpoint of subband";
   const stored = latin1(bytes, CHECKSUM_AT, CHECKSUM_LENGTH);
   if (stored !== checksum(bytes)) return "checksum differs";
   const { tensors, metadata } = decodeSafetensors(bytes);
+  try {
+    requireFinite(tensors, remedy());
+  } catch (error) {
+    if (!(error instanceof UserError)) throw error;
+    throw new UserError(error.code, `cannot use "${path}": ${error.message}`, { cause: error });
+  }
   return {
     tensors,
     metadata: Object.fromEntries(Object.entries(metadata).filter(([key]) => key !== "sha256")),

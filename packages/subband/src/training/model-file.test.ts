@@ -4,8 +4,8 @@ import { join } from "node:path";
 import { rng } from "onnxgrad";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { flatConfig, initBfCnn, initBfCnnStatistics } from "../nn/bf-cnn.ts";
-import { type LocalModel, localModel } from "../systems/local-model.ts";
-import { saveCheckpoint } from "./checkpoint.ts";
+import { type LocalModel, localModel, storeModel } from "../systems/local-model.ts";
+import { encodeCheckpoint, saveCheckpoint } from "./checkpoint.ts";
 import { isModel, loadModel, saveModel } from "./model-file.ts";
 
 let dir: string;
@@ -77,5 +77,20 @@ describe("saveModel() and loadModel()", () => {
     saveCheckpoint(run, { tensors: new Map(), metadata: {} });
     expect(() => loadModel(join(run, "state.safetensors"))).toThrow(/^cannot load ".*": not a local model/);
     expect(() => loadModel(run)).toThrow(/no such model: ".*run" has no model\.safetensors\. Make one with/);
+  });
+
+  test("refuse a model whose checksum is good and whose weights are no numbers, naming file and tensor", () => {
+    const file = join(dir, "model.safetensors");
+    const stored = storeModel(model(1), {});
+    for (const [name, { data }] of stored.tensors) {
+      const before = data[0]!;
+      data[0] = NaN;
+      writeFileSync(file, encodeCheckpoint(stored));
+      expect(() => loadModel(dir), name).toThrow(
+        `cannot use "${file}": weights that are no finite numbers: "${name}" holds NaN as number 1 of ${data.length}. ` +
+          "Restore a copy, or import it again.",
+      );
+      data[0] = before;
+    }
   });
 });

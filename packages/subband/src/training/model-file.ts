@@ -116,7 +116,8 @@ export function loadModel(path: string, weights: WeightsName = "last"): LoadedMo
       `no such model: "${path}"${path === file ? "" : ` has no ${MODEL_FILE}`}. Make one with: subband import NET.pt --out ${path}`,
     );
   const { buffer, byteOffset, byteLength } = content;
-  const found = decodeCheckpoint(new Uint8Array(buffer, byteOffset, byteLength));
+  const bytes = new Uint8Array(buffer, byteOffset, byteLength);
+  const found = decodeCheckpoint(bytes, file, () => "Restore a copy, or import it again.");
   if (typeof found === "string")
     throw new UserError(
       "model/damaged",

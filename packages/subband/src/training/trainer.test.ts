@@ -255,6 +255,19 @@ describe("the guard against numbers that are not finite", () => {
     expect(loadCheckpoint(dir)!.metadata["progress"]).toContain('"step":5');
   });
 
+  test("a run whose saved weights are no numbers is not resumed", async () => {
+    await run([meanStage()]);
+    const { tensors, metadata } = loadCheckpoint(dir)!;
+    for (const { data } of tensors.values()) data.fill(NaN);
+    saveCheckpoint(dir, { tensors, metadata });
+    const { events, error } = await run([meanStage()], { steps: 40 });
+    expect(events).toEqual([]);
+    expect(error).toMatchObject({ code: "nn/not-finite" });
+    expect((error as Error).message).toMatch(
+      /^cannot use ".*state\.safetensors": .*: "mean\.w" holds NaN as number 1 of 1\./,
+    );
+  });
+
   test("remembers its roll-backs when the run is resumed", async () => {
     const poison: Poison = ({ step }) => (step >= 5 ? Infinity : 0);
     await run([meanStage({ poison })], { saveSeconds: -1 });
