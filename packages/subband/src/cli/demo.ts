@@ -1,7 +1,8 @@
 /** @module `subband demo`: trains on the embedded faces for a few minutes and shows what came out. */
+import { join } from "node:path";
 import type { Command } from "commander";
 import type { Context } from "./context.ts";
-import { addExamples } from "./options.ts";
+import { addExamples, parsePath } from "./options.ts";
 import { emit } from "./output.ts";
 import { outcomeLines as sampleLines, sampleRun } from "./sample.ts";
 import { outcomeLines as trainLines, trainWithProgress } from "./train.ts";
@@ -25,18 +26,20 @@ export function register(program: Command, context: Context): void {
     .description(
       "train on drawn faces for a few minutes, then sample a grid; again: goes on and samples anew",
     )
-    .option("--out <run>", "run directory", "runs/demo")
+    .option("--out <run>", "run directory", parsePath, "runs/demo")
     .option("--minutes <m>", `budget of the training; a larger one extends the run (default: ${MINUTES})`)
     .option("--images <n>", "budget: images that every stage sees, instead of minutes")
     .option("--threads <n>", "threads inside one operation (default: all cores)")
     .action(async (flags: DemoFlags) => {
       const { parseTrainFlags } = await import("./train-options.ts");
       const { isRun } = await import("../training/run-directory.ts");
+      const { requireTrainingFiles } = await import("./plan-training.ts");
       const asked = flags.minutes !== undefined || flags.images !== undefined || isRun(flags.out);
       const parsed = parseTrainFlags(
         { ...DATA, ...(asked ? {} : { minutes: MINUTES }), ...flags },
         (message) => command.error(message),
       );
+      requireTrainingFiles(parsed.request, [join(flags.out, "grid.png")]);
       const trained = await trainWithProgress(context, parsed);
       const again = command.parent!.name() + " demo";
       if (!trained.finished)

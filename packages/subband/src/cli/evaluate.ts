@@ -1,11 +1,11 @@
 /** @module `subband evaluate`: measures a trained run against its data, for people, for scripts, and as files to keep. */
-import { dirname, join } from "node:path";
+import { join } from "node:path";
 import { type Command, Option } from "commander";
 import type { RunImages } from "../training/run-data.ts";
 import type { Context } from "./context.ts";
 import { bestLine, formatCount } from "./format.ts";
-import { addExamples, parseCount, parsePositive, parseSteps, parseThreads } from "./options.ts";
-import { answer, formatTable } from "./output.ts";
+import { addExamples, parseCount, parsePath, parsePositive, parseSteps, parseThreads } from "./options.ts";
+import { answer, formatColumns, formatTable } from "./output.ts";
 
 interface EvaluateFlags {
   readonly n: number;
@@ -34,7 +34,7 @@ export function register(program: Command, context: Context): void {
     .option("--sampler <name>", "sampler of the low band (default: the preset's)")
     .option("--weights <name>", "last, or best: of the moment with the best score (default: last)")
     .option("--seed <n>", "seed of the images, and of the choice of real ones", parseCount, 0)
-    .option("--out <file>", "CSV of the band statistics (default: bands.csv in the run)")
+    .option("--out <file>", "CSV of the band statistics (default: bands.csv in the run)", parsePath)
     .option("--threads <n>", "threads inside one operation (default: all cores)", parseThreads)
     .action((run: string, flags: EvaluateFlags) => evaluate(context, run, flags));
   addExamples(command, [
@@ -51,7 +51,9 @@ async function evaluate(context: Context, run: string, flags: EvaluateFlags): Pr
   const { loadRun } = await import("../training/load-run.ts");
   const { samplingOf, systemOf } = await import("../training/run-config.ts");
   const { imagesOf, openRunData } = await import("../training/run-data.ts");
-  const { makeFolder } = await import("../training/run-directory.ts");
+  const { requireMemory } = await import("./memory-limit.ts");
+  const { withFolders } = await import("./output-folders.ts");
+  const { requireCsvPlace } = await import("./csv-place.ts");
   const { createProgress, dataProgress } = await import("./progress.ts");
   const { weightsNamed } = await import("../training/weights.ts");
   const { config, tensors, weights, best, warning } = loadRun(run, weightsNamed(flags.weights ?? "last"));
@@ -64,10 +66,13 @@ async function evaluate(context: Context, run: string, flags: EvaluateFlags): Pr
     out = join(run, "bands.csv"),
     threads,
   } = flags;
+  const system = systemOf(config);
+  requireCsvPlace(run, out);
+  // Numbers of four bytes: of those generated, and of those they are compared with.
+  requireMemory("-n", n, 8 * system.image.channels * system.image.height * system.image.width);
   const progress = createProgress(context);
-  try {
+  const measure = async (): Promise<void> => {
     if (warning !== undefined) progress.note(`warning: ${warning}`);
-    const system = systemOf(config);
     const found = await openRunData(run, config, {
       onProgress: dataProgress(progress),
       onWarning: (message) => progress.note(`warning: ${message}`),
@@ -101,7 +106,6 @@ async function evaluate(context: Context, run: string, flags: EvaluateFlags): Pr
       "kurtosis generated",
       "kurtosis real",
     ];
-    makeFolder(dirname(out));
     writeFileAtomic(out, [header, ...rows].map((row) => `${row.join(",")}\n`).join(""));
     const spread = figures.spread?.map((value, i) => `level ${i + 1}: ${value.toFixed(3)}`).join(", ");
     answer(context, {
@@ -120,13 +124,13 @@ async function evaluate(context: Context, run: string, flags: EvaluateFlags): Pr
           ["spread", spread ?? "not measured for this preset"],
           ["bands", out],
         ]),
-        ...[header, ...rows].map((row) => row.map((cell) => cell.padStart(18)).join("")),
+        "",
+        ...formatColumns([header, ...rows]),
       ],
       json: { run, seed, sampler, steps, weights, best, on: flags.on, of: source.count, ...figures, out },
     });
-  } finally {
-    progress.finish();
-  }
+  };
+  await withFolders([out], measure).finally(() => progress.finish());
 }
 
 /** `60 of 4,096 images, of which 81 are held out`: how many were compared, and of which. */

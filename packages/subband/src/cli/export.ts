@@ -2,14 +2,14 @@
  * @module `subband export`: a trained run's whole sampler as one ONNX file that needs nothing of ours to run, or the
  * denoiser of a run as a model file without the state of its training.
  */
-import { dirname } from "node:path";
 import type { Command } from "commander";
 import type { ExportedSampler } from "../systems/export-sampler.ts";
 import type { LoadedRun } from "../training/load-run.ts";
 import type { Context } from "./context.ts";
 import { bestLine, formatBytes } from "./format.ts";
-import { addExamples, parseSteps } from "./options.ts";
-import { emit, formatTable, note } from "./output.ts";
+import { addExamples, parsePath, parseSteps } from "./options.ts";
+import { formatTable, note } from "./output.ts";
+import { readsAt } from "./planned-reads.ts";
 
 /** Options of the command. */
 interface ExportFlags {
@@ -27,7 +27,11 @@ export function register(program: Command, context: Context): void {
       "write the whole sampler as one ONNX file: noise in, RGB bytes out, any batch, any runtime; of a denoiser, its model",
     )
     .argument("<run>", "directory made by subband train")
-    .option("--out <file>", "the file to write (default: sampler.onnx; of a denoiser denoiser.safetensors)")
+    .option(
+      "--out <file>",
+      "the file to write, or - for stdout (default: sampler.onnx; of a denoiser denoiser.safetensors)",
+      parsePath,
+    )
     .option(
       "--steps <k>",
       "steps of the sampler on the low band (default: the preset's; wmgm: 8)",
@@ -53,7 +57,9 @@ async function exportRun(context: Context, run: string, flags: ExportFlags): Pro
 
 async function exportDenoiser(context: Context, run: string, flags: ExportFlags): Promise<void> {
   const { UserError } = await import("onnxgrad");
-  const { loadModel, saveModel } = await import("../training/model-file.ts");
+  const { loadModel } = await import("../training/model-file.ts");
+  const { putModel } = await import("./put-model.ts");
+  const { emitBeside } = await import("./standard-streams.ts");
   const { versions } = await import("../training/versions.ts");
   const { weightsNamed } = await import("../training/weights.ts");
   const { modelJson, modelRows } = await import("./model-table.ts");
@@ -73,13 +79,16 @@ async function exportDenoiser(context: Context, run: string, flags: ExportFlags)
         `file name that ends with .safetensors, for its model.`,
     );
   if (loaded.warning !== undefined) note(context, `warning: ${loaded.warning}`);
-  const { file, bytes } = saveModel(out, model, {
-    subband_version: versions().subband,
-    ...provenance(loaded),
-  });
+  const { file, bytes } = await putModel(
+    context,
+    out,
+    model,
+    { subband_version: versions().subband, ...provenance(loaded) },
+    readsAt(run, "the run"),
+  );
   const { weights, best, config } = loaded;
   const { licence, credit } = config.data;
-  emit(context, {
+  emitBeside(context, out, {
     lines: formatTable([
       ["model", `${file}, ${formatBytes(bytes)}`],
       ...modelRows(model),
@@ -93,31 +102,37 @@ async function exportDenoiser(context: Context, run: string, flags: ExportFlags)
 async function exportGenerator(context: Context, run: string, flags: ExportFlags): Promise<void> {
   const { samplerPlan } = await import("../diffusion/samplers/samplers.ts");
   const { exportSampler } = await import("../systems/export-sampler.ts");
-  const { writeFileAtomic } = await import("../training/atomic-file.ts");
   const { loadRun } = await import("../training/load-run.ts");
   const { samplingOf, systemOf } = await import("../training/run-config.ts");
-  const { makeFolder } = await import("../training/run-directory.ts");
   const { versions } = await import("../training/versions.ts");
   const { weightsNamed } = await import("../training/weights.ts");
+  const { withFolders } = await import("./output-folders.ts");
+  const { emitBeside, putEncoded, requireStreams, shownPath, STANDARD } =
+    await import("./standard-streams.ts");
   const loaded = loadRun(run, weightsNamed(flags.weights ?? "last"));
   const { config, tensors, weights, best, warning } = loaded;
   const usual = samplingOf(config);
   const { sampler = usual.sampler, steps = usual.steps, out = "sampler.onnx" } = flags;
   samplerPlan(sampler, steps); // refuses before anything is built
+  requireStreams(context, [], [{ what: "--out", path: out }]);
+  const writes = out === STANDARD ? [] : [out];
+  if (writes.length > 0) await requireOnnxPlace(run, out);
   if (warning !== undefined) note(context, `warning: ${warning}`);
-  const exported = exportSampler(systemOf(config), tensors, {
-    sampler,
-    steps,
-    metadata: { subband_version: versions().subband, ...provenance(loaded) },
+  const exported = await withFolders(writes, async () => {
+    const made = exportSampler(systemOf(config), tensors, {
+      sampler,
+      steps,
+      metadata: { subband_version: versions().subband, ...provenance(loaded) },
+    });
+    await putEncoded(context, out, made.bytes);
+    return made;
   });
-  makeFolder(dirname(out));
-  writeFileAtomic(out, exported.bytes);
 
   const { bytes, inputs, output, nfeLow, nfeDetail } = exported;
-  emit(context, {
+  emitBeside(context, out, {
     lines: [
       ...formatTable([
-        ["file", `${out}, ${formatBytes(bytes.length)}`],
+        ["file", `${shownPath(out)}, ${formatBytes(bytes.length)}`],
         ["sampler", `${sampler}, ${steps} steps`],
         ...(weights === "last" ? [] : [["best weights", bestLine(best)] as const]),
         ["network calls", `${nfeLow} + ${nfeDetail} an image (low band + details)`],
@@ -130,7 +145,7 @@ async function exportGenerator(context: Context, run: string, flags: ExportFlags
       "",
       "All inputs are independent N(0, 1) numbers. To run it:",
       "",
-      ...snippet(out, exported).map((line) => `  ${line}`),
+      ...snippet(out === STANDARD ? "sampler.onnx" : out, exported).map((line) => `  ${line}`),
     ],
     json: {
       file: out,
@@ -147,6 +162,18 @@ async function exportGenerator(context: Context, run: string, flags: ExportFlags
       credit: config.data.credit,
     },
   });
+}
+
+/** @throws UserError `export/name` for another format's name; `file/...` for a place that is taken or cannot be written. */
+async function requireOnnxPlace(run: string, out: string): Promise<void> {
+  const { UserError } = await import("onnxgrad");
+  const { checkFilePlan } = await import("./file-plan.ts");
+  checkFilePlan({ reads: readsAt(run, "the run"), writes: [{ path: out, what: "--out" }], about: run });
+  if (!/\.(?:onnx|ort)$/i.test(out))
+    throw new UserError(
+      "export/name",
+      `"${out}": the sampler is written as ONNX. Give --out a name that ends with .onnx, or - for stdout.`,
+    );
 }
 
 const extents = (shape: readonly number[]): string => `[batch, ${shape.join(", ")}]`;

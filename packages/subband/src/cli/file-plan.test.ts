@@ -87,7 +87,7 @@ describe("checkFilePlan()", () => {
       "file/one-output",
       '--other1: "grid" would have to be a folder, too',
     ],
-    ["a device", plan(["null"]), "file/cannot-write", '--out: cannot write "null": it is a device, no file.'],
+    ["a device", plan(["null"]), "file/cannot-write", 'cannot write "null", --out: it is a device, no file.'],
     [
       "run.json",
       plan(["run/run.json"]),

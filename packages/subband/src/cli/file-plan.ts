@@ -2,7 +2,9 @@
  * @module All that a command reads and writes, checked before any work: no output is an input, another output, part of a
  * run or a model, or anything but a regular file. Files are told by what they are, not by their names.
  */
+import { join } from "node:path";
 import { UserError } from "onnxgrad";
+import { MODEL_FILE } from "../training/model-file.ts";
 import { createLook, type Home, type Look, realFolder } from "./place.ts";
 
 /** A file that will be read. */
@@ -19,6 +21,8 @@ export interface PlannedWrite {
   readonly what: string;
   /** The input that it may replace where the plan is forced: its own, no other. */
   readonly replaces?: string | undefined;
+  /** Whether it is a model, which may take the place of another one. */
+  readonly isModel?: boolean;
 }
 
 /** What a command does with files. Folders are not told: what lies in them is. */
@@ -58,9 +62,9 @@ export function checkFilePlan(plan: FilePlan, look: Look = createLook()): void {
     if (place.refusal !== undefined)
       throw new UserError(
         "file/cannot-write",
-        `${write.what}: cannot write "${write.path}": ${place.refusal}. Choose another place.`,
+        `cannot write "${write.path}", ${write.what}: ${place.refusal}. Choose another place.`,
       );
-    if (place.home !== undefined && !mayHold(place.home, about)) throw partOf(write, place.home);
+    if (place.home !== undefined && !mayHold(place.home, about, write)) throw partOf(write, place.home);
     outputs.set(place.identity, write);
   }
   for (const [identity, write] of outputs)
@@ -80,9 +84,32 @@ function foldersOf(identity: string): string[] {
   return at <= 0 ? [] : [identity.slice(0, at), ...foldersOf(identity.slice(0, at))];
 }
 
+/**
+ * Refuses a place for a run inside another run or a model, or one that cannot be written.
+ * @throws UserError `file/cannot-write`, `file/part-of-run`, `file/replaces-input`.
+ */
+export function checkRunFolder(out: string, reads: readonly PlannedRead[], look: Look = createLook()): void {
+  const run: PlannedWrite = { path: join(out, "run.json"), what: "--out" };
+  const { identity, home, refusal } = look(run.path);
+  const input = reads.find(({ path }) => look(path).identity === identity);
+  if (input !== undefined) throw replacesInput(run, input);
+  if (refusal !== undefined)
+    throw new UserError(
+      "file/cannot-write",
+      `cannot write a run to "${out}": ${refusal}. Choose another place.`,
+    );
+  if (home !== undefined && (home.kind === "model" || home.within !== "run.json"))
+    throw partOf({ ...run, path: out }, home);
+}
+
 /** Whether the command about `about` may write there. */
-function mayHold({ kind, folder, within }: Home, about: string | undefined): boolean {
-  return kind === "run" && folder === about && !PARTS_OF_RUN.test(within);
+function mayHold(
+  { kind, folder, within }: Home,
+  about: string | undefined,
+  { isModel = false }: PlannedWrite,
+): boolean {
+  if (kind === "model") return isModel && within === MODEL_FILE;
+  return folder === about && !PARTS_OF_RUN.test(within);
 }
 
 function replacesInput({ what, path, replaces }: PlannedWrite, input: PlannedRead): UserError {

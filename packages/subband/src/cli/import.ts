@@ -6,8 +6,8 @@ import type { Command } from "commander";
 import type { LocalNetworkSummary } from "../systems/local-model.ts";
 import type { Context } from "./context.ts";
 import { formatBytes, quoted } from "./format.ts";
-import { addExamples } from "./options.ts";
-import { emit, formatTable, note } from "./output.ts";
+import { addExamples, parsePath } from "./options.ts";
+import { formatTable, note } from "./output.ts";
 
 /** Options of the command. */
 interface ImportFlags {
@@ -23,7 +23,11 @@ export function register(program: Command, context: Context): void {
       "<files...>",
       "checkpoints of torch.save: one denoiser of images, or a low-pass network and the conditional ones, coarsest first",
     )
-    .option("--out <dir>", "folder of the model, or a file called *.safetensors (default: in models/)")
+    .option(
+      "--out <dir>",
+      "folder of the model, or a file called *.safetensors (default: in models/)",
+      parsePath,
+    )
     .action(async (files: readonly string[], flags: ImportFlags) => importModel(context, files, flags));
   addExamples(command, [
     "subband import flat-rf43.pt",
@@ -36,27 +40,27 @@ async function importModel(context: Context, files: readonly string[], flags: Im
   const { assembleLocal } = await import("../interop/assemble-local.ts");
   const { importBfCnn } = await import("../interop/bf-cnn-checkpoint.ts");
   const { summarise } = await import("../systems/local-model.ts");
-  const { requireModelPlace, saveModel } = await import("../training/model-file.ts");
+  const { putModel, requirePlaceOfModel } = await import("./put-model.ts");
+  const { emitBeside } = await import("./standard-streams.ts");
   const { versions } = await import("../training/versions.ts");
   const { modelJson, modelRows } = await import("./model-table.ts");
-  if (flags.out !== undefined) requireModelPlace(flags.out); // before anything is read
+  const reads = files.map((path) => ({ path, what: "the input" }));
+  if (flags.out !== undefined) requirePlaceOfModel(context, flags.out, reads); // before anything is read
   const networks = [];
   for (const name of files) networks.push({ name, network: await importBfCnn(name) });
   const { model, names } = assembleLocal(networks);
   const summary = summarise(model);
   const out = flags.out ?? join("models", defaultName(names, summary));
   const sources = names.map((name) => ({ file: basename(name), sha256: sha256(name) }));
-  const { file, bytes } = saveModel(out, model, {
-    subband_version: versions().subband,
-    imported_from: JSON.stringify(sources),
-  });
+  const metadata = { subband_version: versions().subband, imported_from: JSON.stringify(sources) };
+  const { file, bytes } = await putModel(context, out, model, metadata, reads);
   if (model.details.length === 0 && isLowPass(summary[0]!))
     note(
       context,
       `note: "${names[0]}" has the shape of a low-pass network; it was taken as a denoiser of whole images. For a ` +
         `multi-scale model give its conditional networks too.`,
     );
-  emit(context, {
+  emitBeside(context, out, {
     lines: [
       ...formatTable([["model", `${file}, ${formatBytes(bytes)}`], ...modelRows(model, names)]),
       "",

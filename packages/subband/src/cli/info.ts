@@ -12,16 +12,19 @@ export function register(program: Command, context: Context): void {
   const command = program
     .command("info")
     .description("tell what a run or a model holds: configuration, progress, checkpoint, samples, networks")
-    .argument("<run>", "directory made by subband train, or model made by subband import")
+    .argument("<run>", "directory made by subband train, model made by subband import, or builtin")
     .action(async (run: string) => inform(context, run));
   addExamples(command, [
     "subband info runs/faces",
     "subband info runs/faces --json",
     "subband info models/celeba",
+    "subband info builtin",
   ]);
 }
 
-async function inform(context: Context, dir: string): Promise<void> {
+async function inform(context: Context, name: string): Promise<void> {
+  const { modelPath } = await import("../restoration/model-source.ts");
+  const dir = modelPath(name);
   const { isModel } = await import("../training/model-file.ts");
   if (isModel(dir)) return (await import("./model-info.ts")).informModel(context, dir);
   const { z } = await import("zod");

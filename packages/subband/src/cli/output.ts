@@ -42,6 +42,12 @@ export function complain(context: Context, line: string): void {
   context.stderr.write(`${printable(line)}\n`);
 }
 
+/** Rows of equal length as lines, numbers below each other, two spaces between columns. */
+export function formatColumns(rows: readonly (readonly string[])[]): string[] {
+  const widths = (rows[0] ?? []).map((_, i) => Math.max(...rows.map((row) => row[i]!.length)));
+  return rows.map((row) => row.map((cell, i) => cell.padStart(widths[i]!)).join("  "));
+}
+
 /** `[["images", "4,096"], ["size", "64 x 64"]]` as lines with the values below each other. */
 export function formatTable(rows: readonly (readonly [string, string])[]): string[] {
   const width = Math.max(0, ...rows.map(([name]) => name.length));

@@ -15,7 +15,7 @@ import {
 import { basename, dirname, join, relative, sep } from "node:path";
 import { foldedName } from "../restoration/output-names.ts";
 import { type Target, targetOf } from "../training/atomic-file.ts";
-import { modelFile } from "../training/model-file.ts";
+import { MODEL_FILE } from "../training/model-file.ts";
 import { runPaths } from "../training/run-directory.ts";
 
 /** A path, looked at. */
@@ -53,7 +53,6 @@ interface Folder {
 
 /** Bytes of a name, in every file system in common use. */
 const NAME_BYTES = 255;
-const MODEL_NAME = basename(modelFile(""));
 const WORDS: Readonly<Record<string, string>> = {
   ELOOP: "links lead in a circle",
   ENAMETOOLONG: "its path is too long",
@@ -187,8 +186,8 @@ function isRunOfOurs(folder: string): boolean {
 
 /** Whether `folder` holds a model and nothing else. */
 function isModelFolder(folder: string): boolean {
-  if (!existsSync(join(folder, MODEL_NAME))) return false;
-  return readdirSync(folder).every((name) => name.startsWith(".") || name === MODEL_NAME);
+  if (!existsSync(join(folder, MODEL_FILE))) return false;
+  return readdirSync(folder).every((name) => name.startsWith(".") || name === MODEL_FILE);
 }
 
 const parts = (path: string): string => path.split(sep).join("/");

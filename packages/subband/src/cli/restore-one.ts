@@ -18,7 +18,7 @@ import type { Context } from "./context.ts";
 import { formatDuration, formatValue } from "./format.ts";
 import { formatTable } from "./output.ts";
 import type { Progress } from "./progress.ts";
-import { STANDARD, writeStandardOutput } from "./standard-streams.ts";
+import { putEncoded, shownPath, STANDARD, streamName } from "./standard-streams.ts";
 
 /** What a command does to one picture. */
 export interface Restored {
@@ -89,7 +89,7 @@ export async function restoreOne(
   const { restoration, progress, source } = place;
   const { comparison } = job;
   await requireSizes(place, job);
-  const picture = await readPicture(source(job.input), keepsProfile(named(job.output)));
+  const picture = await readPicture(source(job.input), keepsProfile(streamName(job.output)));
   const reference = comparison && (await readPicture(source(comparison.reference), true));
   for (const line of picture.notes) progress.note(`note: ${line}`);
   const begun = performance.now();
@@ -103,7 +103,7 @@ export async function restoreOne(
 
   const speed = (result.width * result.height) / 1e6 / seconds;
   const rows: (readonly [string, string])[] = [
-    ["picture", `${shown(job.output)}, ${result.width} x ${result.height}, ${kindOf(result)}`],
+    ["picture", `${shownPath(job.output)}, ${result.width} x ${result.height}, ${kindOf(result)}`],
     ...(found.rows ?? []),
   ];
   const json: Record<string, unknown> = {
@@ -132,7 +132,7 @@ export async function restoreOne(
     }
   }
   rows.push(["time", `${formatDuration(seconds)}, ${formatValue(speed)} megapixels/s`]);
-  const line = `${shown(job.output)}  ${result.width} x ${result.height}, ${formatDuration(seconds)}${compared}`;
+  const line = `${shownPath(job.output)}  ${result.width} x ${result.height}, ${formatDuration(seconds)}${compared}`;
   return { line, lines: formatTable(rows), json };
 }
 
@@ -144,7 +144,7 @@ async function requireSizes(
   const size = await pictureSize(source(input));
   if (size === undefined) return; // reading it says why
   const result = { height: factor * size.height, width: factor * size.width };
-  for (const path of [output, map]) if (path !== undefined) requireWritable(named(path), result);
+  for (const path of [output, map]) if (path !== undefined) requireWritable(streamName(path), result);
   const reference = comparison && (await pictureSize(source(comparison.reference)));
   if (reference !== undefined) requireSameSize(result, reference);
 }
@@ -168,19 +168,9 @@ function shares(
 
 /** Writes a file, or a PNG to stdout; returns notes. */
 async function write(context: Context, path: string, picture: Picture): Promise<readonly string[]> {
-  const { bytes, notes } = await encodePicture(named(path), picture);
-  if (path === STANDARD) await writeStandardOutput(context, bytes);
-  else writeFileAtomic(path, bytes);
+  const { bytes, notes } = await encodePicture(streamName(path), picture);
+  await putEncoded(context, path, bytes);
   return notes;
-}
-
-/** The name that tells the format. */
-function named(path: string): string {
-  return path === STANDARD ? "stdout.png" : path;
-}
-
-function shown(path: string): string {
-  return path === STANDARD ? "stdout" : path;
 }
 
 function kindOf({ colours, alpha, samples }: Picture): string {

@@ -1,22 +1,24 @@
 /** @module `subband sample` of a local model: the low-pass band, then details given it, and what both cost. */
-import { dirname, join } from "node:path";
+import { join } from "node:path";
 import { unknownName, UserError } from "onnxgrad";
 import { node } from "onnxgrad/node";
 import { releasedSynthesis } from "../diffusion/ascent/multi-scale.ts";
 import { samplerPlan, samplers } from "../diffusion/samplers/samplers.ts";
+import { modelPath } from "../restoration/model-source.ts";
 import { levelsOf } from "../systems/local-model.ts";
 import { compileLocalSampler, requireSampleSize } from "../systems/local-sampler.ts";
 import { DETAIL_ASCENT, type LowPassSampling, sampleLocal } from "../systems/local-sampling.ts";
 import { loadModel, type RunOfModel } from "../training/model-file.ts";
-import { makeFolder } from "../training/run-directory.ts";
-import { saveEach, saveGrid } from "../training/sample-grid.ts";
 import { weightsNamed } from "../training/weights.ts";
 import type { Context } from "./context.ts";
 import { bestLine, formatCount } from "./format.ts";
 import type { Size } from "./options.ts";
+import { withFolders } from "./output-folders.ts";
 import { formatTable } from "./output.ts";
 import { createProgress } from "./progress.ts";
+import { planSampleFiles, writeSamples } from "./sample-files.ts";
 import type { SampleFlags } from "./sample.ts";
+import { shownPath } from "./standard-streams.ts";
 
 /** What a sampling of a local model gave and cost. */
 export interface LocalOutcome {
@@ -59,7 +61,7 @@ export async function sampleLocalModel(
 ): Promise<LocalOutcome> {
   const { sampler = "dpmpp2m" } = flags;
   const low = lowPassSampling(sampler, flags);
-  const loaded = loadModel(run, weightsNamed(flags.weights ?? "last"));
+  const loaded = loadModel(modelPath(run), weightsNamed(flags.weights ?? "last"));
   const { model } = loaded;
   if (loaded.run === undefined && flags.weights !== undefined)
     throw new UserError(
@@ -86,11 +88,11 @@ export async function sampleLocalModel(
     ...(flags.detailsBeta === undefined ? {} : { beta: flags.detailsBeta }),
   };
   const { out: grid = gridOf(run, loaded.run !== undefined) } = flags;
-  makeFolder(dirname(grid));
-  if (each !== undefined) makeFolder(each);
+  const shape = { channels: model.channels, height, width };
+  const files = planSampleFiles(context, modelPath(run), { grid, each }, n, shape);
 
   const progress = createProgress(context);
-  try {
+  const draw = async (): Promise<LocalOutcome> => {
     if (loaded.run?.warning !== undefined) progress.note(`warning: ${loaded.run.warning}`);
     const batch = Math.min(n, most);
     const began = performance.now();
@@ -115,9 +117,7 @@ export async function sampleLocalModel(
       progress.note(
         "warning: some images did not reach the noise level at which ascent stops; they are as it left them",
       );
-    const images = { data, n, channels: model.channels, height, width };
-    await saveGrid(grid, images);
-    if (each !== undefined) await saveEach(each, images);
+    await writeSamples(context, { grid, each }, { data, n, ...shape });
     return {
       ...{ run, n, seed, sampler, levels, nfeLow, nfeDetail, converged, batch, msPerImage, compileMs, grid },
       size: { width, height },
@@ -129,9 +129,8 @@ export async function sampleLocalModel(
       best: loaded.run?.best ?? {},
       each: each ?? null,
     };
-  } finally {
-    progress.finish();
-  }
+  };
+  return withFolders(files, draw).finally(() => progress.finish());
 }
 
 /** The method of the low-pass band that was asked for. */
@@ -182,7 +181,7 @@ export function localLines(outcome: LocalOutcome): string[] {
     ...(weights === "last" ? [] : [["best weights", bestLine(best)] as const]),
     ["network calls", `${calls(nfeLow)} + ${calls(nfeDetail)} an image (low-pass band + details)`],
     ["time", `${msPerImage.toFixed(1)} ms an image at batch ${batch}`],
-    ["grid", grid],
+    ["grid", shownPath(grid)],
     ...(each === null ? [] : [["each", each] as const]),
   ]);
 }

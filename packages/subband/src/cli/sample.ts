@@ -1,5 +1,5 @@
 /** @module `subband sample`: draws images from a trained run, and tells what they cost. */
-import { dirname, join } from "node:path";
+import { join } from "node:path";
 import { type Command, InvalidArgumentError } from "commander";
 import type { LoadedRun } from "../training/load-run.ts";
 import type { WeightsName } from "../training/weights.ts";
@@ -9,13 +9,14 @@ import {
   addExamples,
   decimal,
   parseCount,
+  parsePath,
   parsePositive,
   parseSize,
   parseSteps,
   parseThreads,
   type Size,
 } from "./options.ts";
-import { emit, formatTable } from "./output.ts";
+import { formatTable } from "./output.ts";
 
 /** Options of the command. */
 export interface SampleFlags {
@@ -48,7 +49,7 @@ export function register(program: Command, context: Context): void {
   const command = program
     .command("sample")
     .description("draw images from a run; image i depends on the seed and i alone, whatever the batch")
-    .argument("<run>", "directory made by subband train, or local model made by subband import")
+    .argument("<run>", "directory made by subband train, local model made by subband import, or builtin")
     .option("-n, --n <count>", "how many images", parsePositive, 64)
     .option(
       "--steps <k>",
@@ -61,8 +62,12 @@ export function register(program: Command, context: Context): void {
     )
     .option("--weights <name>", "last, or best: of the moment with the best score (default: last)")
     .option("--seed <n>", "seed of the images", parseCount, 0)
-    .option("--out <file>", "PNG of all images in a grid (default: grid.png in the run)")
-    .option("--each <folder>", "also write every image to a PNG of its own")
+    .option(
+      "--out <file>",
+      "all images in a grid: PNG, JPEG, WebP or TIFF by its name, - for a PNG to stdout (default: grid.png in the run)",
+      parsePath,
+    )
+    .option("--each <folder>", "also write every image to a PNG of its own", parsePath)
     .option("--batch <n>", "images drawn at a time, at most", parsePositive, 64)
     .option("--size <pixels>", "local models: size of the images (default: that of training)", parseSize)
     .option("--beta <b>", "local models: of --sampler ascent; below 1 adds noise (default: 0.01)", parseBeta)
@@ -70,16 +75,18 @@ export function register(program: Command, context: Context): void {
     .option("--blind", "local models: the blind network even where the run has a diffusion (--edm-low)")
     .option("--threads <n>", "threads inside one operation (default: all cores)", parseThreads)
     .action(async (run: string, flags: SampleFlags) => {
+      const { modelPath } = await import("../restoration/model-source.ts");
       const { isDenoiser } = await import("../training/model-file.ts");
-      if (isDenoiser(run)) {
+      const { emitBeside } = await import("./standard-streams.ts");
+      if (isDenoiser(modelPath(run))) {
         const { localLines, sampleLocalModel } = await import("./sample-local.ts");
         const outcome = await sampleLocalModel(context, { run, ...flags });
-        emit(context, { lines: localLines(outcome), json: { ...outcome } });
+        emitBeside(context, outcome.grid, { lines: localLines(outcome), json: { ...outcome } });
         return;
       }
       await refuseLocalOptions(flags);
       const outcome = await sampleRun(context, { run, ...flags });
-      emit(context, { lines: outcomeLines(outcome), json: { ...outcome } });
+      emitBeside(context, outcome.grid, { lines: outcomeLines(outcome), json: { ...outcome } });
     });
   addExamples(command, [
     "subband sample runs/faces",
@@ -138,22 +145,21 @@ export async function sampleRun(
   const { samplerPlan } = await import("../diffusion/samplers/samplers.ts");
   const { sampleImages } = await import("../systems/sampling.ts");
   const { samplingOf, systemOf } = await import("../training/run-config.ts");
-  const { makeFolder } = await import("../training/run-directory.ts");
   const { loadRun } = await import("../training/load-run.ts");
-  const { saveEach, saveGrid } = await import("../training/sample-grid.ts");
   const { weightsNamed } = await import("../training/weights.ts");
+  const { withFolders } = await import("./output-folders.ts");
   const { createProgress } = await import("./progress.ts");
+  const { planSampleFiles, writeSamples } = await import("./sample-files.ts");
   const { config, tensors, weights, best, warning } = loadRun(run, weightsNamed(flags.weights ?? "last"));
   const usual = samplingOf(config);
   const { sampler = usual.sampler, steps = usual.steps, out: grid = join(run, "grid.png") } = flags;
   samplerPlan(sampler, steps); // refuses before anything is compiled or made
-  makeFolder(dirname(grid));
-  if (each !== undefined) makeFolder(each);
+  const system = systemOf(config);
+  const files = planSampleFiles(context, run, { grid, each }, n, system.image);
 
   const progress = createProgress(context);
-  try {
+  const draw = async (): Promise<SampleOutcome> => {
     if (warning !== undefined) progress.note(`warning: ${warning}`);
-    const system = systemOf(config);
     const batch = Math.min(n, most);
     const began = performance.now();
     const compiled = await system.createSampler(
@@ -172,9 +178,7 @@ export async function sampleRun(
     });
     const msPerImage = (performance.now() - started) / n;
     await compiled.dispose();
-    const images = { data, n, ...system.image };
-    await saveGrid(grid, images);
-    if (each !== undefined) await saveEach(each, images);
+    await writeSamples(context, { grid, each }, { data, n, ...system.image });
     return {
       run,
       n,
@@ -191,9 +195,8 @@ export async function sampleRun(
       grid,
       each: each ?? null,
     };
-  } finally {
-    progress.finish();
-  }
+  };
+  return withFolders(files, draw).finally(() => progress.finish());
 }
 
 /** The outcome for people. */
@@ -206,7 +209,7 @@ export function outcomeLines(outcome: SampleOutcome): string[] {
     ...(weights === "last" ? [] : [["best weights", bestLine(best)] as const]),
     ["network calls", `${nfeLow} + ${nfeDetail} an image (low band + details)`],
     ["time", `${msPerImage.toFixed(1)} ms an image at batch ${batch}`],
-    ["grid", grid],
+    ["grid", grid === "-" ? "stdout" : grid],
     ...(each === null ? [] : [["each", each] as const]),
   ]);
 }

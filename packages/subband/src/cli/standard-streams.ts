@@ -1,7 +1,9 @@
 /** @module `-` in the place of a picture: it comes from stdin, or goes to stdout as a PNG. */
 import { UserError } from "onnxgrad";
 import { MAX_FILE_BYTES } from "../data/skip-reason.ts";
+import { writeFileAtomic } from "../training/atomic-file.ts";
 import type { Context } from "./context.ts";
+import { emit, note, type Result } from "./output.ts";
 
 /** The path that means stdin or stdout. */
 export const STANDARD = "-";
@@ -64,7 +66,24 @@ export async function readStandardInput({ stdin }: Context): Promise<Uint8Array>
   return new Uint8Array(Buffer.concat(pieces));
 }
 
-/** Writes to stdout, and returns when it is written, or when nobody reads it any more. */
-export async function writeStandardOutput({ stdout }: Context, bytes: Uint8Array): Promise<void> {
-  await new Promise<void>((resolve) => void stdout.write(bytes, () => resolve()));
+/** Writes a file, whole or not at all, or all of it to stdout; returns when it is written, or nobody reads it any more. */
+export async function putEncoded({ stdout }: Context, path: string, bytes: Uint8Array): Promise<void> {
+  if (path !== STANDARD) writeFileAtomic(path, bytes);
+  else await new Promise<void>((resolve) => void stdout.write(bytes, () => resolve()));
+}
+
+/** The name that tells the format of a picture: stdout takes PNG. */
+export function streamName(path: string): string {
+  return path === STANDARD ? "stdout.png" : path;
+}
+
+/** The path, or where it leads. */
+export function shownPath(path: string): string {
+  return path === STANDARD ? "stdout" : path;
+}
+
+/** Tells what was done; on stderr where stdout holds what was made. */
+export function emitBeside(context: Context, path: string, result: Result): void {
+  if (path === STANDARD) for (const line of result.lines) note(context, line);
+  else emit(context, result);
 }

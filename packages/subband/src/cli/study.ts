@@ -2,8 +2,9 @@
 import { type Command, InvalidArgumentError } from "commander";
 import type { Context } from "./context.ts";
 import { formatCount } from "./format.ts";
-import { addExamples, decimal, parseCount, parsePositive, parseThreads } from "./options.ts";
-import { answer, formatTable } from "./output.ts";
+import { addExamples, decimal, parseCount, parsePath, parsePositive, parseThreads } from "./options.ts";
+import { answer, formatTable, note } from "./output.ts";
+import type { StudyFiles } from "./plan-study.ts";
 
 /** Options of `study local`. */
 interface LocalFlags {
@@ -31,12 +32,12 @@ export function register(program: Command, context: Context): void {
     .command("local")
     .description("denoisers on pictures with seeded noise: PSNR, SSIM and cost as CSV, Markdown, SVG and PNG")
     .option("--model <name=dir>", "a model or a run, under a name; may be repeated", collect, [])
-    .requiredOption("--pictures <folder>", "test pictures")
+    .requiredOption("--pictures <folder>", "test pictures", parsePath)
     .option("--sigmas <list>", "deviations of the noise, of 255", parseNumbers, SIGMAS)
     .option("--size <pixels>", "pixels a side at most, cropped at the centre", parsePositive, 512)
     .option("--seed <n>", "seed of the noise", parseCount, 0)
-    .option("--dump <folder>", "write the noisy pictures, for other programs")
-    .option("--peers <csv>", "what other programs made of these very noisy pictures")
+    .option("--dump <folder>", "write the noisy pictures, for other programs", parsePath)
+    .option("--peers <csv>", "what other programs made of these very noisy pictures", parsePath)
     .option("--gain <a,b>", "tell by how many dB method a is above method b; may be repeated", collect, [])
     .option("--reference <name>", "method that the figure shows differences from (default: the first)")
     .option(
@@ -45,7 +46,12 @@ export function register(program: Command, context: Context): void {
       parsePositive,
       50,
     )
-    .option("--out <folder>", "where results.csv, tables.md, psnr.svg and strip.png go", "study-local")
+    .option(
+      "--out <folder>",
+      "where results.csv, tables.md, psnr.svg and strip.png go",
+      parsePath,
+      "study-local",
+    )
     .option("--threads <n>", "threads inside one operation (default: all cores)", parseThreads)
     .action(async (flags: LocalFlags) => studyLocal(context, flags));
   registerLowPass(study, context);
@@ -93,9 +99,10 @@ async function studyLowPass(context: Context, run: string, flags: LowPassFlags):
   const { levelsOf } = await import("../systems/local-model.ts");
   const { loadModel } = await import("../training/model-file.ts");
   const { openRunData } = await import("../training/run-data.ts");
+  const { modelPath } = await import("../restoration/model-source.ts");
   const { createProgress } = await import("./progress.ts");
   const { n, ascentImages, seed, threads } = flags;
-  const { model, run: known } = loadModel(run);
+  const { model, run: known } = loadModel(modelPath(run));
   if (known === undefined)
     throw new UserError(
       "study/run",
@@ -110,7 +117,7 @@ async function studyLowPass(context: Context, run: string, flags: LowPassFlags):
       ascentCount: ascentImages,
       onProgress: (label, done, total) => progress.update({ label, done, total, unit: "images" }),
     });
-    answer(context, { lines: [lowPassTable(study)], json: { run, seed, ...study } });
+    answer(context, { lines: lowPassTable(study).split("\n"), json: { run, seed, ...study } });
   } finally {
     progress.finish();
   }
@@ -125,6 +132,8 @@ async function studyLocal(context: Context, flags: LocalFlags): Promise<void> {
   const { dumpNoisy, readPeers } = await import("../studies/peers.ts");
   const { parseGain } = await import("../studies/study-tables.ts");
   const { createProgress } = await import("./progress.ts");
+  const { planStudy, withBuiltin } = await import("./plan-study.ts");
+  const { withFolders } = await import("./output-folders.ts");
   const { pictures: folder, seed, size, dump, peers, reference, stripSigma, out, threads } = flags;
   if (flags.model.length === 0 && peers === undefined && dump === undefined)
     throw new UserError(
@@ -133,37 +142,51 @@ async function studyLocal(context: Context, flags: LocalFlags): Promise<void> {
     );
   const gains = flags.gain.map(parseGain);
   const sigmas = checkedSigmas(flags.sigmas);
-  const models = flags.model.map(openNamedModel);
+  const models = flags.model.map(withBuiltin).map(openNamedModel);
   const channels = commonChannels(models);
   const outside = peers === undefined ? [] : readPeers(peers);
-  const pictures = await readPictures(folder, { channels, size });
-  const dumped = dump === undefined ? undefined : dumpNoisy(dump, pictures, sigmas, seed);
-  const backend = node(threads === undefined ? {} : { threads });
-  const methods = [...models.map(({ name, model }) => modelMethod(name, model, backend)), ...outside];
-  const about: [string, string][] = [
-    ["pictures", `${formatCount(pictures.length)} in ${folder}, noise of seed ${seed}`],
-    ...(dumped === undefined ? [] : [["noisy pictures", dumped] as [string, string]]),
-  ];
-  const told = { pictures: pictures.map(({ name }) => name), sigmas, seed, ...(dumped && { dumped }) };
-  if (methods.length === 0) {
-    answer(context, { lines: formatTable(about), json: told });
-    return;
-  }
-  const total = methods.length * pictures.length * sigmas.length;
+  const plan = await planStudy(flags, sigmas);
+  const exclude = [out, ...(dump === undefined ? [] : [dump])];
+  const pictures = await readPictures(folder, { channels, size, exclude });
+  tellLeftOut(context, plan, pictures);
   const progress = createProgress(context);
-  try {
+  const compare = async (): Promise<void> => {
+    const dumped = dump === undefined ? undefined : dumpNoisy(dump, pictures, sigmas, seed);
+    const backend = node(threads === undefined ? {} : { threads });
+    const methods = [...models.map(({ name, model }) => modelMethod(name, model, backend)), ...outside];
+    const about: [string, string][] = [
+      ["pictures", `${formatCount(pictures.length)} in ${folder}, noise of seed ${seed}`],
+      ...(dumped === undefined ? [] : [["noisy pictures", dumped] as [string, string]]),
+    ];
+    const told = { pictures: pictures.map(({ name }) => name), sigmas, seed, ...(dumped && { dumped }) };
+    if (methods.length === 0) {
+      answer(context, { lines: formatTable(about), json: told });
+      return;
+    }
+    const total = methods.length * pictures.length * sigmas.length;
     let done = 0;
     const { rows, markdown, files } = await reportLocalStudy({
       ...{ methods, pictures, sigmas, seed, gains, reference, stripSigma, out },
       onResult: ({ method }) => progress.update({ label: method, done: ++done, total, unit: "images" }),
     });
     answer(context, {
-      lines: [markdown, ...formatTable([...about, ["written", files.join(", ")]])],
+      lines: [...markdown.split("\n"), ...formatTable([...about, ["written", files.join(", ")]])],
       json: { ...told, rows, files },
     });
-  } finally {
-    progress.finish();
-  }
+  };
+  await withFolders(plan.outputs, compare).finally(() => progress.finish());
+}
+
+/** Names the files that are not studied. */
+function tellLeftOut(
+  context: Context,
+  { names, leftOut }: StudyFiles,
+  pictures: readonly { name: string }[],
+): void {
+  const used = new Set(pictures.map(({ name }) => name));
+  const unused = names.filter((name) => !used.has(name)).map((name) => `${name} (broken, or too small)`);
+  const all = [...unused, ...leftOut.map(({ name, reason }) => `${name} (${reason})`)];
+  if (all.length > 0) note(context, `note: left out ${all.join(", ")}`);
 }
 
 const collect = (value: string, before: readonly string[]): string[] => [...before, value];

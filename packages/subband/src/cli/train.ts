@@ -86,7 +86,9 @@ export function register(program: Command, context: Context): void {
     .option("--verbose", "with --dry-run: print the whole configuration")
     .action(async (flags: TrainFlags) => {
       const { parseTrainFlags } = await import("./train-options.ts");
+      const { requireTrainingFiles } = await import("./plan-training.ts");
       const parsed = parseTrainFlags(flags, (message) => command.error(message));
+      requireTrainingFiles(parsed.request);
       if (parsed.dryRun)
         return (await import("./dry-run.ts")).dryRun(context, parsed.request, flags["verbose"] === true);
       const outcome = await trainWithProgress(context, parsed);

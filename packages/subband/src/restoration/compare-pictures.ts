@@ -142,7 +142,7 @@ export async function stripPng(pictures: readonly Picture[]): Promise<Uint8Array
         }
       }
   }
-  const image = sharp(strip, { raw: { width: total, height, channels: 3 } });
+  const image = sharp(strip, { limitInputPixels: false, raw: { width: total, height, channels: 3 } });
   const fitted = total > STRIP_WIDTH ? image.resize({ width: STRIP_WIDTH }) : image;
   return fitted.png().toBuffer();
 }

@@ -153,7 +153,10 @@ export async function encodePicture(
   requireWritable(path, picture);
   const { height, width, colours, alpha, samples, profile } = picture;
   const deep = samples instanceof Uint16Array;
-  const raw = { raw: { height, width, channels: strideOf(picture) as 1 | 2 | 3 | 4 } };
+  const raw = {
+    limitInputPixels: false,
+    raw: { height, width, channels: strideOf(picture) as 1 | 2 | 3 | 4 },
+  };
   const image = sharp(samples, raw).toColourspace(
     colours === 1 ? (deep ? "grey16" : "b-w") : deep ? "rgb16" : "srgb",
   );

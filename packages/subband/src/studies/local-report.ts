@@ -32,6 +32,9 @@ export interface LocalReport {
   readonly files: readonly string[];
 }
 
+/** Names of the files, in their folder. */
+export const REPORT_FILES = ["results.csv", "tables.md", "psnr.svg", "strip.png"] as const;
+
 /** Pixels a side of the strip's crop, at most. */
 const STRIP_SIDE = 128;
 
@@ -70,7 +73,7 @@ export async function reportLocalStudy(request: LocalReportRequest): Promise<Loc
     { label: "clean", data: cropOf(picture.data, picture, crop) },
   ];
   const markdown = toMarkdown(rows, gains);
-  const files = {
+  const files: Readonly<Record<(typeof REPORT_FILES)[number], string | Uint8Array>> = {
     "results.csv": toCsv(rows),
     "tables.md": markdown,
     "psnr.svg": studyFigure(rows, reference),

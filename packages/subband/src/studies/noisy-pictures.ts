@@ -24,6 +24,8 @@ export interface PictureOptions {
   readonly channels: 1 | 3;
   /** Pixels a side, at most: larger pictures are cropped at the centre. */
   readonly size: number;
+  /** What is no picture to study: where the study writes. */
+  readonly exclude?: readonly string[];
 }
 
 /** Extents are multiples of this, so that models of up to four levels take them. */
@@ -37,8 +39,9 @@ const MAX_SIGMA = 1000;
  * no pictures, or too small for one such block, are passed over.
  * @throws UserError `study/pictures` when there are none.
  */
-export async function readPictures(folder: string, { channels, size }: PictureOptions): Promise<Picture[]> {
-  const { files } = await listImageFolder(folder);
+export async function readPictures(folder: string, options: PictureOptions): Promise<Picture[]> {
+  const { channels, size, exclude = [] } = options;
+  const { files } = await listImageFolder(folder, { exclude });
   const pictures: Picture[] = [];
   for (const { name, use } of files) {
     const picture = await use((bytes) => cropPicture(name, bytes, { channels, size }));

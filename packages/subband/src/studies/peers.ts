@@ -22,6 +22,17 @@ type PeerRow = Readonly<Record<(typeof PEER_COLUMNS)[number], string>>;
 /** A peer's own PSNR must be what is found here, to this many dB. */
 const TOLERANCE_DB = 0.01;
 
+/** Name of the list. */
+const DUMP_LIST = "noisy.csv";
+const cleanName = (picture: number): string => `${picture}-clean.f32`;
+const noisyName = (picture: number, sigma: number): string => `${picture}-sigma${sigma}.f32`;
+
+/** Names of the files that {@link dumpNoisy} writes. */
+export function dumpFiles(pictures: number, sigmas: readonly number[]): string[] {
+  const indices = Array.from({ length: pictures }, (_, i) => i);
+  return [DUMP_LIST, ...indices.flatMap((i) => [cleanName(i), ...sigmas.map((s) => noisyName(i, s))])];
+}
+
 /**
  * Writes every noisy picture, and the clean ones, as little-endian float32 `[channels, height, width]`, and the list of
  * them, `noisy.csv`; returns its path.
@@ -37,16 +48,16 @@ export function dumpNoisy(
   const lines = [DUMP_COLUMNS.join(",")];
   for (const [i, picture] of pictures.entries()) {
     const { name, channels, height, width, data } = picture;
-    const clean = `${i}-clean.f32`;
+    const clean = cleanName(i);
     writeFileAtomic(join(folder, clean), bytesOf(data));
     for (const sigma of sigmas) {
       const bytes = bytesOf(addNoise(picture, sigma, seed));
-      const noisy = `${i}-sigma${sigma}.f32`;
+      const noisy = noisyName(i, sigma);
       writeFileAtomic(join(folder, noisy), bytes);
       lines.push([plain(name), sigma, channels, height, width, clean, noisy, crc32(bytes)].join(","));
     }
   }
-  const list = join(folder, "noisy.csv");
+  const list = join(folder, DUMP_LIST);
   writeFileAtomic(list, `${lines.join("\n")}\n`);
   return list;
 }

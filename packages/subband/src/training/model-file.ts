@@ -16,7 +16,8 @@ import { readRegularFile } from "./regular-file.ts";
 import { isRun, makeFolder, readRun } from "./run-directory.ts";
 import type { WeightsName } from "./weights.ts";
 
-const MODEL_FILE = "model.safetensors";
+/** Name of a model's file in a folder of its own. */
+export const MODEL_FILE = "model.safetensors";
 const EXTENSION = ".safetensors";
 
 /** A model read from a file. */

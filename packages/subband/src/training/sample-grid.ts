@@ -7,14 +7,18 @@ import { invariant } from "onnxgrad";
 import sharp from "sharp";
 import { writeFileAtomic } from "./atomic-file.ts";
 
-/** Images as the samplers give them. */
-export interface PlanarImages {
-  /** `[n, channels, height, width]` in [-1, 1]; what lies outside is clipped. */
-  readonly data: Float32Array;
-  readonly n: number;
+/** What each image is. */
+export interface ImageShape {
   readonly channels: 1 | 3;
   readonly height: number;
   readonly width: number;
+}
+
+/** Images as the samplers give them. */
+export interface PlanarImages extends ImageShape {
+  /** `[n, channels, height, width]` in [-1, 1]; what lies outside is clipped. */
+  readonly data: Float32Array;
+  readonly n: number;
 }
 
 /** One picture, as an encoder takes it. */
@@ -58,16 +62,12 @@ export function imagePixels(images: PlanarImages, index: number, scale = 1): Pix
 export function gridPixels(images: PlanarImages, options: GridOptions = {}): Pixels {
   const { n, channels, height, width } = images;
   invariant(n > 0 && images.data.length === n * channels * height * width, `grid of ${n} images`);
-  const {
-    columns = Math.ceil(Math.sqrt(n)),
-    padding = 2,
-    scale = Math.max(1, Math.floor(COMFORTABLE_SIDE / Math.max(height, width))),
-    background = 255,
-  } = options;
-  const rows = Math.ceil(n / columns);
+  const { background = 255 } = options;
+  const { columns, padding, scale } = layoutOf(n, images, options);
   const stepY = height * scale + padding;
   const stepX = width * scale + padding;
-  const grid = blank(channels, rows * stepY + padding, columns * stepX + padding, background);
+  const size = gridSize(n, images, options);
+  const grid = blank(channels, size.height, size.width, background);
   for (let i = 0; i < n; i++) {
     const row = Math.floor(i / columns);
     draw(images, i, grid, padding + row * stepY, padding + (i - row * columns) * stepX, scale);
@@ -75,9 +75,39 @@ export function gridPixels(images: PlanarImages, options: GridOptions = {}): Pix
   return grid;
 }
 
+/** Pixels of the grid of `n` images, before there are any. */
+export function gridSize(
+  n: number,
+  shape: ImageShape,
+  options: GridOptions = {},
+): { readonly height: number; readonly width: number } {
+  const { columns, padding, scale } = layoutOf(n, shape, options);
+  return {
+    height: Math.ceil(n / columns) * (shape.height * scale + padding) + padding,
+    width: columns * (shape.width * scale + padding) + padding,
+  };
+}
+
+function layoutOf(
+  n: number,
+  { height, width }: ImageShape,
+  options: GridOptions,
+): {
+  readonly columns: number;
+  readonly padding: number;
+  readonly scale: number;
+} {
+  const {
+    columns = Math.ceil(Math.sqrt(n)),
+    padding = 2,
+    scale = Math.max(1, Math.floor(COMFORTABLE_SIDE / Math.max(height, width))),
+  } = options;
+  return { columns, padding, scale };
+}
+
 /** The picture as the bytes of a PNG file. */
 export async function encodePng({ data, channels, height, width }: Pixels): Promise<Uint8Array> {
-  return sharp(data, { raw: { width, height, channels } })
+  return sharp(data, { raw: { width, height, channels }, limitInputPixels: false })
     .toColourspace(channels === 1 ? "b-w" : "srgb")
     .png()
     .toBuffer();
@@ -97,9 +127,13 @@ export async function saveGrid(path: string, images: PlanarImages, options: Grid
  */
 export async function saveEach(dir: string, images: PlanarImages, first = 0): Promise<void> {
   for (let i = 0; i < images.n; i++) {
-    const name = `${String(first + i).padStart(5, "0")}.png`;
-    writeFileAtomic(join(dir, name), await encodePng(imagePixels(images, i)));
+    writeFileAtomic(join(dir, eachName(first + i)), await encodePng(imagePixels(images, i)));
   }
+}
+
+/** `00012.png` of image 12. */
+export function eachName(index: number): string {
+  return `${String(index).padStart(5, "0")}.png`;
 }
 
 function blank(channels: 1 | 3, height: number, width: number, level: number): Pixels {
