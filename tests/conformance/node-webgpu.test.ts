@@ -4,7 +4,8 @@ import { webgpu, whyNoWebgpu } from "../support/webgpu.ts";
 import { CHECKS, runCheck } from "./checks.ts";
 import { drawDemo } from "./demo-sampler.ts";
 import { disagreements } from "./gaps.ts";
-import { expectSameImages, onCpu } from "./same-images.ts";
+import { drawnOnCpu, expectSameImages, expectSameSteps, trainedOnCpu } from "./preset-reference.ts";
+import { stepWmgm } from "./wmgm-step.ts";
 
 // Shaders are compiled and run by the processor here, which other tests want too.
 vi.setConfig({ testTimeout: 240_000, hookTimeout: 240_000 });
@@ -18,6 +19,10 @@ describe.skipIf(missing !== undefined)(`node-webgpu${missing === undefined ? "" 
   });
 
   test("the demo's sampler, compiled and exported, draws the images of the CPU", async () => {
-    expectSameImages(await drawDemo(backend), await onCpu());
+    expectSameImages(await drawDemo(backend), await drawnOnCpu());
+  });
+
+  test("the default preset trains as on the CPU", async () => {
+    expectSameSteps(await stepWmgm(backend), await trainedOnCpu());
   });
 });

@@ -5,7 +5,8 @@ import { serve, type Site } from "../browser/site.ts";
 import { CHECKS, type Outcome } from "./checks.ts";
 import type { DemoImages } from "./demo-sampler.ts";
 import { disagreements } from "./gaps.ts";
-import { expectSameImages, onCpu } from "./same-images.ts";
+import { drawnOnCpu, expectSameImages, expectSameSteps, trainedOnCpu } from "./preset-reference.ts";
+import type { StepReport } from "./wmgm-step.ts";
 
 // Shaders are compiled and run by the processor here, which other tests want too.
 vi.setConfig({ testTimeout: 240_000, hookTimeout: 240_000 });
@@ -41,7 +42,11 @@ describe.skipIf(missingChromium !== undefined)(
       });
 
       test("the demo's sampler, compiled and exported, draws the images of Node's CPU", async () => {
-        expectSameImages(await page.evaluate<DemoImages>("conformance.draw()"), await onCpu());
+        expectSameImages(await page.evaluate<DemoImages>("conformance.draw()"), await drawnOnCpu());
+      });
+
+      test("the default preset trains as on Node's CPU", async () => {
+        expectSameSteps(await page.evaluate<StepReport>("conformance.step()"), await trainedOnCpu());
       });
     });
   },

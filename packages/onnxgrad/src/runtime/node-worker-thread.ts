@@ -96,6 +96,7 @@ async function handle(request: Request): Promise<Omit<Answer, "id">> {
     case "release":
       await sessions.get(request.session)!.release();
       sessions.delete(request.session);
+      for (const key of outputs.keys()) if (key.startsWith(`${request.session}/`)) outputs.delete(key);
       return {};
     case "read":
       return { values: new Map([[request.buffer, await valuesOf(request.buffer)]]) };

@@ -57,8 +57,9 @@ export class State<S extends StateTree = StateTree> {
         return packed;
       }
       if (isNdArray(value)) {
-        enter(name, { shape: value.shape, ...own(value.data) });
-        return { shape: value.shape, data: new Float32Array(0) };
+        const shape = [...value.shape];
+        enter(name, { shape, ...own(value.data) });
+        return { shape, data: new Float32Array(0) };
       }
       return Object.fromEntries(
         Object.entries(value).map(([key, child]: [string, StateTree]) => [

@@ -39,7 +39,9 @@ export interface TracedProgram<S extends StateTree> {
 }
 
 const isTensor = (value: unknown): value is Tensor => value instanceof Tensor;
-const specOf = (spec: InputSpec): Spec => ("shape" in spec ? spec : { shape: spec, dtype: "float32" });
+/** What is asked for now: the caller's own arrays may change. */
+const specOf = (spec: InputSpec): Spec =>
+  "shape" in spec ? { shape: [...spec.shape], dtype: spec.dtype } : { shape: [...spec], dtype: "float32" };
 
 /**
  * Traces `build` once. It gets tensors for the state and the inputs; what it returns under `state` (any part of the
