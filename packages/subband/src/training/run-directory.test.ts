@@ -93,6 +93,12 @@ describe("writeRun(), readRun()", () => {
   test("torn JSON is one line", () => {
     writeFileSync(runPaths(dir).run, '{\n "format": 1,\n');
     expect(failure().code).toBe("run/invalid");
+    // What the parser says quotes the file, line breaks and all.
+    for (const text of ['{\n "format":\n q 1\n}', "\u001b[2J", '{"a":\n\u0000}']) {
+      writeFileSync(runPaths(dir).run, text);
+      // eslint-disable-next-line no-control-regex
+      expect(failure().message).not.toMatch(/[\u0000-\u001f]/);
+    }
     writeFileSync(runPaths(dir).run, "[1]");
     expect(failure().message).toContain("expected object, received array");
   });

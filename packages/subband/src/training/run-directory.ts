@@ -4,7 +4,7 @@
  */
 import { accessSync, constants, existsSync, mkdirSync, readdirSync, statSync } from "node:fs";
 import { dirname, join } from "node:path";
-import { UserError } from "onnxgrad";
+import { printable, UserError } from "onnxgrad";
 import { z } from "zod";
 import { writeFileAtomic } from "./atomic-file.ts";
 import { acquireLock, isOfLock, type Lock, removeLeftovers } from "./lock.ts";
@@ -160,7 +160,7 @@ function refuseOtherFormat(dir: string, raw: unknown): void {
   const maker = found.data.versions["subband"];
   throw new UserError(
     "run/newer-format",
-    `run of a newer version: "${dir}" has format ${found.data.format}${maker === undefined ? "" : `, made by subband ${maker}`}; ` +
+    `run of a newer version: "${dir}" has format ${found.data.format}${maker === undefined ? "" : `, made by subband ${printable(maker)}`}; ` +
       `this is subband ${versions().subband}, which reads format ${RUN_FORMAT}. Update subband.`,
   );
 }
@@ -168,7 +168,7 @@ function refuseOtherFormat(dir: string, raw: unknown): void {
 function invalid(dir: string, what: string, cause?: unknown): UserError {
   return new UserError(
     "run/invalid",
-    `bad run.json in "${dir}": ${what}. It was made by another version or edited by hand: mend that field, or train into a new folder.`,
+    `bad run.json in "${dir}": ${printable(what)}. It was made by another version or edited by hand: mend that field, or train into a new folder.`,
     { cause },
   );
 }
