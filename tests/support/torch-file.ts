@@ -2,7 +2,7 @@
  * @module Test support: writes PyTorch checkpoints, good and bad, byte by byte: a pickle of protocol 2 put together from
  * its operations, and a zip of stored entries.
  */
-import { crc32, deflateRawSync } from "node:zlib";
+import { zipOf as archiveOf } from "./archives.ts";
 
 /** A tensor to write: float32, row-major. */
 export interface WrittenTensor {
@@ -122,34 +122,9 @@ export function float32Bytes(data: ArrayLike<number>): Uint8Array {
 
 /** A zip, its entries stored unless told otherwise. */
 export function zipOf(entries: readonly WrittenEntry[]): Buffer {
-  const parts: Buffer[] = [];
-  const directory: Buffer[] = [];
-  let offset = 0;
-  for (const { name, bytes, compressed = false } of entries) {
-    const stored = compressed ? deflateRawSync(bytes) : Buffer.from(bytes);
-    // From the version needed up to the extra field: the same in both headers.
-    const common = Buffer.alloc(26);
-    common.writeUInt16LE(20, 0);
-    common.writeUInt16LE(compressed ? 8 : 0, 4);
-    common.writeUInt32LE(crc32(bytes), 10);
-    common.writeUInt32LE(stored.length, 14);
-    common.writeUInt32LE(bytes.length, 18);
-    common.writeUInt16LE(Buffer.byteLength(name), 22);
-    const local = Buffer.concat([latin1("PK\x03\x04"), common, Buffer.from(name), stored]);
-    const rest = Buffer.alloc(14); // comment, disk, attributes, offset
-    rest.writeUInt32LE(offset, 10);
-    directory.push(latin1("PK\x01\x02"), latin1("\x14\x00"), common, rest, Buffer.from(name));
-    parts.push(local);
-    offset += local.length;
-  }
-  const central = Buffer.concat(directory);
-  const end = Buffer.alloc(22);
-  end.write("PK\x05\x06", "latin1");
-  end.writeUInt16LE(entries.length, 8);
-  end.writeUInt16LE(entries.length, 10);
-  end.writeUInt32LE(central.length, 12);
-  end.writeUInt32LE(offset, 16);
-  return Buffer.concat([...parts, central, end]);
+  return archiveOf(
+    entries.map(({ name, bytes, compressed = false }) => ({ name, data: bytes, deflate: compressed })),
+  );
 }
 
 function contiguous(shape: readonly number[]): number[] {
