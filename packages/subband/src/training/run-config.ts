@@ -36,6 +36,9 @@ import { Pace } from "./pace.ts";
 export interface RunData {
   /** As given to --data. */
   readonly source: string;
+  /** Where that was: whole, and from the run's folder; absent for known data sets, and in early runs. */
+  readonly path?: string | undefined;
+  readonly pathFromRun?: string | undefined;
   readonly name: string;
   /** Images after skipping. */
   readonly count: number;
@@ -232,6 +235,8 @@ const LocalUnet = z.strictObject({
 const Common = {
   data: z.strictObject({
     source: z.string(),
+    path: z.string().optional(),
+    pathFromRun: z.string().optional(),
     name: z.string(),
     count: Count,
     fingerprint: z.string(),

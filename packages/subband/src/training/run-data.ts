@@ -7,6 +7,7 @@ import type { Dataset } from "../data/dataset.ts";
 import type { DatasetOptions } from "../data/dataset-recipes.ts";
 import { type DatasetSplit, type ImageSource, splitDataset } from "../data/held-out.ts";
 import { openDataset } from "../data/open-dataset.ts";
+import { locateData } from "./data-place.ts";
 import type { RunConfig, RunData } from "./run-config.ts";
 
 /** Options of {@link openRunData}. */
@@ -33,7 +34,7 @@ export async function openRunData(
 ): Promise<RunImages> {
   const { limit, patches } = data;
   const size = { height, width };
-  const dataset = await openDataset(source ?? data.source, {
+  const dataset = await openDataset(source ?? locateData(run, data), {
     ...{ ...options, size, channels, limit, patches, exclude: [run] },
   });
   return runImages(run, data, dataset);

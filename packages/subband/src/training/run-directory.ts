@@ -2,7 +2,16 @@
  * @module The run directory: `run.json` (what was asked for, complete), `state.safetensors`, `metrics.jsonl`,
  * `samples/`. Data only, no code. What a configuration may contain is told by a schema of the caller.
  */
-import { accessSync, constants, existsSync, mkdirSync, readdirSync, statSync } from "node:fs";
+import {
+  accessSync,
+  constants,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  rmdirSync,
+  rmSync,
+  statSync,
+} from "node:fs";
 import { dirname, join } from "node:path";
 import { printable, UserError } from "onnxgrad";
 import { z } from "zod";
@@ -54,22 +63,56 @@ export function isRun(dir: string): boolean {
   return existsSync(runPaths(dir).run);
 }
 
+/** A run directory open for training. */
+export interface OpenedRun extends Lock {
+  /** Gives the run free and takes back what was made since it was opened: for a training that failed before it saved. */
+  abandon(): void;
+}
+
 /**
  * Makes or opens the run directory `dir` for training and locks it: refuses one that cannot be written, and a folder of
- * other things. Clears what a killed trainer left half-written.
+ * other things. Clears what a killed trainer left half-written. Nothing is left behind when it fails.
  * @throws UserError `file/not-writable`, `run/occupied`, `run/locked`.
  */
-export function openRunForTraining(dir: string): Lock {
-  makeFolder(dir);
-  if (!isRun(dir)) refuseOccupied(dir);
-  const lock = acquireLock(dir);
+export function openRunForTraining(dir: string): OpenedRun {
+  const made = makeFolder(dir);
+  let lock: Lock | undefined;
+  const abandon = (): void => {
+    lock?.release();
+    // Others may have put something into the folders meanwhile, or removed them.
+    for (const folder of made.toReversed()) removeIfEmpty(folder);
+  };
   try {
-    makeFolder(runPaths(dir).samples);
+    const existed = isRun(dir);
+    if (!existed) refuseOccupied(dir);
+    lock = acquireLock(dir);
+    const { run, metrics, samples } = runPaths(dir);
+    const hadMetrics = existsSync(metrics);
+    const madeSamples = makeFolder(samples).length > 0;
     removeLeftovers(dir);
-    return lock;
+    return {
+      release: lock.release,
+      abandon() {
+        if (!existed) {
+          rmSync(run, { force: true });
+          if (!hadMetrics) rmSync(metrics, { force: true });
+          if (madeSamples) rmSync(samples, { recursive: true, force: true });
+          removeLeftovers(dir);
+        } else if (madeSamples) removeIfEmpty(samples);
+        abandon();
+      },
+    };
   } catch (error) {
-    lock.release();
+    abandon();
     throw error;
+  }
+}
+
+function removeIfEmpty(folder: string): void {
+  try {
+    rmdirSync(folder);
+  } catch {
+    // It is in use, or gone.
   }
 }
 
@@ -79,7 +122,7 @@ export function writeRun(dir: string, record: RunRecord): void {
   writeFileAtomic(runPaths(dir).run, `${numbersInLine(text)}\n`);
 }
 
-/** Indented JSON with each array of numbers on one line; text of people, where it looks like one, stays as it is. */
+/** Indented JSON with each array of numbers on one line. */
 function numbersInLine(json: string): string {
   return json.replaceAll(/^(.*)\[\n[\s\d.,eE+-]*\]/gm, (array) => array.replaceAll(/\s*\n\s*/g, " "));
 }
@@ -103,19 +146,23 @@ export function readRun<T>(dir: string, schema: z.ZodType<T>): RunRecord<T> {
 }
 
 /**
- * Makes the folder `path` with its parents, or sees that it is a folder and writable. Step by step: Node's own recursive
- * mkdir never returns in folders such as /proc, which refuse new names as if they themselves were missing.
+ * Makes the folder `path` with its parents, or sees that it is a folder and writable; returns what it made, outermost
+ * first. Step by step: Node's own recursive mkdir never returns in folders such as /proc, which refuse new names as if
+ * they themselves were missing. Nothing is left behind when it fails.
  * @throws UserError `file/not-writable`.
  */
-export function makeFolder(path: string): void {
+export function makeFolder(path: string): readonly string[] {
+  const made: string[] = [];
   try {
     if (statSync(path, { throwIfNoEntry: false })?.isDirectory() === true) {
       accessSync(path, constants.W_OK);
-      return;
+      return made;
     }
-    if (dirname(path) !== path) makeParents(dirname(path));
+    if (dirname(path) !== path) makeParents(dirname(path), made);
     mkdirSync(path);
+    return [...made, path];
   } catch (error) {
+    for (const folder of made.toReversed()) removeIfEmpty(folder);
     const { code = "unknown reason" } = error as NodeJS.ErrnoException;
     throw new UserError(
       "file/not-writable",
@@ -125,10 +172,11 @@ export function makeFolder(path: string): void {
   }
 }
 
-function makeParents(path: string): void {
+function makeParents(path: string, made: string[]): void {
   if (existsSync(path)) return;
-  makeParents(dirname(path));
+  makeParents(dirname(path), made);
   mkdirSync(path);
+  made.push(path);
 }
 
 function readJson(dir: string): unknown {

@@ -10,7 +10,8 @@ import { splitDataset, wholePicturesCount } from "../data/held-out.ts";
 import { openDataset } from "../data/open-dataset.ts";
 import type { TrainedSystem } from "../systems/system.ts";
 import { requireMultiple } from "../systems/wmgm-config.ts";
-import { loadCheckpoint } from "./checkpoint.ts";
+import { hasCheckpoint, loadCheckpoint } from "./checkpoint.ts";
+import { locateData, placeOf } from "./data-place.ts";
 import { type MetricsLog, openMetricsLog } from "./metrics-log.ts";
 import { resumedConfig } from "./resume-request.ts";
 import { isRun, openRunForTraining, readRun, runPaths, writeRun } from "./run-directory.ts";
@@ -149,6 +150,7 @@ export function resolveRunConfig(request: TrainRequest, dataset: Dataset): RunCo
     preset,
     data: {
       source: request.data,
+      ...(request.data !== undefined && placeOf(request.data, request.out)),
       name: dataset.name,
       count: dataset.count,
       fingerprint: dataset.fingerprint,
@@ -210,7 +212,7 @@ export async function trainRun(
   { saveSeconds, previews = PREVIEWS, now = () => performance.now() }: RunSettings = {},
 ): Promise<TrainSummary & { readonly config: RunConfig }> {
   const began = now();
-  const lock = openRunForTraining(asked.out);
+  const opened = openRunForTraining(asked.out);
   let log: MetricsLog | undefined;
   try {
     const known = isRun(asked.out) ? readRun(asked.out, RunConfig) : undefined;
@@ -222,6 +224,11 @@ export async function trainRun(
     );
     const seed = known?.seed ?? request.seed ?? 0;
     let config = resumed ?? resolveRunConfig(request, dataset);
+    if (resumed !== undefined && request.data !== undefined) {
+      const { data: source, out } = request;
+      const { path: _, pathFromRun: __, ...data } = config.data;
+      config = { ...config, data: { ...data, source, ...placeOf(source, out) } };
+    }
     const system = trainedSystemOf(config);
     // A run that was begun before images were held out goes on with all of them, in the same order.
     const { training, heldOut } = runImages(request.out, config.data, dataset);
@@ -269,7 +276,13 @@ export async function trainRun(
       previews,
       onPreview: async (tensors, done) => {
         const path = join(paths.samples, `${String(Math.round(100 * done)).padStart(3, "0")}.png`);
-        await drawPreview(path, tensors, { backend, config, system, heldOut, seed });
+        try {
+          await drawPreview(path, tensors, { backend, config, system, heldOut, seed });
+        } catch (error) {
+          // A picture is not worth the training: whether the disk is full is seen again when that is saved.
+          if (!(error instanceof UserError)) throw error;
+          return listener.onWarning?.(`no preview: ${error.message}`);
+        }
         listener.onPreview?.(path);
       },
       onEvent(event) {
@@ -297,9 +310,12 @@ export async function trainRun(
       },
     });
     return { ...summary, config };
+  } catch (error) {
+    if (!hasCheckpoint(asked.out)) opened.abandon();
+    throw error;
   } finally {
     log?.close();
-    lock.release();
+    opened.release();
   }
 }
 
@@ -319,7 +335,7 @@ function sameData(request: TrainRequest, { data, model }: RunConfig): TrainReque
   const { height, width, channels, levels } = model;
   return {
     ...request,
-    data: request.data ?? data.source,
+    data: request.data ?? locateData(request.out, data),
     size: { height, width },
     channels,
     levels,
