@@ -126,7 +126,7 @@ describe("readPicture() and writePicture()", () => {
       [".", "picture/missing", "not a file"],
       ["moving.gif", "picture/animated", "has 2 frames"],
       ["empty.png", "picture/broken", "empty file"],
-      ["text.png", "picture/broken", "is not a picture, or a broken one"],
+      ["text.png", "picture/broken", "not a picture, or a broken one"],
       ["cut.jpg", "picture/broken", "not a picture, or a broken one"],
     ] as const)
       await expect(readPicture(at(name), true), name).rejects.toMatchObject({

@@ -73,7 +73,9 @@ export async function readPicture(source: PictureSource, keepProfile: boolean): 
 }
 
 function refused(path: string, { code, what, remedy }: Refusal): UserError {
-  return new UserError(`picture/${code}`, `"${path}" ${what}. ${remedy}`);
+  // What is no picture at all comes first, as of any other file that is not what was asked for.
+  const line = what.startsWith("is not ") ? `${what.slice("is ".length)}: "${path}"` : `"${path}" ${what}`;
+  return new UserError(`picture/${code}`, `${line}. ${remedy}`);
 }
 
 /** What is told of how the colours were taken. */
