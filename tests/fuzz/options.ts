@@ -206,7 +206,7 @@ export const target: Target = {
 /** What is wrong with how a command ended. */
 function complaintOf(code: number, err: string): string | undefined {
   if (![0, 1, 2].includes(code)) return "no known exit code";
-  if (/internal/.test(err)) return "internal";
+  if (/internal(?!\/)/.test(err)) return "internal";
   if (code !== 0 && err.trim() === "") return "failed in silence";
   // eslint-disable-next-line no-control-regex
   if (/[\u0000-\u0009\u000b-\u001f\u007f]/.test(err)) return "control characters";
