@@ -8,6 +8,8 @@ export interface HeifHeader {
   readonly codes?: { readonly primaries: number; readonly transfer: number };
   /** Whether the main picture has an ICC profile, which is above the code points. */
   readonly hasProfile: boolean;
+  /** Whether colours have been multiplied by alpha. */
+  readonly isPremultiplied: boolean;
 }
 
 type Colour = "profile" | { readonly primaries: number; readonly transfer: number };
@@ -28,8 +30,12 @@ export function heifHeader(bytes: Uint8Array): HeifHeader | undefined {
     const meta = top.find(({ type }) => type === "meta");
     const isSequence = top.some(({ type }) => type === "moov");
     const colours = meta === undefined ? [] : coloursOf(file, meta);
+    const references = meta && boxes(file, meta.from + 4, meta.to).find(({ type }) => type === "iref");
+    const isPremultiplied =
+      references !== undefined &&
+      boxes(file, references.from + 4, references.to).some(({ type }) => type === "prem");
     const codes = colours.find((each) => each !== "profile");
-    return { isSequence, hasProfile: colours.includes("profile"), ...(codes && { codes }) };
+    return { isSequence, isPremultiplied, hasProfile: colours.includes("profile"), ...(codes && { codes }) };
   } catch (error) {
     if (error instanceof RangeError) return undefined; // a box that ends beyond the file
     throw error;

@@ -3,7 +3,7 @@
  * in the table is tested against other programs, sample by sample (fixtures/make-pictures.py).
  *
  * Everything is read upright by its EXIF orientation, as 8 or 16 bits, and brought to sRGB: by its ICC profile, or from
- * CMYK. Without a profile, samples are sRGB's. Alpha is straight; a premultiplied one is divided out.
+ * CMYK. Without a profile, samples are sRGB's. Alpha is straight; the premultiplied one of a TIFF is divided out.
  */
 import { heifHeader } from "./heif-header.ts";
 import { jpegHeader } from "./jpeg-header.ts";
@@ -121,6 +121,12 @@ const unread = (format: string): Refusal =>
   refusal("format not supported", "format", `is ${format}, which is not read`, `Save it as ${READ_FORMATS}.`);
 const CONVERT = "Convert it to sRGB, or embed its profile.";
 const LAB: Refusal = refusal("CIE Lab", "colour", "is in CIE Lab", "Convert it to sRGB.");
+const PREMULTIPLIED: Refusal = refusal(
+  "premultiplied alpha",
+  "alpha",
+  "has colours multiplied by alpha",
+  "Save it with straight alpha.",
+);
 const HDR: Refusal = refusal("HDR", "colour", "is in high dynamic range (PQ or HLG)", "Save it as sRGB.");
 const PRIMARIES: Refusal = refusal(
   "other primaries without a profile",
@@ -193,6 +199,7 @@ export function headerRefusal(bytes: Uint8Array): Refusal | undefined {
   if (tiff !== undefined) return tiffRefusal(tiff);
   const heif = heifHeader(bytes);
   if (heif?.isSequence === true) return ANIMATED;
+  if (heif?.isPremultiplied === true) return PREMULTIPLIED;
   return heif?.codes !== undefined && !heif.hasProfile ? codesRefusal(heif.codes) : undefined;
 }
 
@@ -211,6 +218,11 @@ function codesRefusal({ primaries, transfer }: { primaries: number; transfer: nu
 
 function tiffRefusal({ bits, format, photometric }: TiffHeader): Refusal | undefined {
   if (photometric >= 8 && photometric <= 10) return LAB;
+  if (photometric > 6)
+    return {
+      ...unread(`a TIFF of photometric interpretation ${photometric}`),
+      remedy: "Save it as RGB or grey.",
+    };
   const forms = ["", "", "signed ", "float ", "untyped ", "complex ", "complex "];
   if (format !== 1 && format !== 4) return samples(`${bits}-bit ${forms[format] ?? ""}`.trim());
   return [1, 2, 4, 8, 16].includes(bits) ? undefined : samples(`${bits}-bit`);

@@ -81,6 +81,7 @@ describe("openPicture() and decodeImage() refuse the others by name", () => {
     pages: ["pages", /^several pages$/],
     depth: ["depth", /^(8|12|16|32|64)-bit (signed |float |complex )?samples$/],
     lab: ["colour", /^CIE Lab$/],
+    prem: ["alpha", /^premultiplied alpha$/],
     hdr: ["colour", /^HDR$/],
     gamut: ["colour", /^other primaries without a profile$/],
     gamma: ["colour", /^other gamma without a profile$/],

@@ -28,6 +28,7 @@ export type SkipReason =
   | `${number} channels`
   | "CIE Lab"
   | "HDR"
+  | "premultiplied alpha"
   | "other primaries without a profile"
   | "other gamma without a profile";
 
