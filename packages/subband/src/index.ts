@@ -87,7 +87,7 @@ export { type LocalModel, localModel, restoreModel, storeModel, summarise } from
 export { type SampledImages, sampleImages, type SamplingRequest } from "./systems/sampling.ts";
 export { type ExportedSampler, type ExportRequest, exportSampler } from "./systems/export-sampler.ts";
 export type { Stage, StageProgram, StageScore, StepContext } from "./systems/stage.ts";
-export type { CompiledSampler, ImageShape, System } from "./systems/system.ts";
+export type { CompiledSampler, ImageShape, SamplerNetworks, System } from "./systems/system.ts";
 export { wmgm } from "./systems/wmgm.ts";
 export { resolveWmgmConfig, type WmgmConfig } from "./systems/wmgm-config.ts";
 export { wmgmFaithful } from "./systems/wmgm-faithful.ts";

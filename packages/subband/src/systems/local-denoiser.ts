@@ -242,7 +242,7 @@ export interface CompiledResidual {
   dispose(): Promise<void>;
 }
 
-/** Compiles one network of a model for inputs of `shape` [n, inputs, h, w]; `reuse`: see {@link CompileDenoiserOptions}. */
+/** Compiles one network of a model for inputs of `shape` [n, inputs, h, w]; `reuse`: as for a denoiser. */
 export async function compileResidual(
   backend: Backend,
   network: BfCnnNetwork,

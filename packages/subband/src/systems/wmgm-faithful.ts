@@ -170,8 +170,8 @@ async function createSampler(
     { state: states.low, inputs: { x: lowShape, cSkip: [], cOut: [], cIn: [], cNoise: [] } },
     ({ state, x, ...c }) => ({ denoised: denoiseLow(state.params, x, c) }),
   );
-  const start = await compile(backend, { inputs: { sample: lowShape } }, ({ sample }) => ({
-    image: startDecoding(sample, config),
+  const start = await compile(backend, { inputs: { low: lowShape } }, ({ low }) => ({
+    image: startDecoding(low, config),
   }));
   const refinements = await Promise.all(
     coarsestFirst(config).map(async (level) => {
@@ -187,25 +187,7 @@ async function createSampler(
     }),
   );
 
-  return compiledSampler({
-    batch,
-    detailCalls: config.levels,
-    networks: {
-      async denoise(x, sigma) {
-        const { denoised } = await denoiser.run({ x, ...formulation.coefficients(sigma) }, { reuse: true });
-        return denoised;
-      },
-      async decode(sample, noise) {
-        let image: Float32Array = (await start.run({ sample }, { reuse: true })).image;
-        for (const { level, program, noise: buffer } of refinements) {
-          noise(level, buffer);
-          ({ image } = await program.run({ low: image, noise: buffer }, { reuse: true }));
-        }
-        return image;
-      },
-    },
-    programs: [denoiser, start, ...refinements.map(({ program }) => program)],
-  });
+  return compiledSampler({ batch, denoiser, formulation, start, refinements });
 }
 
 /** The networks, traced for one image. */

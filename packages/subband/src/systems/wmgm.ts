@@ -194,11 +194,11 @@ async function createSampler(
     { state: lowState, inputs: { x: lowShape, cSkip: [], cOut: [], cIn: [], cNoise: [] } },
     ({ state, x, ...c }) => ({ denoised: denoiseLow(state.params, x, c) }),
   );
-  const restore = await compile(backend, { inputs: { low: lowShape } }, ({ low }) => ({
-    low: restoreLow(low, config.scaling),
+  const start = await compile(backend, { inputs: { low: lowShape } }, ({ low }) => ({
+    image: restoreLow(low, config.scaling),
   }));
 
-  const syntheses = await Promise.all(
+  const refinements = await Promise.all(
     detailNoise(config).map(async ({ level, shape }) => {
       const [h, w] = [height / 2 ** level, width / 2 ** level];
       const noiseShape = [batch, ...shape];
@@ -211,25 +211,7 @@ async function createSampler(
     }),
   );
 
-  return compiledSampler({
-    batch,
-    detailCalls: levels,
-    networks: {
-      async denoise(x, sigma) {
-        const { denoised } = await denoiser.run({ x, ...formulation.coefficients(sigma) }, { reuse: true });
-        return denoised;
-      },
-      async decode(low, noise) {
-        let image: Float32Array = (await restore.run({ low }, { reuse: true })).low;
-        for (const { level, program, noise: buffer } of syntheses) {
-          noise(level, buffer);
-          ({ image } = await program.run({ low: image, noise: buffer }, { reuse: true }));
-        }
-        return image;
-      },
-    },
-    programs: [denoiser, restore, ...syntheses.map(({ program }) => program)],
-  });
+  return compiledSampler({ batch, denoiser, formulation, start, refinements });
 }
 
 /** The system of a configuration. */
