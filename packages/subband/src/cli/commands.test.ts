@@ -67,11 +67,12 @@ describe("subband data info", () => {
     const { code, out } = await run("data", "info", join(dir, "pictures"), "--size", "16x8");
     expect(code).toBe(0);
     expect(out).toMatch(
-      /^data +pictures\nimages +2\nsize +16 x 8, colour\nskipped +1 not an image file, 1 empty file\n/,
+      /^data +pictures\nimages +2\nsize +16 x 8, colour\nskipped +1 not an image file, 1 empty file\n +1 not an image file: "notes.txt"\n +1 empty file: "c.png"\n/,
     );
     expect(out).toMatch(/^licence +\S/m);
     const found = await json("data", "info", join(dir, "pictures"), "--size", "16", "--grey", "--limit", "1");
     expect(found).toMatchObject({ name: "pictures", count: 1, width: 16, height: 16, channels: 1 });
+    expect(found["skippedFiles"]).toEqual({ "not an image file": ["notes.txt"] });
     expect(found["fingerprint"]).toMatch(/^[0-9a-f]{64}$/);
   });
 

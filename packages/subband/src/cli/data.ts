@@ -2,6 +2,7 @@
 import { type Command, Option } from "commander";
 import type { OnProgress } from "../data/concurrent.ts";
 import type { Dataset } from "../data/dataset.ts";
+import { describeSkippedFiles } from "../data/skipped.ts";
 import type { Context } from "./context.ts";
 import { formatCount } from "./format.ts";
 import { addExamples, parsePositive, parseSize, type Size } from "./options.ts";
@@ -124,6 +125,7 @@ function describeSet(set: Dataset): string[] {
     ["images", formatCount(set.count)],
     ["size", `${set.width} x ${set.height}, ${set.channels === 3 ? "colour" : "grey"}`],
     ["skipped", skipped.length === 0 ? "none" : skipped.join(", ")],
+    ...describeSkippedFiles(set).map((files) => ["", files] as const),
     ...(set.labels === undefined ? [] : [["classes", formatCount(new Set(set.labels).size)] as const]),
     ["licence", set.licence],
     ["credit", set.credit],
@@ -134,5 +136,8 @@ function describeSet(set: Dataset): string[] {
 function setJson(set: Dataset): Record<string, unknown> {
   const { name, count, width, height, channels, skipped, labels, licence, credit, fingerprint } = set;
   const classes = labels === undefined ? undefined : new Set(labels).size;
-  return { name, count, width, height, channels, skipped, classes, licence, credit, fingerprint };
+  return {
+    ...{ name, count, width, height, channels, skipped, skippedFiles: set.skippedNames ?? {} },
+    ...{ classes, licence, credit, fingerprint },
+  };
 }

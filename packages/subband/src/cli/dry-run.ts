@@ -17,7 +17,7 @@ export async function dryRun(context: Context, request: TrainRequest, verbose: b
     onData: dataProgress(progress),
     onWarning: (message) => progress.note(`warning: ${message}`),
   }).finally(() => progress.finish());
-  const { config, seed, dataBytes, exists } = plan;
+  const { config, seed, dataBytes, exists, leftovers } = plan;
   const system = trainedSystemOf(config);
   const cost = systemCost(system);
   const use = isDenoising(system) ? denoisingUse(config, cost) : samplingUse(config, cost);
@@ -48,6 +48,8 @@ export async function dryRun(context: Context, request: TrainRequest, verbose: b
       exists,
       seed,
       config,
+      skipped: leftovers.skipped,
+      skippedFiles: leftovers.skippedNames,
       networks: cost.networks,
       ...use.json,
       memoryEstimate: { ...memory, total },

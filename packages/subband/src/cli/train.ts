@@ -114,6 +114,9 @@ export interface TrainOutcome {
   /** Whether the run was complete before. */
   readonly nothingToDo: boolean;
   readonly resumed: boolean;
+  /** Files of the data that were left out, by reason, and the first of each by name. */
+  readonly skipped: Readonly<Record<string, number>>;
+  readonly skippedFiles: Readonly<Record<string, readonly string[]>>;
   /** Images seen by each stage, and to be seen. */
   readonly imagesSeen: Readonly<Record<string, number>>;
   readonly images: Readonly<Record<string, number>>;
@@ -191,6 +194,8 @@ export async function trainWithProgress(
       denoises: isDenoising(trainedSystemOf(summary.config)),
       nothingToDo: summary.finished && steps === 0,
       resumed: start!.resumed,
+      skipped: start!.leftovers.skipped,
+      skippedFiles: start!.leftovers.skippedNames,
       imagesSeen: Object.fromEntries(
         Object.entries(summary.progress).map(([stage, { imagesSeen }]) => [stage, imagesSeen]),
       ),

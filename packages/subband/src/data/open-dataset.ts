@@ -13,7 +13,13 @@ import type { SkipReason } from "./skip-reason.ts";
 import type { SkippedFile } from "./image-folder.ts";
 import type { Patches } from "./picture-patches.ts";
 import { cacheFolder, cachePath, fingerprint, readCache, writeCache } from "./pixel-cache.ts";
-import { describeSkipped, describeSkippedFiles, type Leftovers, tallySkipped } from "./skipped.ts";
+import {
+  describeSkipped,
+  describeSkippedFiles,
+  type Leftovers,
+  mergeLeftovers,
+  tallySkipped,
+} from "./skipped.ts";
 
 /** Part of every cache key: raise it when the same files would decode to other pixels. */
 const DECODER_VERSION = 3;
@@ -48,7 +54,7 @@ export async function openDataset(source: string, options: DatasetOptions = {}):
       options.onWarning?.(`cannot cache "${source}": ${String(error)}; it will be decoded again next time.`);
     }
   }
-  const leftovers = tallySkipped(recipe.skipped, contents);
+  const leftovers = mergeLeftovers(tallySkipped(recipe.skipped), contents);
   warnOfSkipped(source, leftovers, options);
   return createDataset({ ...contents, ...leftovers });
 }
@@ -106,7 +112,7 @@ async function decodeAll(
   const used = withoutRuns(results, recipe.runs ?? new Set());
   const leftovers = tallySkipped(used.skipped);
   if (used.images.length === 0)
-    throw noImages(source, results.length, tallySkipped(recipe.skipped, leftovers).skipped);
+    throw noImages(source, results.length, mergeLeftovers(tallySkipped(recipe.skipped), leftovers).skipped);
   results.length = 0; // so that joining frees images as it goes
   const { name, licence, credit, labels } = recipe;
   const { channels, height, width } = shape;

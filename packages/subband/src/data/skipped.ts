@@ -18,16 +18,34 @@ export interface Leftovers {
   readonly skippedNames: SkippedNames;
 }
 
-/** Counts files by reason and keeps the first names, those of `before` first. */
-export function tallySkipped(files: readonly SkippedFile[], before: Partial<Leftovers> = {}): Leftovers {
-  const skipped: Record<string, number> = { ...before.skipped };
-  const skippedNames: Record<string, string[]> = Object.fromEntries(
-    Object.entries(before.skippedNames ?? {}).map(([reason, names]) => [reason, [...names]]),
-  );
+/** Counts files by reason and keeps the first names. */
+export function tallySkipped(files: readonly SkippedFile[]): Leftovers {
+  const skipped: Record<string, number> = {};
+  const skippedNames: Record<string, string[]> = {};
   for (const { name, reason } of files) {
     skipped[reason] = (skipped[reason] ?? 0) + 1;
     const names = (skippedNames[reason] ??= []);
     if (names.length < MOST_NAMES) names.push(name);
+  }
+  return { skipped, skippedNames };
+}
+
+/** What a data set left out. */
+export function leftoversOf({
+  skipped,
+  skippedNames = {},
+}: Partial<Leftovers> & Pick<Leftovers, "skipped">): Leftovers {
+  return { skipped, skippedNames };
+}
+
+/** What both left out, the first one's reasons and names first. */
+export function mergeLeftovers(first: Leftovers, second: Partial<Leftovers>): Leftovers {
+  const skipped: Record<string, number> = { ...first.skipped };
+  const skippedNames: Record<string, readonly string[]> = { ...first.skippedNames };
+  for (const [reason, count] of Object.entries(second.skipped ?? {})) {
+    skipped[reason] = (skipped[reason] ?? 0) + count;
+    const names = [...(skippedNames[reason] ?? []), ...(second.skippedNames?.[reason] ?? [])];
+    skippedNames[reason] = names.slice(0, MOST_NAMES);
   }
   return { skipped, skippedNames };
 }

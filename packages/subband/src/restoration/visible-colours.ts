@@ -54,67 +54,75 @@ interface Level {
 
 /** Means of 2 x 2, again and again, down to one pixel. */
 function pushed(picture: Picture, hidden: Uint8Array | undefined): Level[] {
-  const { height, width, samples, colours } = picture;
-  const stride = strideOf(picture);
-  const scale = 1 / peakOf(picture);
-  const levels = [
-    halved(height, width, stride, (i, into, at) => {
-      if (hidden?.[i] === 1) return;
-      const alpha = samples[i * stride + colours]! * scale;
-      for (let c = 0; c < colours; c++)
-        into[at + c] = into[at + c]! + alpha * scale * samples[i * stride + c]!;
-      into[at + colours] = into[at + colours]! + alpha;
-    }),
-  ];
-  for (let { height: h, width: w, values } = levels[0]!; h > 1 || w > 1;) {
-    const finer = values;
-    const next = halved(h, w, stride, (i, into, at) => {
-      for (let c = 0; c < stride; c++) into[at + c] = into[at + c]! + finer[i * stride + c]!;
-    });
-    levels.push(next);
-    ({ height: h, width: w, values } = next);
+  const levels = [halvedPicture(picture, hidden)];
+  for (let last = levels[0]!; last.height > 1 || last.width > 1;) {
+    last = halved(last, strideOf(picture));
+    levels.push(last);
   }
   return levels;
 }
 
-/** Adds each pixel to its block and divides by the four. */
-function halved(
-  height: number,
-  width: number,
-  stride: number,
-  add: (pixel: number, into: Float32Array, at: number) => void,
-): Level {
+function halvedPicture({ height, width, samples, colours, ...rest }: Picture, hidden?: Uint8Array): Level {
+  const stride = colours + 1;
+  const level = blankLevel(height, width, stride);
+  const { values } = level;
+  const scale = 1 / peakOf({ ...rest, samples });
+  for (let y = 0, i = 0; y < height; y++)
+    for (let x = 0; x < width; x++, i++) {
+      const from = i * stride;
+      const alpha = samples[from + colours]!;
+      if (alpha === 0 || hidden?.[i] === 1) continue;
+      const share = (alpha * scale) / 4;
+      const to = ((y >> 1) * level.width + (x >> 1)) * stride;
+      for (let c = 0; c < colours; c++) values[to + c] = values[to + c]! + share * scale * samples[from + c]!;
+      values[to + colours] = values[to + colours]! + share;
+    }
+  return level;
+}
+
+function halved({ height, width, values: finer }: Level, stride: number): Level {
+  const level = blankLevel(height, width, stride);
+  const { values } = level;
+  for (let y = 0, from = 0; y < height; y++)
+    for (let x = 0; x < width; x++) {
+      const to = ((y >> 1) * level.width + (x >> 1)) * stride;
+      for (let c = 0; c < stride; c++, from++) values[to + c] = values[to + c]! + finer[from]! / 4;
+    }
+  return level;
+}
+
+/** Zeros of half the extents, rounded up. */
+function blankLevel(height: number, width: number, stride: number): Level {
   const [h, w] = [(height + 1) >> 1, (width + 1) >> 1];
-  const values = new Float32Array(h * w * stride);
-  for (let y = 0; y < height; y++)
-    for (let x = 0; x < width; x++) add(y * width + x, values, ((y >> 1) * w + (x >> 1)) * stride);
-  for (let i = 0; i < values.length; i++) values[i] = values[i]! / 4;
-  return { height: h, width: w, values };
+  return { height: h, width: w, values: new Float32Array(h * w * stride) };
 }
 
 /** Turns sums into colours, from the next coarser level where there is little of its own. */
-function pull(level: Level, coarser: Level | undefined): void {
-  const { height, width, values } = level;
+function pull({ height, width, values }: Level, coarser: Level | undefined): void {
   const colours = values.length / (height * width) - 1;
+  const around = new Float64Array(colours);
   for (let y = 0, at = 0; y < height; y++)
     for (let x = 0; x < width; x++, at += colours + 1) {
       const alpha = values[at + colours]!;
       const own = coarser === undefined ? 1 : certainty(alpha);
-      for (let c = 0; c < colours; c++) {
-        const value = alpha > 0 ? (own * values[at + c]!) / alpha : 0;
-        values[at + c] = own < 1 ? value + (1 - own) * between(coarser!, y, x, c) : value;
-      }
+      if (own < 1) between(coarser!, y, x, around);
+      const scale = alpha > 0 ? own / alpha : 0;
+      for (let c = 0; c < colours; c++) values[at + c] = scale * values[at + c]! + (1 - own) * around[c]!;
     }
 }
 
-/** The colour at a pixel of twice the extents, linear between the four nearest. */
-function between({ height, width, values }: Level, y: number, x: number, c: number): number {
-  const stride = values.length / (height * width);
+/** The colours at a pixel of twice the extents, linear between the four nearest, into `out`. */
+function between({ height, width, values }: Level, y: number, x: number, out: Float64Array): void {
+  const stride = out.length + 1;
   const [y0, x0] = [y >> 1, x >> 1];
-  const y1 = Math.min(height - 1, Math.max(0, y0 + ((y & 1) === 0 ? -1 : 1)));
-  const x1 = Math.min(width - 1, Math.max(0, x0 + ((x & 1) === 0 ? -1 : 1)));
-  const value = (row: number, column: number): number => values[(row * width + column) * stride + c]!;
-  return (9 * value(y0, x0) + 3 * value(y1, x0) + 3 * value(y0, x1) + value(y1, x1)) / 16;
+  const y1 = Math.min(height - 1, Math.max(0, y0 + 2 * (y & 1) - 1));
+  const x1 = Math.min(width - 1, Math.max(0, x0 + 2 * (x & 1) - 1));
+  const near = (y0 * width + x0) * stride;
+  const across = (y0 * width + x1) * stride;
+  const down = (y1 * width + x0) * stride;
+  const far = (y1 * width + x1) * stride;
+  for (let c = 0; c < out.length; c++)
+    out[c] = (9 * values[near + c]! + 3 * (values[across + c]! + values[down + c]!) + values[far + c]!) / 16;
 }
 
 function filled(picture: Picture, hidden: Uint8Array | undefined, coarser: Level): PictureSamples {
@@ -122,13 +130,15 @@ function filled(picture: Picture, hidden: Uint8Array | undefined, coarser: Level
   const stride = strideOf(picture);
   const peak = peakOf(picture);
   const samples = picture.samples.slice();
+  const around = new Float64Array(colours);
   for (let y = 0, i = 0; y < height; y++)
     for (let x = 0; x < width; x++, i++) {
       const at = i * stride;
       const own = hidden?.[i] === 1 ? 0 : certainty(samples[at + colours]! / peak);
       if (own === 1) continue;
+      between(coarser, y, x, around);
       for (let c = 0; c < colours; c++)
-        samples[at + c] = Math.round(own * samples[at + c]! + (1 - own) * peak * between(coarser, y, x, c));
+        samples[at + c] = Math.round(own * samples[at + c]! + (1 - own) * peak * around[c]!);
     }
   return samples;
 }

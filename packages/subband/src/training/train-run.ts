@@ -8,6 +8,7 @@ import { type Dataset, requireImages } from "../data/dataset.ts";
 import type { DatasetOptions } from "../data/dataset-recipes.ts";
 import { splitDataset, wholePicturesCount } from "../data/held-out.ts";
 import { openDataset } from "../data/open-dataset.ts";
+import { type Leftovers, leftoversOf } from "../data/skipped.ts";
 import type { TrainedSystem } from "../systems/system.ts";
 import { requireMultiple } from "../systems/wmgm-config.ts";
 import { hasCheckpoint, loadCheckpoint } from "./checkpoint.ts";
@@ -88,6 +89,8 @@ export interface RunStart {
   readonly seed: number;
   readonly system: TrainedSystem;
   readonly resumed: boolean;
+  /** What the data left out. */
+  readonly leftovers: Leftovers;
 }
 
 /** Fractions of the training at which a preview is drawn. */
@@ -179,6 +182,8 @@ export interface RunPlan {
   readonly exists: boolean;
   /** Size of the decoded images. */
   readonly dataBytes: number;
+  /** What the data left out. */
+  readonly leftovers: Leftovers;
 }
 
 /** Resolves a request as {@link trainRun} would, touching nothing; images of a budget in minutes stay unknown. */
@@ -196,6 +201,7 @@ export async function planRun(asked: TrainRequest, listener: RunListener = {}): 
     seed: known?.seed ?? request.seed ?? 0,
     exists: known !== undefined,
     dataBytes: dataset.pixels.length,
+    leftovers: leftoversOf(dataset),
   };
 }
 
@@ -249,7 +255,9 @@ export async function trainRun(
     const stages = isBegun ? system.stages : startingFrom(system, config.from!, seed);
     // What is left of more time is told first, together with that time: they must not come apart in a crash.
     if (time?.extended !== true) write(known?.imagesSeen ?? {});
-    listener.onStart?.({ config, seed, system, resumed: known !== undefined });
+    listener.onStart?.({
+      ...{ config, seed, system, resumed: known !== undefined, leftovers: leftoversOf(dataset) },
+    });
 
     const paths = runPaths(request.out);
     let seen: Record<string, number> = {};
