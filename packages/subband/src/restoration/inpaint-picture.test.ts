@@ -15,9 +15,9 @@ function counting(): { readonly denoiser: TiledDenoiser; pixels: number } {
     pixels: 0,
     denoiser: {
       ...denoiser,
-      denoise(...[source, ...rest]: Parameters<TiledDenoiser["denoise"]>) {
+      denoise: async (...[source, emit, onShare, wanted]: Parameters<TiledDenoiser["denoise"]>) => {
         counted.pixels += source.images * source.height * source.width;
-        return denoiser.denoise(source, ...rest);
+        await denoiser.denoise(source, emit, onShare, wanted);
       },
     },
   };
