@@ -103,7 +103,6 @@ describe("subband evaluate", () => {
       const code = await main(["evaluate", patched, "-n", "100", "--steps", "1", ...options], io);
       return { code, ...io };
     };
-    expect((await evaluate()).out).toContain("60 of 60 images, 20 held-out images among them");
     expect((await evaluate("--on", "training")).out).toContain("40 of 40 training images");
     const held = await evaluate("--on", "held-out", "--json");
     expect(JSON.parse(held.out.trim().split("\n").at(-1)!)).toMatchObject({

@@ -12,6 +12,9 @@ export interface HeifHeader {
   readonly isPremultiplied: boolean;
 }
 
+/** More boxes than this in one are not looked at. */
+const MOST_BOXES = 10_000;
+
 type Colour = "profile" | { readonly primaries: number; readonly transfer: number };
 
 interface Box {
@@ -44,7 +47,7 @@ export function heifHeader(bytes: Uint8Array): HeifHeader | undefined {
 
 function boxes(file: Buffer, from: number, to: number): Box[] {
   const found: Box[] = [];
-  for (let at = from; at + 8 <= to;) {
+  for (let at = from; at + 8 <= to && found.length < MOST_BOXES;) {
     const size32 = file.readUInt32BE(at);
     const size = size32 === 0 ? to - at : size32 === 1 ? Number(file.readBigUInt64BE(at + 8)) : size32;
     if (size < 8) break;

@@ -14,6 +14,9 @@ export interface PngHeader {
   readonly chromaticities?: readonly number[];
 }
 
+/** More chunks than this before the pixels are not looked at. */
+const MOST_CHUNKS = 10_000;
+
 const SIGNATURE = "\x89PNG\r\n\x1a\n";
 
 /** Reads the chunks before the pixels; undefined of what is no PNG. */
@@ -21,7 +24,7 @@ export function pngHeader(bytes: Uint8Array): PngHeader | undefined {
   const text = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length);
   if (text.toString("latin1", 0, 8) !== SIGNATURE) return undefined;
   const found: { -readonly [K in keyof PngHeader]: PngHeader[K] } = { frames: 1, hasProfile: false };
-  for (let at = 8; at + 12 <= text.length;) {
+  for (let at = 8, chunks = 0; at + 12 <= text.length && chunks < MOST_CHUNKS; chunks++) {
     const length = text.readUInt32BE(at);
     const type = text.toString("latin1", at + 4, at + 8);
     if (type === "IDAT" || type === "IEND" || at + 12 + length > text.length) break;

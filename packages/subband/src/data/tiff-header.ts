@@ -18,8 +18,8 @@ export interface TiffHeader {
 
 /** Bytes of one value of each type of field. */
 const SIZES: readonly number[] = [0, 1, 1, 2, 4, 8, 1, 1, 2, 4, 8, 4, 8, 4, 0, 0, 8, 8, 8];
-/** More directories than this, or a circle of them, are not followed. */
-const MOST_PAGES = 10_000;
+/** More directories than this, as in a circle of them, are not followed. */
+const MOST_PAGES = 100;
 
 /** Reads the directories; undefined of what is no TIFF, or a damaged one. */
 export function tiffHeader(bytes: Uint8Array): TiffHeader | undefined {
@@ -49,7 +49,8 @@ function directories(bytes: Uint8Array, little: boolean): TiffHeader | undefined
   let first: ReadonlyMap<number, readonly number[]> | undefined;
   let [pages, isFirst] = [0, false];
   let at = offset(big ? 8 : 4);
-  for (let n = 0; at !== 0 && n < MOST_PAGES; n++) {
+  for (let n = 0; at !== 0; n++) {
+    if (n === MOST_PAGES) return undefined;
     const count = big ? Number(view.getBigUint64(at, little)) : view.getUint16(at, little);
     const [start, size, room] = big ? [at + 8, 20, 8] : [at + 2, 12, 4];
     const tags = new Map<number, readonly number[]>();
