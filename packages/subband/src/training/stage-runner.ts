@@ -31,8 +31,9 @@ export interface Judgement {
   readonly metrics: Readonly<Record<string, number>>;
   /** Whether these are the best weights so far, and were kept. */
   readonly best: boolean;
-  /** Milliseconds that it took, compiling left out. */
+  /** Milliseconds that it took, compiling left out, and those of compiling. */
   readonly scoreMs: number;
+  readonly compileMs: number;
 }
 
 /** What one step gave. */
@@ -43,6 +44,8 @@ export interface StepOutcome {
   readonly dataMs: number;
   readonly noiseMs: number;
   readonly stepMs: number;
+  /** Milliseconds of compiling before it; 0 for most steps. */
+  readonly compileMs: number;
 }
 
 /** Settings that all stages of a run share. */
@@ -158,8 +161,10 @@ export class StageRunner {
       lrScale,
     };
     const name = this.stage.select(context);
+    const asked = now();
+    const compiles = !this.#programs.has(name);
     // Each has hundreds of megabytes to work in: those that are done with make room for a new one.
-    if (!this.#programs.has(name)) await this.disposeAllBut([...programsInTurn(this.stage, context)]);
+    if (compiles) await this.disposeAllBut([...programsInTurn(this.stage, context)]);
     const program = await this.program(name);
     const started = now();
     fillBatch(
@@ -179,7 +184,7 @@ export class StageRunner {
     );
     this.#step++;
     this.#imagesSeen += this.stage.batch;
-    return { metrics, dataMs, noiseMs, stepMs: now() - started };
+    return { metrics, dataMs, noiseMs, stepMs: now() - started, compileMs: compiles ? started - asked : 0 };
   }
 
   /**
@@ -206,6 +211,8 @@ export class StageRunner {
     const { heldOut, seed } = this.#options;
     invariant(stage.score && heldOut, `stage ${stage.name} has nothing to be judged by`);
     const { weights, batch, batches, program, feeds } = stage.score;
+    const asked = this.#now();
+    const compiles = this.#judge === undefined;
     this.#judge ??= await this.#compile(program);
     const started = this.#now();
     const pixels = new Float32Array(batch * heldOut.channels * heldOut.height * heldOut.width);
@@ -226,7 +233,12 @@ export class StageRunner {
       const tensors = new Map(kept.map(([name, { shape, data }]) => [name, { shape, data: data.slice() }]));
       this.#best = { imagesSeen: this.#imagesSeen, score, tensors };
     }
-    return { metrics, best, scoreMs: this.#now() - started };
+    return { metrics, best, scoreMs: this.#now() - started, compileMs: compiles ? started - asked : 0 };
+  }
+
+  /** Whether a score, which is sure to come, has to be compiled first. */
+  get awaitsJudge(): boolean {
+    return this.stage.score !== undefined && this.#options.heldOut !== undefined && this.#judge === undefined;
   }
 
   /** The compiled program of this name. */

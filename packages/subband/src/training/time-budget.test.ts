@@ -16,6 +16,8 @@ interface Machine {
   step(name: Name, step: number, at: number): number;
   readonly save?: number;
   readonly preview?: number;
+  /** Each stage has three programs: for its first half, for its second, and for the score at its end. */
+  readonly compile?: number;
   /** Before the first step: opening, compiling. */
   readonly setUp?: number;
 }
@@ -29,6 +31,8 @@ interface Trained {
   readonly path: readonly (readonly [name: Name, progress: number, used: number])[];
   /** The longest step. */
   readonly longest: number;
+  /** Previews. */
+  readonly drawn: number;
 }
 
 /** A training without anything to train: turns as the trainer gives them, on a clock that moves as the machine says. */
@@ -51,21 +55,30 @@ function simulate(
   const keeper = createTimekeeper(
     STAGES,
     { seconds: 60 * minutes, used: from?.used ?? {}, began, now, extended },
-    { saveSeconds: 60, scores: false },
+    { scores: false, previews: true },
   );
   const names = Object.keys(SHARES) as Name[];
   const steps: Record<Name, number> = { ...(from?.steps ?? { low: 0, detail: 0 }) };
   let paces: Record<string, Pace> = { ...(from?.paces ?? { low: [], detail: [] }) };
   const seen = () => ({ low: steps.low * BATCH, detail: steps.detail * BATCH });
   const progress = (name: Name) => progressAt(paces[name]!, steps[name] * BATCH);
-  const position = () => ({ seen: seen(), paces, previews: previews.length });
+  const position = () => ({ seen: seen(), paces });
   const previews = [0.1, 0.25, 0.5, 0.75, 1];
   const path: [Name, number, number][] = [];
   const spent: Record<Name, number> = { low: 0, detail: 0 };
   let longest = 0;
+  let drawn = 0;
   const after = (seconds: number): number => {
     clock += 1000 * seconds;
     return 1000 * seconds;
+  };
+  const compiled: Record<Name, number> = { low: 0, detail: 0 };
+  const compileUntil = (name: Name, programs: number): void => {
+    if (machine.compile === undefined) return;
+    while (compiled[name] < programs) {
+      const isJudge = ++compiled[name] === 3;
+      keeper.compiled(name, after(isJudge ? 0.4 * machine.compile : machine.compile), !isJudge);
+    }
   };
   if (extended)
     for (const name of names)
@@ -77,6 +90,7 @@ function simulate(
     if (open.length === 0 || clock - began >= 1000 * stopAt) break;
     const name = open.reduce((a, b) => (progress(b) < progress(a) ? b : a));
     path.push([name, progress(name), spent[name]]);
+    compileUntil(name, progress(name) < 0.5 ? 1 : 2);
     const seconds = machine.step(name, steps[name], (clock - began) / 1000);
     longest = Math.max(longest, seconds);
     spent[name] += seconds;
@@ -84,10 +98,13 @@ function simulate(
     keeper.stepped(name, after(seconds));
     const knot = keeper.plan(name, position());
     if (knot !== undefined) paces = { ...paces, [name]: [...paces[name]!, knot] };
+    if (progress(name) >= 1) compileUntil(name, 3);
     const done = names.reduce((total, each) => total + SHARES[each] * progress(each), 0);
-    while (previews.length > 0 && done >= previews[0]! - 1e-9) {
-      previews.shift();
+    const reached = previews.filter((at) => done >= at - 1e-9).length;
+    previews.splice(0, reached);
+    if (reached > 0 && (previews.length === 0 || keeper.affordsPreview())) {
       keeper.did("preview", after(machine.preview ?? 0));
+      drawn++;
     }
     if (clock - savedAt > 60_000) {
       keeper.did("save", after(machine.save ?? 0));
@@ -96,7 +113,7 @@ function simulate(
   }
   const used = keeper.used();
   keeper.did("save", after(machine.save ?? 0));
-  return { seconds: (clock - began) / 1000, used, steps, paces, path, longest };
+  return { seconds: (clock - began) / 1000, used, steps, paces, path, longest, drawn };
 }
 
 /** Within 5 % of the time asked for, or one step; shares of the time in steps as promised, within 5 % of that time. */
@@ -141,8 +158,10 @@ const MACHINES: Readonly<Record<string, Machine>> = {
     save: 2,
     preview: 3,
   },
+  "previews of half a minute": { step: (name) => cost[name], preview: 30 },
+  "six programs that take three to eight seconds to compile": { step: (name) => cost[name], compile: 8 },
   "steps of seven seconds": { step: (name) => (name === "low" ? 7 : 5) },
-  "steps of a millisecond": { step: (name) => (name === "low" ? 0.001 : 0.002) },
+  "steps of five milliseconds": { step: (name) => (name === "low" ? 0.005 : 0.008) },
 };
 
 describe("a budget of time", () => {
@@ -165,6 +184,11 @@ describe("a budget of time", () => {
     expect(trained.seconds - 3600).toBeGreaterThan(0.95 * 60 * MINUTES);
     expect(trained.seconds - 3600).toBeLessThan(1.05 * 60 * MINUTES);
     expectKept({ ...trained, seconds: trained.seconds - 3600, longest: 0.11 });
+  });
+
+  test("previews that take long are fewer: at least the first and the last", () => {
+    const drawn = (preview: number) => simulate({ step: (name) => cost[name], preview }).drawn;
+    expect([0, 2, 8, 11, 30].map(drawn)).toEqual([5, 5, 4, 3, 2]);
   });
 
   test("steps longer than the whole budget: each stage makes one", () => {

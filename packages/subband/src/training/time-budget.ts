@@ -27,8 +27,6 @@ export interface TimeBudget {
 export interface Position {
   readonly seen: Readonly<Record<string, number>>;
   readonly paces: Readonly<Record<string, Pace>>;
-  /** Previews still to be drawn. */
-  readonly previews: number;
 }
 
 /** What takes time besides steps, and is looked ahead for. */
@@ -40,12 +38,16 @@ export interface Timekeeper {
   stepped(stage: string, ms: number): void;
   /** A score of `stage` took so long, compiling left out. */
   scored(stage: string, ms: number): void;
+  /** A program of `stage` was compiled so long; `awaitsJudge`: that of its scores is still to come. */
+  compiled(stage: string, ms: number, awaitsJudge: boolean): void;
   /** Something took so long that no stage pays for alone. */
   did(chore: Chore, ms: number): void;
   /** What the stage should do from now on, where that differs from its pace: never for a stage that is done. */
   plan(stage: string, position: Position): Knot | undefined;
   /** The stage begins again at the progress that it has in the longer time. */
   extend(stage: string, position: Position): Knot;
+  /** Whether there is time for a preview on the way; the last one is always drawn. */
+  affordsPreview(): boolean;
   /** Plans are made anew at the next step: the training went back. */
   wentBack(): void;
   used(): SecondsUsed;
@@ -60,6 +62,10 @@ const WORTH = 0.02;
 /** Speed is the mean over this fraction of a stage's time, at least this many steps. */
 const RECENT = 0.03;
 const RECENT_STEPS = 8;
+/** Previews on the way take this fraction of the time at most; where one takes longer, there are fewer. */
+const PREVIEWS = 0.1;
+/** The program of scores has no backward pass: it compiles in this fraction of another's time. */
+const JUDGE = 0.4;
 /** A step that took so many times as long as usual, and this long, is a machine that slept: not time at work. */
 const PAUSE_FACTOR = 20;
 const PAUSE_MS = 10_000;
@@ -78,17 +84,19 @@ interface StageClock {
   recentMs: number;
   first: number | undefined;
   steps: number;
+  /** Milliseconds that compiling the program of scores will take; 0 once that is done. */
+  judgeMs: number;
   scoreMs: number;
   lastScoreMs: number | undefined;
   /** Milliseconds used when the last plan was made. */
   plannedAt: number | undefined;
 }
 
-/** Starts the clock. `saveSeconds` is the time between checkpoints; `scores` tells whether stages are scored. */
+/** Starts the clock. `scores` and `previews` tell whether stages are scored, and whether the end is drawn. */
 export function createTimekeeper(
   stages: readonly Stage[],
   budget: TimeBudget,
-  { saveSeconds, scores }: { readonly saveSeconds: number; readonly scores: boolean },
+  { scores, previews }: { readonly scores: boolean; readonly previews: boolean },
 ): Timekeeper {
   const { now, began } = budget;
   const seconds = (name: string) => budget.used[name] ?? 0;
@@ -103,6 +111,7 @@ export function createTimekeeper(
         recentMs: 0,
         first: undefined,
         steps: 0,
+        judgeMs: 0,
         scoreMs: 0,
         lastScoreMs: undefined,
         plannedAt: undefined,
@@ -112,19 +121,21 @@ export function createTimekeeper(
   const all = [...clocks.values()];
   const shares = sum(stages.map(({ share }) => share));
   const usedBefore = sum(all.map(({ before }) => before));
-  const chores = { save: 0, preview: 0 };
+  const lastly = { save: 0, preview: 0 };
+  let previewMs = 0;
   let paused = 0;
 
   const total = 1000 * budget.seconds;
   /** Spent by no stage, up to now. */
   const other = () =>
     1000 * seconds("other") + now() - began - paused - (sum(all.map(({ used }) => used)) - usedBefore);
-  /** Milliseconds for all stages together, from the beginning of the run to its end. */
-  const forStages = ({ previews }: Position): number => {
-    const left = total - other() - sum(all.map(({ used }) => used));
-    const saves = 1 + Math.max(0, Math.floor(left / (1000 * Math.max(saveSeconds, 1))));
-    return total - other() - saves * chores.save - previews * chores.preview;
-  };
+  /** Milliseconds for all stages together: all but what others took, and what is sure to come at the end. */
+  const forStages = (position: Position) =>
+    total -
+    other() -
+    lastly.save -
+    (previews ? lastly.preview : 0) -
+    sum(all.map((clock) => (isOver(clock, position) ? 0 : clock.judgeMs)));
   const shareOf = (clock: StageClock, position: Position) =>
     (clock.stage.share / shares) * forStages(position);
   const isOver = ({ stage: { name } }: StageClock, { seen, paces }: Position) =>
@@ -182,9 +193,14 @@ export function createTimekeeper(
       clock.scoreMs += took;
       clock.lastScoreMs = took;
     },
-    did(chore, ms) {
-      chores[chore] = ms;
+    compiled(name, ms, awaitsJudge) {
+      clockOf(name).judgeMs = awaitsJudge ? JUDGE * ms : 0;
     },
+    did(chore, ms) {
+      lastly[chore] = ms;
+      if (chore === "preview") previewMs += ms;
+    },
+    affordsPreview: () => previewMs + lastly.preview <= PREVIEWS * total,
     plan(name, position) {
       const clock = clockOf(name);
       const { paces, seen } = position;

@@ -99,8 +99,8 @@ export async function train(options: TrainOptions): Promise<TrainSummary> {
   const now = time?.now ?? (() => performance.now());
   const report = async (event: TrainEvent) => options.onEvent?.(event);
   const runners = stages.map((stage) => new StageRunner(stage, { ...options, now }));
-  const scores = options.heldOut !== undefined;
-  const keeper = time && createTimekeeper(stages, time, { saveSeconds, scores });
+  const kept = { scores: options.heldOut !== undefined, previews: previews.length > 0 };
+  const keeper = time && createTimekeeper(stages, time, kept);
   let paces: Readonly<Record<string, Pace>> = Object.fromEntries(
     stages.map(({ name }) => [name, options.paces?.[name] ?? (time ? [] : evenPace(images[name]!))]),
   );
@@ -145,11 +145,10 @@ export async function train(options: TrainOptions): Promise<TrainSummary> {
   const stopped = () => signal?.aborted === true;
   const imagesSeen = () =>
     Object.fromEntries(runners.map(({ stage, progress }) => [stage.name, progress.imagesSeen]));
-  const position = (): Position => ({
-    seen: imagesSeen(),
-    paces,
-    previews: previews.filter((at) => !reached(at)).length,
-  });
+  const position = (): Position => ({ seen: imagesSeen(), paces });
+  const noteCompiling = (runner: StageRunner, ms: number) => {
+    if (ms > 0) keeper?.compiled(runner.stage.name, ms, runner.awaitsJudge);
+  };
   /** Sets the paces; nothing that depends on them is done before they have been told. */
   const setPaces = async (next: typeof paces) => {
     if (JSON.stringify(next) === JSON.stringify(paces)) return;
@@ -190,7 +189,7 @@ export async function train(options: TrainOptions): Promise<TrainSummary> {
   let noiseMs = 0;
   let totalMs = 0;
   let scoreMs = 0;
-  let nextPreview = previews.filter(reached).length;
+  let previewsReached = previews.filter(reached).length;
   for (
     let runner = next(runners, fraction);
     runner !== undefined && !stopped();
@@ -199,6 +198,7 @@ export async function train(options: TrainOptions): Promise<TrainSummary> {
     const { stage } = runner;
     const outcome = await runner.step(paces[stage.name]!, lrScale);
     keeper?.stepped(stage.name, outcome.stepMs);
+    noteCompiling(runner, outcome.compileMs);
     const knot = keeper?.plan(stage.name, position());
     if (knot !== undefined) await setPaces({ ...paces, [stage.name]: [...paces[stage.name]!, knot] });
     const last = runners.every((each) => fraction(each) >= 1) || stopped();
@@ -238,13 +238,17 @@ export async function train(options: TrainOptions): Promise<TrainSummary> {
       const judgement = await runner.judge();
       scoreMs += judgement.scoreMs;
       keeper?.scored(stage.name, judgement.scoreMs);
+      noteCompiling(runner, judgement.compileMs);
       await report({ kind: "score", stage: stage.name, step, imagesSeen: seenHere, ...judgement });
     }
-    if (nextPreview < previews.length && reached(previews[nextPreview]!)) {
+    const reachedNow = previews.filter(reached).length;
+    if (reachedNow > previewsReached) {
+      previewsReached = reachedNow;
       const began = now();
-      nextPreview++;
-      await options.onPreview?.(tensors(), done());
-      keeper?.did("preview", now() - began);
+      if (last || keeper?.affordsPreview() !== false) {
+        await options.onPreview?.(tensors(), done());
+        keeper?.did("preview", now() - began);
+      }
     }
     if (due) {
       await save();
