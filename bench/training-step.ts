@@ -11,7 +11,7 @@ import { node } from "onnxgrad/node";
 import { conditionalDiscriminator } from "../packages/subband/src/nn/conditional-discriminator.ts";
 import { detailGenerator } from "../packages/subband/src/nn/detail-generator.ts";
 import { scoreUnet } from "../packages/subband/src/nn/score-unet.ts";
-import type { Stage, StageProgram } from "../packages/subband/src/systems/stage.ts";
+import { declaredFeeds, type Stage, type StageProgram } from "../packages/subband/src/systems/stage.ts";
 import { wmgm } from "../packages/subband/src/systems/wmgm.ts";
 import { resolveWmgmConfig, type WmgmConfig } from "../packages/subband/src/systems/wmgm-config.ts";
 import { defaultLevels } from "../packages/subband/src/systems/wmgm-config.ts";
@@ -50,7 +50,7 @@ export function benchFeeds(
   const pixels = rng(1, "bench-pixels").fillNormal(new Float32Array(shape.reduce((a, b) => a * b, 1)));
   return {
     pixels: pixels.map((x) => Math.tanh(x / 2)),
-    ...stage.feeds({ seed: 1, step: 1, imagesSeen: 0, progress, lrScale: 1 }),
+    ...declaredFeeds({ inputs }, stage.feeds({ seed: 1, step: 1, imagesSeen: 0, progress, lrScale: 1 })),
   };
 }
 
@@ -77,7 +77,7 @@ async function networkOutputs(
     });
     return { params: detail, critic: conditionalDiscriminator(critic, detail, low, level) };
   });
-  const outputs = await program.run(feeds as never);
+  const outputs = await program.run(declaredFeeds({ inputs }, feeds) as never);
   await program.dispose();
   return outputs as Readonly<Record<string, Float32Array>>;
 }

@@ -140,6 +140,14 @@ for name, f in {
 for name, f in {"sum of all": torch.sum, "mean of all": torch.mean, "max of all": torch.amax, "min of all": torch.amin}.items():
     case(name, f, [[0.0, -0.0, -1.0, LARGE], [LARGE, -LARGE, 1.0, 2.0]])
     case(name + ", infinite", f, [[0.0, INF, -1.0], [INF, 1.0, 2.0]])
+# Within float64, since PyTorch's squares are float32's.
+for name, values in {
+    "norm": [3.0, -4.0, 0.0, -0.0], "norm of zeros": [0.0, -0.0], "norm of large numbers": [3e20, -4e20, 1.0],
+    "norm of the largest": [LARGE, 0.0], "norm of small numbers": [3e-30, 4e-30, 0.0], "norm of the smallest": [NORMAL, NORMAL],
+    "norm, infinite": [INF, 1.0, -INF], "norm of NaN": [NAN, INF, 1.0],
+}.items():
+    case(name, lambda x: x.double().norm().float(), values)
+case("norm, too large", lambda x: x.double().norm().float(), [LARGE, LARGE], fixed=[0])
 ATTENTION = [t([[[0.0, 1], [1, 0]], [[1000, 0], [0, -1000]], [[0, 0], [NAN, 1]]])] * 3
 case("scaledDotProductAttention", lambda q, k, v: ((q @ k.transpose(-1, -2)) / 2**0.5).softmax(-1) @ v, *ATTENTION)
 

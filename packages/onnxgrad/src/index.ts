@@ -69,6 +69,7 @@ export {
 } from "./ops/elementary.ts";
 export { gather } from "./ops/gather.ts";
 export { matmul } from "./ops/matmul.ts";
+export { norm } from "./ops/norm.ts";
 export {
   type Affine,
   affineChannels,

@@ -204,5 +204,16 @@ describe("interpret()", () => {
     expect(() => interpret([input("constructor", [1])], {})).toThrow(
       'input "constructor": needs 1 values, got none',
     );
+    expect(() => interpret([x], { X: [1, 2, 3, 4, 5, 6] })).toThrow(
+      'input "x": needs 6 values, got none. Is it fed as "X"? Feed every input.',
+    );
+  });
+
+  test("refuses what is no number of the input's type", () => {
+    const [x, i] = [input("x", [1]), input("i", [1], "int64")];
+    expect(() => interpret([x], { x: ["1"] as never })).toThrow('input "x": takes numbers, got 1.');
+    expect(() => interpret([i], { i: [0.5] })).toThrow('input "i": takes whole numbers, got 0.5.');
+    expect(() => interpret([i], { i: [NaN] })).toThrow('input "i": takes whole numbers, got NaN.');
+    expect([...interpret([i], { i: BigInt64Array.of(7n) })[0]!.data]).toEqual([7]);
   });
 });

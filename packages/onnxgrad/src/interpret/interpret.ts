@@ -1,28 +1,21 @@
 /** @module The slow float64 interpreter: evaluates a traced graph with each operation's reference, as the tests' oracle. */
-import { UserError } from "../errors.ts";
+import { didYouMean, quoteName, UserError } from "../errors.ts";
 import { inRange, type RefArray } from "../ops/define-op.ts";
-import { reachable, type Tensor } from "../trace/tensor.ts";
+import { reachable, type Spec, sizeOf, type Tensor } from "../trace/tensor.ts";
+
+type Feeds = Readonly<Record<string, ArrayLike<number | bigint>>>;
 
 /**
  * Evaluates `outputs` with the precision of float64 and the range of float32, feeding inputs by name.
- * @throws UserError when an input is not fed or has another number of elements.
+ * @throws UserError when an input is not fed, has another number of elements, or is fed what is no number of its type.
  */
-export function interpret(
-  outputs: readonly Tensor[],
-  feeds: Readonly<Record<string, ArrayLike<number>>>,
-): RefArray[] {
+export function interpret(outputs: readonly Tensor[], feeds: Feeds): RefArray[] {
   const values = new Map<Tensor, RefArray>();
   for (const node of reachable(outputs)) {
     if (node.op.name === "input") {
       const tensor = node.outputs[0]!;
       const { name } = node.attrs as { name: string };
-      const fed = Object.hasOwn(feeds, name) ? feeds[name] : undefined;
-      if (fed === undefined || fed.length !== tensor.size)
-        throw new UserError(
-          "interpret/feed",
-          `input "${name}": needs ${tensor.size} values, got ${fed?.length ?? "none"}. Feed every input.`,
-        );
-      values.set(tensor, { shape: tensor.shape, data: Float64Array.from(fed) });
+      values.set(tensor, { shape: tensor.shape, data: fedValues(name, tensor, feeds) });
       continue;
     }
     const inputs = node.inputs.map((input) => values.get(input)!);
@@ -33,4 +26,24 @@ export function interpret(
   }
   // Operations may hand on what they are given, and constants are the graph's own.
   return outputs.map((tensor) => ({ shape: tensor.shape, data: values.get(tensor)!.data.slice() }));
+}
+
+function fedValues(name: string, { shape, dtype }: Spec, feeds: Feeds): Float64Array {
+  const fail = (why: string): never => {
+    throw new UserError("interpret/feed", `input "${name}": ${why}`);
+  };
+  const fed = Object.hasOwn(feeds, name) ? feeds[name] : undefined;
+  const size = sizeOf(shape);
+  if (fed === undefined) {
+    const near = didYouMean(name, Object.keys(feeds));
+    const hint = near === undefined ? "" : ` Is it fed as ${quoteName(near)}?`;
+    return fail(`needs ${size} values, got none.${hint} Feed every input.`);
+  }
+  if (fed.length !== size) return fail(`needs ${size} values, got ${fed.length}. Feed every input.`);
+  return Float64Array.from(fed, (value: unknown) => {
+    const number = typeof value === "bigint" ? Number(value) : value;
+    if (typeof number !== "number" || (dtype === "int64" && !Number.isSafeInteger(number)))
+      return fail(`takes ${dtype === "int64" ? "whole numbers" : "numbers"}, got ${String(value)}.`);
+    return number;
+  });
 }

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { UserError } from "../errors.ts";
-import { decodeSafetensors, encodeSafetensors } from "./safetensors.ts";
+import { decodeSafetensors, encodeSafetensors, type Safetensors } from "./safetensors.ts";
 
 /** A file from a header (text, or an object that becomes JSON) and data bytes, as the format's definition builds it. */
 function file(header: unknown, data: Uint8Array | number = 0): Uint8Array<ArrayBuffer> {
@@ -64,6 +64,35 @@ describe("encodeSafetensors()", () => {
     expect(() =>
       encodeSafetensors({ tensors: new Map([["x", { ...one, shape: [2] }]]), metadata: {} }),
     ).toThrow('internal: "x": 1 values for [2]');
+  });
+
+  test.each<[name: string, data: unknown, shape: unknown, metadata: unknown, message: string]>([
+    [
+      "float64",
+      Float64Array.of(1),
+      [1],
+      {},
+      '"x" is of type Float64Array, only Float32Array is written. Convert',
+    ],
+    ["integers", Int32Array.of(1), [1], {}, '"x" is of type Int32Array'],
+    ["a list", [1], [1], {}, '"x" is of type Array'],
+    ["no values", undefined, [1], {}, '"x" is undefined'],
+    ["negative extents", Float32Array.of(1), [-1, -1], {}, '"x" has the shape [-1,-1]'],
+    ["broken extents", Float32Array.of(1), [0.5, 2], {}, '"x" has the shape [0.5,2]'],
+    ["no shape", Float32Array.of(1), undefined, {}, '"x" has the shape [undefined]'],
+    [
+      "a number in the metadata",
+      Float32Array.of(1),
+      [1],
+      { step: 7 },
+      'metadata "step" is number. Write text',
+    ],
+    ["null in the metadata", Float32Array.of(1), [1], { step: null }, 'metadata "step" is object'],
+  ])("refuses to write %s, which would not be read", (_, data, shape, metadata, message) => {
+    const write = () =>
+      encodeSafetensors({ tensors: new Map([["x", { shape, data }]]), metadata } as unknown as Safetensors);
+    expect(write).toThrow(UserError);
+    expect(write).toThrow(message);
   });
 });
 

@@ -2,7 +2,7 @@
  * @module The safetensors file format (8-byte header length, JSON header, raw little-endian data): float32 arrays by
  * name with string metadata. Reading trusts nothing: every length, offset and shape is checked before use.
  */
-import { invariant, UserError } from "../errors.ts";
+import { invariant, quoteName, UserError } from "../errors.ts";
 import { type Shape, sizeOf } from "../trace/tensor.ts";
 
 /** Contents of a file. */
@@ -18,9 +18,15 @@ const METADATA = "__metadata__";
 
 /**
  * Writes named float32 arrays and metadata to one buffer. Equal contents in equal order give equal bytes.
- * @throws UserError `safetensors/name` when an array takes the name reserved for metadata.
+ * @throws UserError `safetensors/name` when an array takes the name reserved for metadata; `safetensors/type` for what
+ * {@link decodeSafetensors} would refuse: arrays of another type, shapes that are none, metadata that are no strings.
  */
 export function encodeSafetensors({ tensors, metadata }: Safetensors): Uint8Array<ArrayBuffer> {
+  const strange = Object.entries(metadata).find(([, value]: [string, unknown]) => typeof value !== "string");
+  if (strange !== undefined)
+    throw unwritable(
+      `metadata ${quoteName(strange[0])} is ${typeName(strange[1])}. Write text, e.g. by JSON.stringify().`,
+    );
   const header: [string, unknown][] = Object.keys(metadata).length === 0 ? [] : [[METADATA, metadata]];
   let offset = 0;
   for (const [name, { shape, data }] of tensors) {
@@ -29,6 +35,15 @@ export function encodeSafetensors({ tensors, metadata }: Safetensors): Uint8Arra
         "safetensors/name",
         `safetensors: "${name}" is reserved. Name the array otherwise.`,
       );
+    const given: unknown = data;
+    if (!(given instanceof Float32Array))
+      throw unwritable(
+        `${quoteName(name)} is ${typeName(given)}, only Float32Array is written. Convert it with Float32Array.from().`,
+      );
+    if (!isCounts(shape))
+      throw unwritable(
+        `${quoteName(name)} has the shape [${String(shape)}]. Give whole numbers, none negative.`,
+      );
     invariant(data.length === sizeOf(shape), `"${name}": ${data.length} values for [${shape.join(",")}]`);
     header.push([name, { dtype: "F32", shape, data_offsets: [offset, offset + data.byteLength] }]);
     offset += data.byteLength;
@@ -36,6 +51,10 @@ export function encodeSafetensors({ tensors, metadata }: Safetensors): Uint8Arra
   // fromEntries defines own properties, so that even an array named __proto__ is kept.
   const text = new TextEncoder().encode(JSON.stringify(Object.fromEntries(header)));
   const headerLength = Math.ceil(text.length / 8) * 8; // padded with spaces so that the data are aligned
+  if (headerLength > MAX_HEADER)
+    throw unwritable(
+      `the header takes ${headerLength} bytes, at most ${MAX_HEADER} are read. Shorten the metadata.`,
+    );
   const bytes = new Uint8Array(8 + headerLength + offset);
   new DataView(bytes.buffer).setBigUint64(0, BigInt(headerLength), true);
   bytes.fill(0x20, 8, 8 + headerLength);
@@ -104,6 +123,13 @@ export function decodeSafetensors(bytes: Uint8Array): Safetensors {
   if (covered !== available) return fail(`${available} bytes of data, the header describes ${covered}`);
   return { tensors, metadata };
 }
+
+function unwritable(why: string): UserError {
+  return new UserError("safetensors/type", `safetensors: ${why}`);
+}
+
+const typeName = (value: unknown): string =>
+  typeof value === "object" && value !== null ? `of type ${value.constructor?.name ?? "null"}` : typeof value;
 
 function isStrings(value: unknown): value is Record<string, string> {
   return (

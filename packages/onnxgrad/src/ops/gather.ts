@@ -11,14 +11,19 @@ import { emit1, reshaped } from "./emit.ts";
 /** An index that may count from the end, as one from the start. */
 export const wrapped = (index: number, extent: number): number => (index < 0 ? index + extent : index);
 
-/** The row that an index means. @throws UserError `gather/index`. */
-function rowOf(name: string, index: number, rows: number): number {
-  const row = wrapped(index, rows);
-  if (row >= 0 && row < rows) return row;
-  throw new UserError(
+/** The refusal of an index beyond a table. */
+export function indexError(index: number, rows: number): UserError {
+  return new UserError(
     "gather/index",
-    `${name}: index ${index} is outside a table of ${rows} rows. Feed ${-rows} to ${rows - 1}.`,
+    `gather: index ${index} is outside a table of ${rows} rows. Feed ${-rows} to ${rows - 1}.`,
   );
+}
+
+/** The row that an index means. @throws UserError `gather/index`. */
+function rowOf(index: number, rows: number): number {
+  const row = wrapped(index, rows);
+  if (row < 0 || row >= rows) throw indexError(index, rows);
+  return row;
 }
 
 /** out[i..., :] = x[indices[i...], :]. */
@@ -41,7 +46,7 @@ export const gatherOp: OpDefinition<NoAttrs> = defineOp<NoAttrs>({
     const row = sizeOf(x!.shape.slice(1));
     const data = new Float64Array(sizeOf(out!.shape));
     indices!.data.forEach((index, i) => {
-      const from = rowOf("gather", index, x!.shape[0]!) * row;
+      const from = rowOf(index, x!.shape[0]!) * row;
       data.set(x!.data.subarray(from, from + row), i * row);
     });
     return [{ shape: out!.shape, data }];
@@ -89,7 +94,7 @@ export const scatterAddOp: OpDefinition<ScatterAttrs> = defineOp<ScatterAttrs>({
     const row = sizeOf(out!.shape.slice(1));
     const data = new Float64Array(sizeOf(out!.shape));
     indices!.data.forEach((index, i) => {
-      const to = rowOf("scatterAdd", index, rows) * row;
+      const to = rowOf(index, rows) * row;
       for (let k = 0; k < row; k++) data[to + k]! += updates!.data[i * row + k]!;
     });
     return [{ shape: out!.shape, data }];

@@ -35,6 +35,7 @@ import {
 } from "./elementary.ts";
 import { gatherOp, scatterAddOp } from "./gather.ts";
 import { matmulOp } from "./matmul.ts";
+import { normOp } from "./norm.ts";
 import { standardizeOp } from "./normalization.ts";
 import { avgPool2dOp, maxPool2dOp, upsampleNearest2dOp } from "./pool.ts";
 import { maxOp, meanOp, minOp, sumOp } from "./reduce.ts";
@@ -85,6 +86,7 @@ export type OpName =
   | "mean"
   | "max"
   | "min"
+  | "norm"
   | "matmul"
   | "conv2d"
   | "conv2dInputGrad"
@@ -147,6 +149,7 @@ export const registry: { readonly [K in OpName]: OpDefinition<never> } = {
   mean: meanOp,
   max: maxOp,
   min: minOp,
+  norm: normOp,
   matmul: matmulOp,
   conv2d: conv2dOp,
   conv2dInputGrad: conv2dInputGradOp,

@@ -1,4 +1,5 @@
 import { describe, expect, test } from "vitest";
+import { GraphError } from "../errors.ts";
 import { interpret } from "../interpret/interpret.ts";
 import { input } from "../ops/source.ts";
 import { compile } from "../runtime/compile.ts";
@@ -164,6 +165,40 @@ describe("clipByGlobalNorm()", () => {
   test("scales a gradient of norm 13 to norm 6.5 and gives 13", () => {
     const [a, b, norm] = clip(6.5, [3, -4], [12]);
     expectClose([...a!, ...b!, ...norm!], [1.5, -2, 6, 13], { rtol: 1e-9 });
+  });
+  test("scales gradients whose squares are beyond float32, and the smallest, by their norm", async () => {
+    const program = await compile(node({ threads: 1 }), { inputs: { a: [2], b: [1] } }, ({ a, b }) => {
+      const { grads: clipped, norm } = clipByGlobalNorm({ a, b }, 1);
+      return { a: clipped.a, b: clipped.b, norm };
+    });
+    for (const size of [1e-35, 1e-25, 1e-9, 1, 1e18, 1e20, 1e30, 1e37]) {
+      const { a, b, norm } = await program.run({ a: [3 * size, -4 * size], b: [12 * size] });
+      const kept = Math.min(1, 1 / (13 * size));
+      const expected = [3, -4, 12, 13 / kept].map((v) => v * size * kept);
+      expectClose([...a, ...b, ...norm], expected, { rtol: 1e-6, atol: 0, what: `size ${size}` });
+    }
+    await program.dispose();
+  });
+  test("gives no zeros for what cannot be scaled: an infinite gradient, a norm beyond float32, NaN", async () => {
+    const program = await compile(node({ threads: 1 }), { inputs: { a: [3] } }, ({ a }) => ({
+      a: clipByGlobalNorm({ a }, 1).grads.a,
+    }));
+    for (const a of [
+      [Infinity, 1, 2],
+      [3e38, 3e38, 3e38],
+      [1, NaN, 2],
+    ])
+      expect([...(await program.run({ a })).a], String(a)).toEqual([NaN, NaN, NaN]);
+    await program.dispose();
+  });
+  test("refuses a bound that is not positive, where it is traced", () => {
+    for (const bound of [-1, 0, -0, NaN, -Infinity, 1e-50, 1e39]) {
+      expect(() => clipByGlobalNorm(grads, bound), String(bound)).toThrow(GraphError);
+      expect(() => clipByGlobalNorm(grads, bound), String(bound)).toThrow(
+        `clipByGlobalNorm: maxNorm is ${bound}. Give a positive number`,
+      );
+    }
+    expect(clip(Infinity, [3, -4], [12])).toEqual([[3, -4], [12], [13]]);
   });
   test("leaves a gradient within the norm, and a zero gradient, as it is", () => {
     expect(clip(13.5, [3, -4], [12])).toEqual([[3, -4], [12], [13]]);

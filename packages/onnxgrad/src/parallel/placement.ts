@@ -356,6 +356,7 @@ export const placementRules: { readonly [K in OpName]: PlacementRule } = {
   mean: reduction(true),
   max: along(notReduced),
   min: along(notReduced),
+  norm: never,
   matmul,
   conv2d: convolution,
   conv2dInputGrad: convolution,

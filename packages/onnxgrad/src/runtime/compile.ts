@@ -4,14 +4,22 @@
  */
 import { UserError } from "../errors.ts";
 import type { ModelOptions } from "../onnx/model.ts";
-import { type Shape, sizeOf, type Spec } from "../trace/tensor.ts";
+import type { Shape } from "../trace/tensor.ts";
 import type { Backend, RuntimeData, RuntimeTensor } from "./backend.ts";
+import { type Feed, feedData, mistakeOfFeeds, requireKnownFeeds } from "./feeds.ts";
 import type { State, StateEntry, StateTree } from "./state.ts";
 import { openSession } from "./open-session.ts";
 import { readable, writable, written } from "./state-buffers.ts";
 import { Lifetime } from "./turns.ts";
-import { type InputSpec, type TraceArguments, type TraceOptions, traceProgram } from "./trace-program.ts";
+import {
+  type InputSpec,
+  specOf,
+  type TraceArguments,
+  type TraceOptions,
+  traceProgram,
+} from "./trace-program.ts";
 
+export type { Feed } from "./feeds.ts";
 export type { InputSpec, TraceArguments } from "./trace-program.ts";
 
 /** Everything {@link compile} needs besides the function. */
@@ -27,9 +35,6 @@ export interface CompileOptions<
   readonly readEvery?: number;
   readonly model?: ModelOptions;
 }
-
-/** Values that can be fed: floats, or integers for int64 inputs, or one number for a scalar. */
-export type Feed = Float32Array | BigInt64Array | readonly number[] | number;
 
 /** Names of the outputs of a traced function, its next state aside. */
 type OutputNames<R> = Exclude<keyof R, "state"> & string;
@@ -50,7 +55,7 @@ export interface Program<S extends StateTree, I, R> {
    * Runs once. Runs of programs that share a state wait for each other, in the order of the calls; one that fails does
    * not concern the next. Feeds count as they are when `run` is called, and results are the caller's own, unless
    * `reuse` is set.
-   * @throws UserError when an input is missing, has the wrong length or values that its type cannot hold; `state/torn`
+   * @throws UserError when an input is missing, unknown, of another type or length, or has values that its type cannot hold; `state/torn`
    * after a run that failed inside ONNX Runtime while it was writing the state; `run/disposed` after `dispose`.
    */
   run(
@@ -117,6 +122,8 @@ export async function compile<
   const fedInputs = opened.inputs.flatMap(({ name, spec }) =>
     name.startsWith("in.") ? [[name, name.slice(3), spec] as const] : [],
   );
+  const declared = new Map(Object.entries(options.inputs ?? {}).map(([key, spec]) => [key, specOf(spec)]));
+  const isUsed = new Set(fedInputs.map(([, key]) => key));
   const buffers = outputs.slice(updates.length).map(([name, tensor]) => {
     const data = new Float32Array(tensor.size);
     return [name, name.slice(4), data, backend.tensor(data, tensor.shape)] as const;
@@ -147,6 +154,10 @@ export async function compile<
       compileMs: performance.now() - started,
     },
     async run(feeds, { reuse = false } = {}) {
+      requireKnownFeeds(feeds, [...declared.keys()]);
+      // What nothing depends on need not be fed, but is no less looked at.
+      for (const [key, feed] of Object.entries(feeds))
+        if (!isUsed.has(key)) feedData(key, declared.get(key)!, feed);
       const given = fedInputs.map(([name, key, spec]) => {
         const feed = Object.hasOwn(feeds, key) ? (feeds as Record<string, Feed | undefined>)[key] : undefined;
         const data = feedData(key, spec, feed);
@@ -169,7 +180,7 @@ export async function compile<
           // What is refused, or lost with its thread, has not been written to.
           if (!(error instanceof UserError))
             for (const entry of updates) if (isOverwritten(entry)) entry.torn = true;
-          throw error;
+          throw mistakeOfFeeds(error) ?? error;
         }
         runs++;
         for (const entry of updates) written(entry, backend, isOverwritten(entry));
@@ -178,25 +189,4 @@ export async function compile<
     },
     dispose: () => lifetime.dispose(),
   };
-}
-
-function feedData(name: string, { shape, dtype }: Spec, feed: Feed | undefined): RuntimeData {
-  const size = sizeOf(shape);
-  const values = typeof feed === "number" ? [feed] : feed;
-  if (values === undefined || values.length !== size)
-    throw new UserError(
-      "run/feed",
-      `input "${name}": needs ${size} values for [${shape.join(",")}], got ${values?.length ?? "none"}.`,
-    );
-  if (dtype === "float32") {
-    if (values instanceof BigInt64Array)
-      throw new UserError("run/feed", `input "${name}": takes float32, got int64. Feed a Float32Array.`);
-    return values instanceof Float32Array ? values : Float32Array.from(values);
-  }
-  if (values instanceof BigInt64Array) return values;
-  return BigInt64Array.from(values, (value) => {
-    if (!Number.isSafeInteger(value))
-      throw new UserError("run/feed", `input "${name}": takes whole numbers, got ${value}.`);
-    return BigInt(value);
-  });
 }

@@ -4,6 +4,7 @@
  * whose gradient is there waits for the others or is joined to them.
  */
 import type { OpName } from "../ops/registry.ts";
+import { norm } from "../ops/norm.ts";
 import { sum } from "../ops/reduce.ts";
 import { concat, split } from "../ops/slice.ts";
 import { reshape } from "../ops/reshape.ts";
@@ -65,8 +66,9 @@ export function inPieces(outputs: Readonly<Record<string, Tensor>>): Readonly<Re
     }
     const summands = isTotal(node) ? pieces.get(node.inputs[0]!) : undefined;
     if (summands === undefined) return undefined;
-    const sums = summands.map((each) => sum(each, [0], { keepDims: true }));
-    return [reshape(sum(concat(sums, 0)), made.shape)];
+    const total = node.op.name === "norm" ? norm : (x: Tensor) => sum(x);
+    const totals = summands.map((each) => reshape(total(each), [1]));
+    return [reshape(total(concat(totals, 0)), made.shape)];
   });
   return Object.fromEntries(
     named.flatMap(([name, tensor], i) => {
@@ -84,8 +86,9 @@ export function inPieces(outputs: Readonly<Record<string, Tensor>>): Readonly<Re
 const isVector = ({ rank, dtype, size }: Tensor, length: number) =>
   rank === 1 && dtype === "float32" && size === length;
 
-/** Sums over everything, such as norms of gradients. */
-const isTotal = ({ op, outputs: [made] }: GraphNode) => op.name === "sum" && made!.size === 1;
+/** What is made of everything, and of what is made of its parts, in the same way: sums, and norms of gradients. */
+const isTotal = ({ op, outputs: [made] }: GraphNode) =>
+  op.name === "norm" || (op.name === "sum" && made!.size === 1);
 
 const isUpdated = (name: string, tensor: Tensor) =>
   name.startsWith("next.") &&

@@ -175,6 +175,11 @@ export class State<S extends StateTree = StateTree> {
           "state/mismatch",
           `state "${name}": file has [${given.shape.join(",")}], model needs [${shape.join(",")}]. Use the configuration it was trained with.`,
         );
+      if (given.data.length !== sizeOf(shape))
+        throw new UserError(
+          "state/mismatch",
+          `state "${name}": ${given.data.length} values for [${shape.join(",")}]. Give one for each element.`,
+        );
     }
     for (const [name, { data }] of own) data.set(tensors.get(name)!.data);
     for (const entry of this.entries.values()) {

@@ -39,9 +39,13 @@ export interface TracedProgram<S extends StateTree> {
 }
 
 const isTensor = (value: unknown): value is Tensor => value instanceof Tensor;
+
 /** What is asked for now: the caller's own arrays may change. */
-const specOf = (spec: InputSpec): Spec =>
-  "shape" in spec ? { shape: [...spec.shape], dtype: spec.dtype } : { shape: [...spec], dtype: "float32" };
+export function specOf(spec: InputSpec): Spec & { readonly dtype: "float32" | "int64" } {
+  return "shape" in spec
+    ? { shape: [...spec.shape], dtype: spec.dtype }
+    : { shape: [...spec], dtype: "float32" };
+}
 
 /**
  * Traces `build` once. It gets tensors for the state and the inputs; what it returns under `state` (any part of the

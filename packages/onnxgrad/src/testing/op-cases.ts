@@ -43,6 +43,7 @@ import {
 } from "../ops/elementary.ts";
 import { gather, scatterAddOp } from "../ops/gather.ts";
 import { matmul } from "../ops/matmul.ts";
+import { norm } from "../ops/norm.ts";
 import {
   batchNormInference,
   batchNormTraining,
@@ -325,6 +326,22 @@ export const opCases: { readonly [K in OpName]: OpCases } = {
   max: reduction(max),
   min: reduction(min),
 
+  norm: [
+    { name: "[2,3]", inputs: [f([2, 3])], build: norm },
+    { name: "scalar", inputs: [f([])], build: norm },
+    {
+      name: "squares beyond float32",
+      inputs: [f([7], [0.5, 2])],
+      build: (x) => mul(norm(mul(x, 1e25)), 1e-25),
+      secondOrder: false,
+    },
+    {
+      name: "squares below float32",
+      inputs: [f([7], [0.5, 2])],
+      build: (x) => mul(norm(mul(x, 1e-25)), 1e25),
+      secondOrder: false,
+    },
+  ],
   matmul: [
     { name: "2-D", inputs: [f([2, 3]), f([3, 4])], build: matmul },
     { name: "row by column", inputs: [f([1, 3]), f([3, 1])], build: matmul },

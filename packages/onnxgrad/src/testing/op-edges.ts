@@ -39,6 +39,7 @@ import {
 } from "../ops/elementary.ts";
 import { gather, scatterAddOp } from "../ops/gather.ts";
 import { matmul } from "../ops/matmul.ts";
+import { norm } from "../ops/norm.ts";
 import { batchNormTraining, groupNorm, layerNorm, standardize } from "../ops/normalization.ts";
 import { avgPool2d, maxPool2d, upsampleNearest2d } from "../ops/pool.ts";
 import { max, mean, min, sum } from "../ops/reduce.ts";
@@ -141,6 +142,15 @@ export const EDGES: Readonly<Record<string, Build>> = {
   "max of all, infinite": (x) => max(x),
   "min of all, infinite": (x) => min(x),
   scaledDotProductAttention,
+  norm,
+  "norm of zeros": norm,
+  "norm of large numbers": norm,
+  "norm of the largest": norm,
+  "norm of small numbers": norm,
+  "norm of the smallest": norm,
+  "norm, too large": norm,
+  "norm, infinite": norm,
+  "norm of NaN": norm,
 
   "channelMoments mean": (x) => channelMoments(x).mean,
   "channelMoments variance": (x) => channelMoments(x).variance,

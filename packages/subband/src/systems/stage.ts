@@ -10,6 +10,14 @@ export interface StageProgram {
   build(args: never): Readonly<Record<string, unknown>>;
 }
 
+/** Of what a stage feeds, that which a program declares. */
+export function declaredFeeds(
+  { inputs }: Pick<StageProgram, "inputs">,
+  feeds: Readonly<Record<string, Feed>>,
+): Readonly<Record<string, Feed>> {
+  return Object.fromEntries(Object.entries(feeds).filter(([name]) => Object.hasOwn(inputs, name)));
+}
+
 /** Where a stage stands: everything that a step may depend on, so that a resumed run repeats it exactly. */
 export interface StepContext {
   readonly seed: number;
@@ -51,7 +59,7 @@ export interface Stage {
   readonly programs: Readonly<Record<string, StageProgram>>;
   /** Which program makes the step. */
   select(context: StepContext): string;
-  /** Everything fed besides `pixels`; programs take what they declare. */
+  /** Everything fed besides `pixels`, to any of its programs: they are given what they declare ({@link declaredFeeds}). */
   feeds(context: StepContext): Readonly<Record<string, Feed>>;
   /** Absent: only the last weights are kept. */
   readonly score?: StageScore;

@@ -15,7 +15,7 @@ import { endsAt, evenPace, type Pace, plannedImages, progressAt, progressBefore 
 import { bestName, type BestMoment } from "./weights.ts";
 import { batchIndices, fillBatch } from "../data/batches.ts";
 import type { ImageSource } from "../data/held-out.ts";
-import type { Stage, StageProgram, StepContext } from "../systems/stage.ts";
+import { declaredFeeds, type Stage, type StageProgram, type StepContext } from "../systems/stage.ts";
 
 /** How far a stage is; what a checkpoint keeps beside the state. */
 export interface StageProgress {
@@ -173,7 +173,10 @@ export class StageRunner {
       this.#pixels,
     );
     const dataMs = now() - started;
-    const feeds = { pixels: this.#pixels, ...this.stage.feeds(context) };
+    const feeds = declaredFeeds(this.stage.programs[name]!, {
+      pixels: this.#pixels,
+      ...this.stage.feeds(context),
+    });
     const noiseMs = now() - started - dataMs;
     const outputs = await program.run(feeds as never, { reuse: true });
     const metrics = Object.fromEntries(
