@@ -94,6 +94,10 @@ describe.skipIf(missingChromium !== undefined)(
         );
       });
 
+      test("gives overlapping runs each its own answer, and an end comes once", async () => {
+        expect(await call("overlap")).toEqual({ sums: [1, 11, 111, 111], late: "run/disposed" });
+      });
+
       test("takes nothing from elsewhere, and has nothing to complain of", async () => {
         expect(await page.evaluate("crossOriginIsolated")).toBe(true);
         const fetched = await page.evaluate<string[]>(

@@ -95,6 +95,25 @@ const suite = {
     await program.state.dispose();
     return { toHost, means, count: program.state.tree().x.data[999]! };
   },
+
+  /** Overlapping runs of x + state, then of a program that is disposed of meanwhile: what each gives, or the error's code. */
+  async overlap(): Promise<{ sums: number[]; late: string }> {
+    const program = await compile(
+      backend!,
+      { state: { total: full([4], 0) }, inputs: { x: [4] } },
+      ({ state, x }) => {
+        const total = add(state.total, x);
+        return { state: { total }, total };
+      },
+    );
+    const x = new Float32Array(4);
+    const runs = [1, 10, 100].map((value) => program.run({ x: x.fill(value) }));
+    const ends = [program.dispose(), program.dispose()];
+    const late = await program.run({ x }).then(String, ({ code }: { code: string }) => code);
+    const sums = (await Promise.all(runs)).map(({ total }) => total[3]!);
+    await Promise.all([...ends, program.dispose(), program.state.dispose()]);
+    return { sums: [...sums, program.state.tree().total.data[0]!], late };
+  },
 };
 export type Suite = typeof suite;
 (globalThis as unknown as { suite: Suite }).suite = suite;

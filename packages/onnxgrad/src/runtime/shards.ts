@@ -12,7 +12,10 @@ import {
   type ShardRequest,
 } from "./shard-messages.ts";
 import { ThreadCalls } from "./thread-calls.ts";
-import { Turns } from "./turns.ts";
+import { Lifetime, SESSION, Turns } from "./turns.ts";
+
+/** Writes an input of a shard. */
+type Fill = Parameters<ShardSession["run"]>[0];
 
 /** Threads inside one operation of a backend of these settings. */
 export const threadCount = ({ threads }: NodeOptions): number => threads ?? availableParallelism();
@@ -66,29 +69,37 @@ export function nodeShards(count: number, options: NodeOptions): Shards {
       throw error;
     }
     let arrays = models.map(arraysOf);
-    let released: Promise<void> | undefined;
-    return {
-      async run(fill) {
-        const sent = arrays;
-        // They move to the threads: after a failure there are none.
-        arrays = [];
+    const lifetime = new Lifetime({
+      ...SESSION,
+      async free() {
         try {
-          arrays = await Promise.all(
-            own.map((thread, i) => {
-              for (const { name, data } of sent[i]!.inputs) fill(i, name, data);
-              return thread.run(session, sent[i]!);
-            }),
-          );
-        } catch (error) {
-          arrays = models.map(arraysOf);
-          throw error;
+          await Promise.all(own.map((thread) => thread.release(session)));
+        } finally {
+          await end();
         }
-        return arrays.map(
-          ({ outputs }) => new Map(outputs.map(({ name, data }) => [name, data as Float32Array])),
-        );
       },
-      release: () => (released ??= Promise.all(own.map((thread) => thread.release(session))).then(end)),
-    };
+    });
+    return { run: (fill) => lifetime.run(() => run(fill)), release: () => lifetime.dispose() };
+
+    async function run(fill: Fill): ReturnType<ShardSession["run"]> {
+      const sent = arrays;
+      // They move to the threads: after a failure there are none.
+      arrays = [];
+      try {
+        arrays = await Promise.all(
+          own.map((thread, i) => {
+            for (const { name, data } of sent[i]!.inputs) fill(i, name, data);
+            return thread.run(session, sent[i]!);
+          }),
+        );
+      } catch (error) {
+        arrays = models.map(arraysOf);
+        throw error;
+      }
+      return arrays.map(
+        ({ outputs }) => new Map(outputs.map(({ name, data }) => [name, data as Float32Array])),
+      );
+    }
   }
 }
 
