@@ -30,13 +30,17 @@ afterAll(() => {
 
 const PACKAGE = fileURLToPath(new URL("../..", import.meta.url));
 
+/** What Node is given to run `code`. */
+function nodeArguments(code: string): string[] {
+  return ["--import", "tsx", "--conditions=@subband/source", "--input-type=module", "-e", code];
+}
+
 /** A process that runs `code`. */
 function start(code: string): ChildProcess {
-  const child = spawn(
-    process.execPath,
-    ["--import", "tsx", "--conditions=@subband/source", "--input-type=module", "-e", code],
-    { stdio: ["ignore", "pipe", "pipe"], cwd: PACKAGE },
-  );
+  const child = spawn(process.execPath, nodeArguments(code), {
+    stdio: ["ignore", "pipe", "pipe"],
+    cwd: PACKAGE,
+  });
   children.push(child);
   return child;
 }
@@ -54,14 +58,21 @@ describe("a training that is asked to stop", () => {
     batch: 8,
     images: IMAGES,
   });
-  /** Starts `subband train` of that and waits for its first checkpoint. */
-  async function training(out: string): Promise<ChildProcess> {
+  /** `subband train` of that. */
+  function trainingCode(out: string): string {
     const words = `train --data faces --limit 32 --size 8 --levels 0 --width 16 --batch 8 --images ${IMAGES}`;
     const argv = [...words.split(" "), "--threads", "1", "--save-seconds", "0.2", "--out", out];
-    const child =
-      start(`import { main, processIo } from ${JSON.stringify(new URL("./main.ts", import.meta.url).href)};
-      process.exitCode = await main(${JSON.stringify(argv)}, processIo());`);
+    const module = new URL("./main.ts", import.meta.url).href;
+    return `import { main, processIo } from ${JSON.stringify(module)};
+      process.exitCode = await main(${JSON.stringify(argv)}, processIo());`;
+  }
+  const firstCheckpoint = async (child: ChildProcess, out: string): Promise<void> => {
     while (child.exitCode === null && !existsSync(join(out, "state.safetensors"))) await sleep(20);
+  };
+  /** Starts it and waits for its first checkpoint. */
+  async function training(out: string): Promise<ChildProcess> {
+    const child = start(trainingCode(out));
+    await firstCheckpoint(child, out);
     return child;
   }
   const stepsOf = (out: string): number => {
@@ -110,6 +121,39 @@ describe("a training that is asked to stop", () => {
       expect((await trainUntil(out, saved + 3)).equals(straight)).toBe(true);
     },
   );
+
+  test.runIf(process.platform !== "win32")(
+    "by Ctrl-C in `train 2>&1 | tee log`: saves and exits with 130",
+    { timeout: 120_000 },
+    async () => {
+      const out = join(dir, "tee");
+      const [log, code] = [`${out}.log`, `${out}.code`];
+      const words = [process.execPath, ...nodeArguments(trainingCode(out))].map((word) => `'${word}'`);
+      // Ctrl-C goes to all processes of the group; bash itself stays to tell the exit code.
+      const script = `{ trap : INT; ${words.join(" ")}; echo $? > '${code}'; } 2>&1 | tee '${log}'`;
+      const group = spawn("bash", ["-c", script], { cwd: PACKAGE, detached: true, stdio: "ignore" });
+      children.push(group);
+      await firstCheckpoint(group, out);
+      const before = stepsOf(out);
+      process.kill(-group.pid!, "SIGINT");
+      while (!existsSync(code) || readFileSync(code, "utf8") === "") await sleep(20);
+      expect(readFileSync(code, "utf8")).toBe("130\n");
+      expect(readFileSync(log, "utf8")).toContain("training ");
+      const saved = stepsOf(out);
+      expect(saved).toBeGreaterThanOrEqual(before);
+      const straight = await trainUntil(`${out}-straight`, saved + 2);
+      expect((await trainUntil(out, saved + 2)).equals(straight)).toBe(true);
+    },
+  );
+
+  test("while the data are read: there is nothing to save, and nothing is left", async () => {
+    const out = join(dir, "reading", "run");
+    const io = captureIo({ signal: AbortSignal.abort(new Interruption("SIGINT")) });
+    const argv = ["train", "--data", "faces", "--limit", "34", "--size", "8", "--out", out];
+    expect(await main(argv, io)).toBe(130);
+    expect({ out: io.out, err: io.err }).toEqual({ out: "", err: "" });
+    expect(existsSync(join(dir, "reading"))).toBe(false);
+  });
 
   test("goes on when only its notes have lost their reader", { timeout: 120_000 }, async () => {
     const out = join(dir, "unread");

@@ -1,5 +1,5 @@
 import { execFileSync } from "node:child_process";
-import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readdirSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -11,7 +11,7 @@ import { loadCheckpoint } from "./checkpoint.ts";
 import { openMetricsLog, readMetrics } from "./metrics-log.ts";
 import { loadModel } from "./model-file.ts";
 import { readRegularFile } from "./regular-file.ts";
-import { readRun } from "./run-directory.ts";
+import { openRunForTraining, readRun } from "./run-directory.ts";
 
 let dir: string;
 beforeEach(() => {
@@ -62,6 +62,7 @@ describe.runIf(process.platform !== "win32")("a named pipe in the place of a fil
     ["state.next.safetensors", () => loadCheckpoint(dir)],
     ["metrics.jsonl", () => readMetrics(join(dir, "metrics.jsonl"))],
     ["metrics.jsonl", () => openMetricsLog(join(dir, "metrics.jsonl"))],
+    ["metrics.jsonl", () => openRunForTraining(dir)],
     ["model.safetensors", () => loadModel(dir)],
   ];
   test.each(READERS)("%s is refused in one line", (name, read) => {
@@ -72,5 +73,6 @@ describe.runIf(process.platform !== "win32")("a named pipe in the place of a fil
         message: `not a file: "${join(dir, name)}" is a named pipe. Move it away, or give another path.`,
       }),
     );
+    expect(readdirSync(dir)).toEqual([name]);
   });
 });

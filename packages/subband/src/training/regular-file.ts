@@ -32,6 +32,12 @@ export function readRegularFile(path: string): Buffer | undefined {
   }
 }
 
+/** @throws UserError `file/irregular` when something else than a file, or a link to one, has the name `path`. */
+export function requireRegularFile(path: string): void {
+  const status = fs.statSync(path, { throwIfNoEntry: false });
+  if (status !== undefined && !status.isFile()) throw irregular(path, status);
+}
+
 /** What is at a path, in one or two words; a link is not followed where `status` is `lstat`'s. */
 export function kindOf(status: fs.Stats): string {
   if (status.isFile()) return "a file";

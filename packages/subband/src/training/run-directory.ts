@@ -17,7 +17,7 @@ import { printable, UserError } from "onnxgrad";
 import { z } from "zod";
 import { writeFileAtomic } from "./atomic-file.ts";
 import { acquireLock, isOfLock, type Lock, removeLeftovers } from "./lock.ts";
-import { readRegularFile } from "./regular-file.ts";
+import { readRegularFile, requireRegularFile } from "./regular-file.ts";
 import { versions } from "./versions.ts";
 
 /** Number of the layout of `run.json`; raised when an older reader would misread it. */
@@ -88,6 +88,7 @@ export function openRunForTraining(dir: string): OpenedRun {
     lock = acquireLock(dir);
     const { run, metrics, samples } = runPaths(dir);
     const hadMetrics = existsSync(metrics);
+    requireRegularFile(metrics);
     const madeSamples = makeFolder(samples).length > 0;
     removeLeftovers(dir);
     return {

@@ -277,6 +277,79 @@ describe("the guard against numbers that are not finite", () => {
   });
 });
 
+describe("a budget of time", () => {
+  /** Stages whose steps take as many seconds as `cost` says, on a clock that stands still otherwise. */
+  function timed(cost: (name: string, at: number) => number): {
+    readonly stages: readonly Stage[];
+    readonly now: () => number;
+    readonly spent: Record<string, number>;
+  } {
+    let clock = 5000;
+    const began = clock;
+    const spent: Record<string, number> = {};
+    const stages = [meanStage({ name: "a", share: 0.75 }), meanStage({ name: "b", share: 0.25 })].map(
+      (stage): Stage => ({
+        ...stage,
+        feeds(context) {
+          const seconds = cost(stage.name, (clock - began) / 1000);
+          clock += 1000 * seconds;
+          spent[stage.name] = (spent[stage.name] ?? 0) + seconds;
+          return stage.feeds(context);
+        },
+      }),
+    );
+    return { stages, now: () => clock, spent };
+  }
+
+  test.each([
+    ["steps that always take the same", () => 0.5],
+    ["half as fast from the middle on", (_: string, at: number) => (at < 60 ? 0.4 : 0.8)],
+    ["one stage alone slows down", (name: string, at: number) => (name === "b" && at > 40 ? 2 : 0.4)],
+    ["jittery", (_: string, at: number) => 0.3 + 0.5 * Math.abs(Math.sin(97 * at))],
+  ] as const)("is kept and shared, and its pace makes the same run without a clock: %s", async (_, cost) => {
+    const { stages, now, spent } = timed(cost);
+    const time = { seconds: 120, used: {}, began: now(), now, extended: false };
+    const { events, summary } = await run(stages, { time });
+    expect(summary!.finished).toBe(true);
+    const total = spent["a"]! + spent["b"]!;
+    expect(Math.abs(total - 120)).toBeLessThan(0.05 * 120);
+    expect(Math.abs(spent["a"]! - 0.75 * total)).toBeLessThan(0.05 * 0.75 * total);
+    expect(Math.abs(spent["b"]! - 0.25 * total)).toBeLessThan(Math.max(0.05 * 0.25 * total, 2));
+    const paced = events.flatMap((event) => (event.kind === "paced" ? [event] : []));
+    const saved = events.findLast((event) => event.kind === "saved");
+    expect(saved).toMatchObject({ used: { a: expect.closeTo(spent["a"]!, 2) as number } });
+
+    const state = readFileSync(join(dir, "state.safetensors"));
+    rmSync(dir, { recursive: true });
+    mkdirSync(dir);
+    const { paces } = paced.at(-1)!;
+    const images = Object.fromEntries(Object.entries(paces).map(([name, pace]) => [name, pace.at(-1)![1]]));
+    const again = await run(stages, { paces, images });
+    expect(readFileSync(join(dir, "state.safetensors")).equals(state)).toBe(true);
+    const turns = (of: readonly TrainEvent[]) =>
+      of.flatMap((each) => (each.kind === "step" ? [each.stage] : []));
+    expect(turns(again.events).join("")).toBe(turns(events).join(""));
+    expect(again.events.some(({ kind }) => kind === "paced")).toBe(false);
+  });
+
+  test("what is decided is told before the step that depends on it", async () => {
+    const { stages, now } = timed((name) => (name === "a" ? 0.4 : 0.7));
+    const time = { seconds: 30, used: {}, began: now(), now, extended: false };
+    const { events } = await run(stages, { time });
+    const seen: Record<string, number> = { a: 0, b: 0 };
+    let before: Readonly<Record<string, readonly unknown[]>> = { a: [], b: [] };
+    for (const event of events)
+      if (event.kind === "step") seen[event.stage] = event.imagesSeen;
+      else if (event.kind === "paced") {
+        for (const [name, pace] of Object.entries(event.paces))
+          // The step after which it was planned is told of a moment later.
+          if (pace.length > before[name]!.length) expect(pace.at(-1)![0], name).toBe(seen[name]! + BATCH);
+        before = event.paces;
+      }
+    expect(before["a"]!.length).toBeGreaterThan(0);
+  });
+});
+
 describe("a checkpoint of something else", () => {
   test("is refused: another stage, or counters that are not ours", async () => {
     await run([meanStage()], { steps: 2 });
