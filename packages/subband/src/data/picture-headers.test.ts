@@ -52,7 +52,7 @@ describe("the headers of pictures", () => {
 
     const chunks = Buffer.alloc(32e6);
     chunks.write("\x89PNG\r\n\x1a\n", "latin1");
-    expect(pngHeader(chunks)).toEqual({ frames: 1, hasProfile: false });
+    expect(pngHeader(chunks)).toEqual({ frames: 1, hasProfile: false, isSrgb: false });
     // A tenth of that on an idle machine; without bounds it would be far more.
     expect(performance.now() - began).toBeLessThan(5000);
   });

@@ -190,7 +190,7 @@ export function headerRefusal(bytes: Uint8Array): Refusal | undefined {
   if (png !== undefined) {
     if (png.frames > 1) return { ...ANIMATED, what: `is animated and has ${png.frames} frames` };
     if (png.codes !== undefined) return codesRefusal(png.codes);
-    if (png.hasProfile) return undefined;
+    if (png.hasProfile || png.isSrgb) return undefined;
     if (png.gamma !== undefined && Math.abs(png.gamma - 1 / 2.2) > 0.02) return GAMMA;
     return png.chromaticities?.some((v, i) => Math.abs(v - SRGB_CHROMATICITIES[i]!) > 0.01) === true
       ? PRIMARIES

@@ -6,8 +6,9 @@ export interface PngHeader {
   readonly frames: number;
   /** Code points of ITU-T H.273, of chunk cICP. */
   readonly codes?: { readonly primaries: number; readonly transfer: number };
-  /** Whether there is a profile, or the statement that it is sRGB: either is above gamma and chromaticities. */
+  /** Whether there is a profile, and the statement that it is sRGB: either is above gamma and chromaticities. */
   readonly hasProfile: boolean;
+  readonly isSrgb: boolean;
   /** The exponent of chunk gAMA: 1 is linear, 0.45 that of sRGB. */
   readonly gamma?: number;
   /** Chromaticities of chunk cHRM: white, red, green, blue, x and y of each. */
@@ -23,7 +24,11 @@ const SIGNATURE = "\x89PNG\r\n\x1a\n";
 export function pngHeader(bytes: Uint8Array): PngHeader | undefined {
   const text = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length);
   if (text.toString("latin1", 0, 8) !== SIGNATURE) return undefined;
-  const found: { -readonly [K in keyof PngHeader]: PngHeader[K] } = { frames: 1, hasProfile: false };
+  const found: { -readonly [K in keyof PngHeader]: PngHeader[K] } = {
+    frames: 1,
+    hasProfile: false,
+    isSrgb: false,
+  };
   for (let at = 8, chunks = 0; at + 12 <= text.length && chunks < MOST_CHUNKS; chunks++) {
     const length = text.readUInt32BE(at);
     const type = text.toString("latin1", at + 4, at + 8);
@@ -33,7 +38,8 @@ export function pngHeader(bytes: Uint8Array): PngHeader | undefined {
     if (type === "acTL" && length >= 8) found.frames = numbers()[0]!;
     else if (type === "cICP" && length >= 4)
       found.codes = { primaries: text[at + 8]!, transfer: text[at + 9]! };
-    else if (type === "iCCP" || type === "sRGB") found.hasProfile = true;
+    else if (type === "iCCP") found.hasProfile = true;
+    else if (type === "sRGB") found.isSrgb = true;
     else if (type === "gAMA" && length === 4) found.gamma = numbers()[0]! / 1e5;
     else if (type === "cHRM" && length === 32) found.chromaticities = numbers().map((v) => v / 1e5);
     at += 12 + length;

@@ -15,6 +15,7 @@ import {
   TOO_MANY_BYTES,
   TOO_MANY_PIXELS,
 } from "./picture-kinds.ts";
+import { pngHeader } from "./png-header.ts";
 import { MAX_FILE_BYTES, MAX_PIXELS } from "./skip-reason.ts";
 import { tiffHeader } from "./tiff-header.ts";
 
@@ -30,7 +31,7 @@ export interface OpenPicture extends SampleKind {
   /** An ICC profile that fits the samples. */
   readonly profile?: Uint8Array;
   /** Why a profile says nothing of the samples, where there is such a one. */
-  readonly profileProblem?: "damaged" | "of another colour space";
+  readonly profileProblem?: "damaged" | "of another colour space" | "damaged or of another colour space";
 }
 
 /** Decoded samples of a whole picture. */
@@ -59,6 +60,8 @@ export async function openPicture(encoded: Uint8Array): Promise<OpenPicture | Re
     const kind = kindOf(bytes, found);
     if (isRefusal(kind)) return kind;
     const { icc } = found;
+    // The decoder of PNG passes over a profile that it cannot use.
+    const isLost = icc === undefined && found.format === "png" && pngHeader(bytes)?.hasProfile === true;
     const fit = icc === undefined || kind.from !== undefined ? undefined : profileFit(icc, kind.colours);
     const extra = found.format === "tiff" && found.hasAlpha && isNoAlpha(bytes);
     return {
@@ -67,6 +70,7 @@ export async function openPicture(encoded: Uint8Array): Promise<OpenPicture | Re
       failOn: whole === undefined ? "error" : "warning",
       alpha: found.hasAlpha && !extra,
       extra,
+      ...(isLost && { profileProblem: "damaged or of another colour space" }),
       ...(fit === "fits" ? { profile: icc! } : fit && { profileProblem: fit }),
     };
   } catch (error) {

@@ -36,6 +36,15 @@ const data = {
 const options = { batch: 6, lr: 2e-4, baseWidth: 16 };
 
 describe("presets", () => {
+  test("bands are measured on images from all over a sorted set", () => {
+    // 20,000 images, of which 10,000 are measured; the first half is black, the second white.
+    const pixels = new Uint8Array(20_000 * 16).fill(255, 10_000 * 16);
+    const sorted = createDataset({ ...dataset, channels: 1, height: 4, width: 4, pixels });
+    const { scaling } = presets.wmgm.resolve({ ...options, levels: 1 }, sorted);
+    expect(scaling.lowMean[0]).toBeCloseTo(0, 5);
+    expect(scaling.lowStd[0]).toBeCloseTo(1, 3);
+  });
+
   test.each(Object.keys(presets) as PresetName[])("%s: what resolve() gives survives run.json", (preset) => {
     const config = RunConfig.parse({
       preset,

@@ -323,14 +323,14 @@ type PresetOf<Name extends PresetName> = Name extends GenerativeName
   ? GenerativePreset<Models[Name]>
   : DenoisingPreset<Models[Name]>;
 
-/** Images whose bands are measured. */
+/** Images whose bands are measured, at most. */
 const SCALING_IMAGES = 10_000;
 
-/** Reads the images of a data set one at a time into the same array. */
-function reader(dataset: ImageSource): (index: number) => Float32Array {
+/** Reads `count` images from all over a data set, whose neighbours may be alike, one at a time into the same array. */
+function reader(dataset: ImageSource, count: number): (index: number) => Float32Array {
   const image = new Float32Array(dataset.channels * dataset.height * dataset.width);
   return (index) => {
-    dataset.read(index, false, image, 0);
+    dataset.read(Math.floor((index * dataset.count) / count), false, image, 0);
     return image;
   };
 }
@@ -352,7 +352,7 @@ export const presets: { readonly [Name in PresetName]: PresetOf<Name> } = {
       requireMultiple(height, width, levels);
       const count = Math.min(dataset.count, SCALING_IMAGES);
       const shape = { channels, height, width, levels };
-      const scaling = measureBandScaling({ count, ...shape }, reader(dataset));
+      const scaling = measureBandScaling({ count, ...shape }, reader(dataset, count));
       return resolveWmgmConfig({ ...given(options), ...shape }, scaling);
     },
     chosen: ({ low }) => ({ batch: low.batch, lr: low.lr, baseWidth: low.width }),
@@ -368,7 +368,7 @@ export const presets: { readonly [Name in PresetName]: PresetOf<Name> } = {
       const shape = { channels, height, width, levels };
       requireFaithfulSize(height, width, levels);
       // Over all images: the released normalisation goes by the extremes.
-      const range = measureLowRange({ count, ...shape }, reader(dataset));
+      const range = measureLowRange({ count, ...shape }, reader(dataset, count));
       return resolveWmgmFaithfulConfig({ ...options, ...shape }, { range, images: count });
     },
     chosen: ({ detail }) => ({
@@ -393,9 +393,9 @@ export const presets: { readonly [Name in PresetName]: PresetOf<Name> } = {
           ...options,
           ...shape,
           features,
-          edmLow: edmLow === true ? measureBandScaling(measured, reader(dataset)) : undefined,
+          edmLow: edmLow === true ? measureBandScaling(measured, reader(dataset, measured.count)) : undefined,
         },
-        greatestDetails(measured, reader(dataset)),
+        greatestDetails(measured, reader(dataset, measured.count)),
       );
     },
     chosen: ({
