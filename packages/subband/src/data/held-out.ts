@@ -69,9 +69,19 @@ export function splitDataset(dataset: Dataset, heldOut: number, by: HeldOutBy = 
   };
 }
 
+/** What {@link picturesOf} found, by the pixels: those of a large set take a second to go over. */
+const found = new WeakMap<Uint8Array, Uint32Array>();
+
 /** The picture of each image, numbered by first appearance; images with the same pixels are one picture. */
 function picturesOf({ pictures, pixels, count }: Dataset): Uint32Array {
-  if (pictures !== undefined) return pictures;
+  const known = pictures ?? found.get(pixels);
+  if (known !== undefined) return known;
+  const numbered = numberedByPixels(pixels, count);
+  found.set(pixels, numbered);
+  return numbered;
+}
+
+function numberedByPixels(pixels: Uint8Array, count: number): Uint32Array {
   const size = pixels.length / count;
   const numbers = new Map<string, number>();
   return Uint32Array.from({ length: count }, (_, i) => {
