@@ -32,7 +32,7 @@ export interface Evaluation {
   readonly nfeDetail: number;
   /** Mean |log10 P_generated - log10 P_real| over radial frequencies 1..N/2 of grey images. */
   readonly radialSpectrumError: number;
-  /** The same error between disjoint sets of real images, see {@link spectrumFloor}: what is left to gain ends here. */
+  /** The same error between disjoint sets of real images, see `spectrumFloor()`: what is left to gain ends here. */
   readonly radialSpectrumFloor: number | undefined;
   readonly bands: readonly BandComparison[];
   /**

@@ -59,7 +59,7 @@ export interface Stage {
   readonly programs: Readonly<Record<string, StageProgram>>;
   /** Which program makes the step. */
   select(context: StepContext): string;
-  /** Everything fed besides `pixels`, to any of its programs: they are given what they declare ({@link declaredFeeds}). */
+  /** Everything fed besides `pixels`, to any of its programs: they are given what they declare (`declaredFeeds()`). */
   feeds(context: StepContext): Readonly<Record<string, Feed>>;
   /** Absent: only the last weights are kept. */
   readonly score?: StageScore;
