@@ -24,12 +24,11 @@ for (let y = 8; y < 13; y++) mask.samples.fill(255, y * 26 + 4, y * 26 + 9);
 /** Every restoration, and how many times larger its result is. */
 const methods: readonly (readonly [string, number, (picture: Picture) => Promise<Picture>])[] = [
   ["upscale", 2, async (picture) => (await upscalePicture(denoiser, picture, 2)).picture],
-  ["upscale, cubic", 4, async (picture) => (await upscalePicture(denoiser, picture, 4)).cubic],
+  ["upscale, cubic", 2, async (picture) => (await upscalePicture(denoiser, picture, 2)).cubic],
   ["upscale, conditional", 2, async (p) => (await upscaleConditional(backend, pyramid, p, 2)).picture],
   ["denoise", 1, (picture) => denoisePicture(denoiser, picture)],
   ["denoise by half", 1, (picture) => denoisePicture(denoiser, picture, { strength: 0.5 })],
-  ["inpaint", 1, async (picture) => (await inpaintPicture(denoiser, picture, mask)).picture],
-  ["inpaint, noisy", 1, async (p) => (await inpaintPicture(denoiser, p, mask, { sigma: 0.1 })).picture],
+  ["inpaint", 1, async (picture) => (await inpaintPicture(denoiser, picture, mask, { sigma: 0.05 })).picture],
   ["deblur", 1, async (p) => (await deblurPicture(denoiser, p, kernel, { sigma: 0.01 })).picture],
 ];
 
