@@ -5,6 +5,7 @@
  */
 import { UserError } from "onnxgrad";
 import { type BlurKernel, blurMeasurement } from "../diffusion/measurements/blur.ts";
+import { continueBlur } from "./continue-blur.ts";
 import { type Picture, strideOf } from "./picture.ts";
 import { type MeasuredResult, pictureOf, restoreMeasured, seenDeviation } from "./restore-measured.ts";
 import { type RestorationOptions, samplingOf } from "./restoration-options.ts";
@@ -51,7 +52,7 @@ export async function deblurPicture(
   const noise = Math.max(sigma, ROUNDING);
   const found = await restoreMeasured(
     denoiser,
-    visibleColours(picture),
+    continueBlur(picture, visibleColours(picture), kernel),
     {
       height: fullHeight,
       width: fullWidth,
