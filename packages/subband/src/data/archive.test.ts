@@ -138,11 +138,13 @@ describe("archiveImages()", () => {
       { name: "outer.png", data: bytes("o"), packedClaim: 40, claim: 40 },
       { name: "inner.png", data: bytes("i") },
       { name: "past.png", data: bytes("p"), packedClaim: 1000, claim: 1000 },
+      { name: "far.png", data: bytes("f"), packedClaim: 2 ** 31 - 1, deflate: true },
     ]);
     expect(await contents(nested, "zip")).toEqual([
       "outer.png: (overlaps another entry)",
       "inner.png: i",
       "past.png: (corrupt or truncated)",
+      "far.png: (corrupt or truncated)",
     ]);
   });
 

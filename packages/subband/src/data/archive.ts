@@ -91,15 +91,16 @@ async function* zipImages(path: string, budget: ByteBudget): AsyncGenerator<Imag
 
 /** Why an entry is not even read. */
 function zipReason(entry: ZipEntry): SkipReason | undefined {
-  const { name, link, encrypted, method, size, packed, overlaps } = entry;
+  const { name, link, encrypted, method, size, packed, reach } = entry;
   const kind = classifyName(name);
   if (kind !== "image") return reasonOf(kind);
   if (link) return "link";
   if (encrypted) return "encrypted";
   if (method !== 0 && method !== 8) return "format not supported";
+  if (reach === "past the end") return "corrupt or truncated";
   if (size > MAX_FILE_BYTES || packed > MAX_FILE_BYTES) return OVER_BYTES;
   if (size > FREE_ENTRY_BYTES && size > MAX_RATIO * packed) return `compressed over ${MAX_RATIO}:1`;
-  if (overlaps) return "overlaps another entry";
+  if (reach === "next entry") return "overlaps another entry";
   return undefined;
 }
 

@@ -29,8 +29,8 @@ export interface ListedEntry {
 export interface ZipEntry extends ListedEntry {
   /** Where the next entry begins, or the directory. */
   readonly limit: number;
-  /** True when it claims bytes that belong to the next entry. */
-  readonly overlaps: boolean;
+  /** Whether the bytes it claims are its own, reach into the next entry, or past all entries. */
+  readonly reach: "own" | "next entry" | "past the end";
 }
 
 export interface ZipDirectory {
@@ -184,7 +184,7 @@ function nameOf(raw: Buffer): string {
   }
 }
 
-/** Adds where each entry must end. What reaches further overlaps, so those that do not are read once, all bytes together. */
+/** Adds where each entry must end. Of those that reach no further no two share a byte: all bytes are read once at most. */
 function withLimits(entries: readonly ListedEntry[], directory: number): ZipEntry[] {
   const order = entries.map((_, i) => i).sort((a, b) => entries[a]!.offset - entries[b]!.offset);
   const limits = new Float64Array(entries.length);
@@ -195,7 +195,8 @@ function withLimits(entries: readonly ListedEntry[], directory: number): ZipEntr
   return entries.map((entry, i) => {
     const limit = limits[i]!;
     const end = entry.offset + LOCAL_HEADER_BYTES + entry.rawName.length + entry.packed;
-    return { ...entry, limit, overlaps: end > limit && limit < directory };
+    const reach = end <= limit ? "own" : end <= directory ? "next entry" : "past the end";
+    return { ...entry, limit, reach };
   });
 }
 
