@@ -1,7 +1,7 @@
 /** @module Fuzzed command lines: every command that ends soon, with values that are not meant. */
 import { cpSync, mkdirSync, readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
-import sharp, { type Sharp } from "sharp";
+import sharp from "sharp";
 import { captureIo } from "../../packages/subband/src/cli/capture-io.ts";
 import { openDataset } from "../../packages/subband/src/data/open-dataset.ts";
 import { main } from "../../packages/subband/src/cli/main.ts";

@@ -2,7 +2,7 @@
  * @module The packages as users get them: packed, and installed into an empty project outside the repository. What the
  * READMEs show is run there. Needs `npm run build`.
  */
-import { mkdirSync, rmSync, writeFileSync } from "node:fs";
+import { rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { publint } from "publint";
 import { formatMessage } from "publint/utils";
