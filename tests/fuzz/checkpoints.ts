@@ -1,8 +1,8 @@
 /** @module Fuzzed weights and runs: safetensors models, PyTorch checkpoints, `run.json` and its checkpoint. */
-import { copyFileSync, cpSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { copyFileSync, cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { extname, join } from "node:path";
-import { rng } from "onnxgrad";
+import { decodeSafetensors, rng } from "onnxgrad";
 import { readTorchCheckpoint } from "../../packages/subband/src/interop/torch-checkpoint.ts";
 import { flatConfig, initBfCnn, initBfCnnStatistics } from "../../packages/subband/src/nn/bf-cnn.ts";
 import { localModel } from "../../packages/subband/src/systems/local-model.ts";
@@ -11,7 +11,7 @@ import { loadRun } from "../../packages/subband/src/training/load-run.ts";
 import { loadModel, saveModel } from "../../packages/subband/src/training/model-file.ts";
 import { type RunConfig, systemOf } from "../../packages/subband/src/training/run-config.ts";
 import { writeUntrainedRun } from "../../packages/subband/src/training/untrained-run.ts";
-import { torchFile } from "../support/torch-file.ts";
+import { float32Bytes, pickleOf, stateOf, torchFile, zipOf } from "../support/torch-file.ts";
 import { mutateJson } from "./mutations.ts";
 import type { Mutation, Target } from "./target.ts";
 
@@ -32,6 +32,8 @@ const CONFIG: RunConfig = {
     { lowMean: [0], lowStd: [0.4], detailRms: [[0.1, 0.1, 0.1]] },
   ),
 };
+
+const WEIGHTS = { a: { shape: [2, 3], data: [1, 2, 3, 4, 5, 6] }, b: { shape: [4], data: [1, 2, 3, 4] } };
 
 const lieInJson: Mutation = (bytes, random) => {
   try {
@@ -84,13 +86,11 @@ export const target: Target = {
         { name: "run.json", bytes: bytes("run.json") },
         { name: "state.state", bytes: bytes("state.safetensors") },
         { name: "model.safetensors", bytes: bytes("model.safetensors") },
-        {
-          name: "weights.pt",
-          bytes: torchFile({
-            a: { shape: [2, 3], data: [1, 2, 3, 4, 5, 6] },
-            b: { shape: [4], data: [1, 2, 3, 4] },
-          }),
-        },
+        // Without our checksum, which few mutants of the others pass.
+        { name: "plain.tensors", bytes: bytes("model.safetensors") },
+        { name: "weights.pt", bytes: torchFile(WEIGHTS) },
+        // The pickle alone, put into a zip whose checksums are true.
+        { name: "weights.pickle", bytes: pickleOf(stateOf(WEIGHTS)) },
       ];
     });
   },
@@ -102,6 +102,20 @@ export const target: Target = {
       case ".safetensors":
         loadModel(path);
         return "loaded a model";
+      case ".tensors":
+        return decodeSafetensors(readFileSync(path)).tensors.size > 0 ? "decoded" : "decoded nothing";
+      case ".pickle":
+        writeFileSync(
+          "weights.pt",
+          zipOf([
+            { name: "archive/data.pkl", bytes: readFileSync(path) },
+            ...Object.values(WEIGHTS).map(({ data }, i) => ({
+              name: `archive/data/${i}`,
+              bytes: float32Bytes(data),
+            })),
+          ]),
+        );
+        return (await readTorchCheckpoint("weights.pt")).size > 0 ? "loaded a pickle" : "an empty one";
       case ".pt":
         return (await readTorchCheckpoint(path)).size > 0 ? "loaded a checkpoint" : "an empty one";
       default: {

@@ -99,10 +99,18 @@ export function tensorOp(
 
 /** The checkpoint of a state dict. */
 export function torchFile(tensors: Readonly<Record<string, WrittenTensor>>): Buffer {
-  const names = Object.keys(tensors);
   return torchZip(
-    op.dict(...names.map((name, i) => [op.text(name), tensorOp(String(i), tensors[name]!)] as const)),
-    names.map((name) => tensors[name]!.data),
+    stateOf(tensors),
+    Object.values(tensors).map(({ data }) => data),
+  );
+}
+
+/** The state dict as a value of a pickle; storages are called 0, 1, ... */
+export function stateOf(tensors: Readonly<Record<string, WrittenTensor>>): Buffer {
+  return op.dict(
+    ...Object.entries(tensors).map(
+      ([name, tensor], i) => [op.text(name), tensorOp(String(i), tensor)] as const,
+    ),
   );
 }
 

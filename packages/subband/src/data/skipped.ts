@@ -1,4 +1,5 @@
 /** @module What a data set left out: counted by reason, and the first of each reason by name. */
+import { printableJson } from "onnxgrad";
 import type { SkippedFile } from "./image-folder.ts";
 
 /** Count of images or files left out, by reason. */
@@ -62,6 +63,6 @@ export function describeSkippedFiles({ skipped, skippedNames = {} }: Partial<Lef
     const shown = (skippedNames[reason] ?? []).slice(0, SHOWN);
     if (shown.length === 0) return `${count} ${reason}`;
     const more = count > shown.length ? ` and ${count - shown.length} more` : "";
-    return `${count} ${reason}: ${shown.map((name) => JSON.stringify(name)).join(", ")}${more}`;
+    return `${count} ${reason}: ${shown.map((name) => printableJson(name)).join(", ")}${more}`;
   });
 }

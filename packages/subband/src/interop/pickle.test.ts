@@ -71,6 +71,7 @@ describe("unpickle()", () => {
   test("refuses what data do not need", () => {
     const cases: [name: string, pickle: Uint8Array, message: RegExp][] = [
       ["other operations", bytes("\x80\x02(ios\nsystem\n."), /operation "i" at byte 3/],
+      ["an operation that a terminal would obey", bytes("\x80\x02N\x9b."), /operation "\\u009b" at byte 3/],
       ["an object built by its class", bytes("\x80\x02N\x81."), /operation/],
       ["extensions", bytes("\x80\x02\x82\x01."), /operation/],
       ["other protocols", bytes("\x80\x04N."), /protocol 4/],

@@ -2,7 +2,7 @@
  * @module A reader of Python pickles, protocol 2, that runs no code: plain values, lists, tuples, dicts, and whatever the
  * caller gives meaning to. Only the operations that occur in data are known; each other one is refused by name.
  */
-import { UserError } from "onnxgrad";
+import { printableJson, UserError } from "onnxgrad";
 
 /** What a pickle may refer to outside itself. */
 export interface PickleHooks {
@@ -50,7 +50,7 @@ export function unpickle(bytes: Uint8Array, hooks: PickleHooks): unknown {
     if (operation === undefined)
       throw new UserError(
         "pickle/refused",
-        `its pickle has operation ${JSON.stringify(code)} at byte ${machine.at - 1}, which tensors do not need.`,
+        `its pickle has operation ${shown(code)} at byte ${machine.at - 1}, which tensors do not need.`,
       );
     operation(machine);
     if (machine.stack.length > MAX_STACK || machine.marks.length > MAX_STACK)
@@ -210,5 +210,5 @@ function build(machine: Machine): void {
 /** A value or a name from a file, fit for a message: quoted, on one line, not too long. */
 export function shown(value: unknown): string {
   const text = typeof value === "string" ? value : typeof value === "number" ? String(value) : typeof value;
-  return JSON.stringify(text.length > 80 ? `${text.slice(0, 80)}...` : text);
+  return printableJson(text.length > 80 ? `${text.slice(0, 80)}...` : text);
 }

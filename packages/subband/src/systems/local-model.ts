@@ -4,7 +4,7 @@
  * the model a flat denoiser. A U-Net denoises the bands of all levels together. Here too is the form of both as named
  * tensors and metadata, for files of any kind.
  */
-import { isNdArray, type NamedArray, type NdArray, treeLeaves, UserError } from "onnxgrad";
+import { isNdArray, type NamedArray, type NdArray, printableJson, treeLeaves, UserError } from "onnxgrad";
 import { type BandUnetParams, bandUnetConfigOf } from "../nn/band-unet.ts";
 import { type BfCnnConfig, receptiveFieldOf } from "../nn/bf-cnn.ts";
 import { type BfCnnNetwork, checkedConfigOf, configOf } from "../nn/bf-cnn-network.ts";
@@ -226,7 +226,7 @@ export function restoreModel({ tensors, metadata }: StoredModel): LocalModel {
     throw new UserError(
       "local/format",
       metadata["format"]?.startsWith("subband-local-") === true
-        ? `format ${JSON.stringify(metadata["format"])} is of a newer version of subband. Update it.`
+        ? `format ${printableJson(metadata["format"])} is of a newer version of subband. Update it.`
         : "not a local model. Make one with subband import.",
     );
   const name = storedWavelet(metadata["architecture"]);
@@ -249,7 +249,7 @@ function storedWavelet(architecture: string | undefined): string {
   if (name === undefined || isOrthogonal(name)) return name ?? "haar";
   throw new UserError(
     "local/format",
-    `a model of the wavelet ${JSON.stringify(name)}, which is not known here as an orthogonal one. Update subband.`,
+    `a model of the wavelet ${printableJson(name)}, which is not known here as an orthogonal one. Update subband.`,
   );
 }
 

@@ -4,7 +4,7 @@
  */
 import { existsSync, readdirSync, statSync } from "node:fs";
 import { dirname, join } from "node:path";
-import { UserError } from "onnxgrad";
+import { printableJson, UserError } from "onnxgrad";
 import { type LocalModel, restoreModel, storeModel } from "../systems/local-model.ts";
 import { writeFileAtomic } from "./atomic-file.ts";
 import type { LowPassPrior } from "../systems/low-pass-prior.ts";
@@ -71,7 +71,7 @@ export function requireModelPlace(path: string): void {
   const why = isRun(path)
     ? "is a run of subband train"
     : strange !== undefined
-      ? `holds other things (${JSON.stringify(strange)})`
+      ? `holds other things (${printableJson(strange)})`
       : status !== undefined && !status.isDirectory()
         ? "is a file"
         : undefined;
