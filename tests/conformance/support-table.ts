@@ -25,7 +25,7 @@ ${table(
 
 On WebGPU **yes** says too that nothing of the step leaves the device: parameters, moments and averages go there once and come back only when asked for.
 
-The default preset of subband trains on every provider as on the CPU, and the sampler of \`subband demo\` draws the same images, compiled and as one exported file: no node of a model written here reads and writes more than 8 values together, which is what every WebGPU can bind to a shader. Programs compiled for a CPU have no such limit.
+The default preset of subband trains on every provider as on the CPU, and the sampler of \`subband demo\` draws the same images, compiled and as one exported file: no node of a model written here reads and writes more than 8 values together, which is what every WebGPU can bind to a shader, and the device in Chromium is asked for no more. Programs compiled for a CPU have no such limit.
 
 ## Operations
 

@@ -41,6 +41,10 @@ describe.skipIf(missingChromium !== undefined)(
         expect(disagreements(`web-${provider}`, outcome)).toEqual([]);
       });
 
+      test.runIf(provider === "webgpu")("all this with the fewest buffers that a GPU may have", async () => {
+        expect(await page.evaluate("conformance.storageBuffers()")).toEqual([8]);
+      });
+
       test("the demo's sampler, compiled and exported, draws the images of Node's CPU", async () => {
         expectSameImages(await page.evaluate<DemoImages>("conformance.draw()"), await drawnOnCpu());
       });
