@@ -1,151 +1,217 @@
-/** @module Rules of `import-rules.ts` for what slides over images: convolutions, pooling, resizing. */
-import { add, div } from "../ops/arithmetic.ts";
+/** @module Rules of `import-rules.ts` for what slides over images: convolutions and pooling. */
+import { quoteName } from "../errors.ts";
+import { add, mul } from "../ops/arithmetic.ts";
 import { conv2d, convTranspose2d } from "../ops/conv.ts";
-import { maxPool2d, upsampleNearest2d } from "../ops/pool.ts";
-import { resizeBilinear2d } from "../ops/resize.ts";
-import { padZero } from "../ops/slice.ts";
+import { maxPool2d } from "../ops/pool.ts";
+import { reshape } from "../ops/reshape.ts";
+import { padZero, sliceRanges } from "../ops/slice.ts";
 import { constant } from "../ops/source.ts";
 import type { Tensor } from "../trace/tensor.ts";
-import { type ImportContext, knownValues, type Rule } from "./import-node.ts";
+import { type ImportContext, requireShape, type Rule } from "./import-node.ts";
 
-const square = (node: ImportContext, values: readonly number[], what: string): number =>
-  values.every((each) => each === values[0])
-    ? values[0]!
-    : node.fail(`${what} ${values.join(" x ")} is not square`);
+type Pair = readonly [number, number];
 
-/** Geometry of a window over [n,c,h,w], padding given as [before, after] of both directions. */
-function windowOf(node: ImportContext, kernel: readonly number[]) {
-  const x = node.input(0);
-  if (x.rank !== 4 || kernel.length !== 2) node.fail(`takes images [n,c,h,w], got [${x.shape.join(",")}]`);
-  const stride = node.ints("strides") ?? [1, 1];
-  const dilation = node.ints("dilations") ?? [1, 1];
-  const auto = node.string("auto_pad", "NOTSET");
-  const explicit = node.ints("pads") ?? [0, 0, 0, 0];
-  const pads = [0, 1].map((d): [number, number] => {
-    const extent = x.shape[2 + d]!;
-    const reach = dilation[d]! * (kernel[d]! - 1) + 1;
-    if (auto.startsWith("SAME")) {
-      const total = Math.max(0, (Math.ceil(extent / stride[d]!) - 1) * stride[d]! + reach - extent);
-      const less = Math.floor(total / 2);
-      return auto === "SAME_UPPER" ? [less, total - less] : [total - less, less];
-    }
-    const [before, after] = auto === "VALID" ? [0, 0] : [explicit[d]!, explicit[d + 2]!];
-    if (node.int("ceil_mode", 0) === 0) return [before, after];
-    // A last window that is partly outside counts, unless it would start there.
-    const steps = Math.ceil((extent + before + after - reach) / stride[d]!);
-    const last = steps * stride[d]! >= extent + before ? steps - 1 : steps;
-    return [before, Math.max(after, last * stride[d]! + reach - extent - before)];
-  });
-  return {
-    x,
-    stride: stride as [number, number],
-    dilation: dilation as [number, number],
-    pads: pads as [[number, number], [number, number]],
-  };
+/** Geometry of a window over [n,c,h,w]. */
+interface Window {
+  readonly x: Tensor;
+  readonly kernel: Pair;
+  readonly stride: Pair;
+  readonly dilation: Pair;
+  /** [before, after] of both directions. */
+  readonly pads: readonly [Pair, Pair];
+  /** How far windows of `ceil_mode` reach beyond the padding, in both directions. */
+  readonly beyond: Pair;
 }
 
-const withPads = (x: Tensor, pads: readonly [number, number][]): Tensor =>
-  padZero(x, [[0, 0], [0, 0], ...pads]);
+/** `count` whole numbers from `least` on. */
+function numbersOf(
+  node: ImportContext,
+  name: string,
+  [count, least]: Pair,
+  otherwise: readonly number[],
+): readonly number[] {
+  const values = node.ints(name) ?? otherwise;
+  if (values.length === count && values.every((n) => Number.isSafeInteger(n) && n >= least && n <= 2 ** 31))
+    return values;
+  return node.fail(
+    `attribute "${name}" is ${values.join(", ")}; ${count} numbers from ${least} on are supported`,
+  );
+}
+
+const pairOf = (node: ImportContext, name: string, least: number): Pair =>
+  numbersOf(node, name, [2, least], [least, least]) as unknown as Pair;
+
+const PADDINGS = ["NOTSET", "SAME_UPPER", "SAME_LOWER", "VALID"];
+
+function windowOf(node: ImportContext, kernelShape: readonly number[]): Window {
+  const x = node.input(0);
+  if (x.rank !== 4) node.fail(`takes images [n,c,h,w], got [${x.shape.join(",")}]`);
+  const kernel = (node.has("kernel_shape")
+    ? numbersOf(node, "kernel_shape", [2, 1], [])
+    : kernelShape) as unknown as Pair;
+  const stride = pairOf(node, "strides", 1);
+  const dilation = pairOf(node, "dilations", 1);
+  const auto = node.string("auto_pad", "NOTSET");
+  if (!PADDINGS.includes(auto)) node.fail(`attribute "auto_pad" has no value ${quoteName(auto)}`);
+  const explicit = numbersOf(node, "pads", [4, 0], [0, 0, 0, 0]);
+  const isSame = auto.startsWith("SAME");
+  if (isSame && dilation.some((each) => each !== 1))
+    node.fail(`attribute "auto_pad" ${quoteName(auto)} with dilations is not supported; give pads`);
+  const pads = ([0, 1] as const).map((d): Pair => {
+    const extent = x.shape[2 + d]!;
+    if (!isSame) return auto === "VALID" ? [0, 0] : [explicit[d]!, explicit[d + 2]!];
+    const reach = dilation[d] * (kernel[d] - 1) + 1;
+    const total = Math.max(0, (Math.ceil(extent / stride[d]) - 1) * stride[d] + reach - extent);
+    const less = Math.floor(total / 2);
+    return auto === "SAME_UPPER" ? [less, total - less] : [total - less, less];
+  }) as [Pair, Pair];
+  const beyond = ([0, 1] as const).map((d) => {
+    if (node.int("ceil_mode", 0) === 0) return 0;
+    const [extent, reach] = [x.shape[2 + d]!, dilation[d] * (kernel[d] - 1) + 1];
+    const [before, after] = pads[d];
+    // A last window that is partly outside counts, unless it would start there.
+    const steps = Math.ceil((extent + before + after - reach) / stride[d]);
+    const last = steps * stride[d] >= extent + before ? steps - 1 : steps;
+    return Math.max(0, last * stride[d] + reach - extent - before - after);
+  }) as unknown as Pair;
+  return { x, kernel, stride, dilation, pads, beyond };
+}
+
+const withPads = (x: Tensor, [rows, columns]: readonly [Pair, Pair]): Tensor =>
+  padZero(x, [[0, 0], [0, 0], rows, columns]);
+
+/** Pads and what lies beyond them. */
+const reachOf = ({ pads: [rows, columns], beyond }: Window): readonly [Pair, Pair] => [
+  [rows[0], rows[1] + beyond[0]],
+  [columns[0], columns[1] + beyond[1]],
+];
+
+function weightOf(node: ImportContext): Tensor {
+  const weight = node.input(1);
+  if (weight.rank !== 4) node.fail(`takes a weight of four dimensions, got [${weight.shape.join(",")}]`);
+  const kernel = weight.shape.slice(2);
+  const stated = node.ints("kernel_shape") ?? kernel;
+  if (stated.length !== 2 || stated.some((n, d) => n !== kernel[d]))
+    node.fail(`attribute "kernel_shape" is ${stated.join(", ")}, and the weight's ${kernel.join(", ")}`);
+  return weight;
+}
+
+const groupsOf = (node: ImportContext): number => {
+  const groups = node.int("group", 1);
+  return Number.isSafeInteger(groups) && groups > 0 ? groups : node.fail(`attribute "group" is ${groups}`);
+};
 
 export const convRule: Rule = (node) => {
-  const weight = node.input(1);
+  if (node.string("auto_pad", "NOTSET") !== "NOTSET" && node.has("pads"))
+    node.fail('has attribute "pads" and attribute "auto_pad"');
+  const weight = weightOf(node);
   const { x, stride, dilation, pads } = windowOf(node, weight.shape.slice(2));
-  const groups = node.int("group", 1);
-  const bias = node.inputs[2];
-  const even = pads.every(([before, after]) => before === after);
-  const options = { stride, dilation, groups, ...(bias && { bias }) };
-  return even
+  const bias = node.inputs[2] && requireShape(node, 2, [weight.shape[0]!]);
+  const options = { stride, dilation, groups: groupsOf(node), ...(bias && { bias }) };
+  return pads.every(([before, after]) => before === after)
     ? conv2d(x, weight, { ...options, padding: [pads[0][0], pads[1][0]] })
     : conv2d(withPads(x, pads), weight, options);
 };
 
 export const convTransposeRule: Rule = (node) => {
-  const weight = node.input(1);
-  if (node.has("output_shape") || node.string("auto_pad", "NOTSET") !== "NOTSET")
-    node.fail("only explicit pads are supported");
+  const weight = weightOf(node);
+  if (node.has("output_shape")) node.fail('attribute "output_shape" is not supported; give pads');
+  const auto = node.string("auto_pad", "NOTSET");
+  if (auto !== "NOTSET") node.fail(`attribute "auto_pad" ${quoteName(auto)} is not supported; give pads`);
   const { x, stride, dilation, pads } = windowOf(node, weight.shape.slice(2));
-  if (pads.some(([before, after]) => before !== after)) node.fail("pads differ between the sides");
-  const bias = node.inputs[2];
-  const outputPadding = (node.ints("output_padding") ?? [0, 0]) as [number, number];
-  return convTranspose2d(x, weight, {
-    stride,
-    dilation,
-    groups: node.int("group", 1),
-    padding: [pads[0][0], pads[1][0]],
-    outputPadding,
-    ...(bias && { bias }),
-  });
+  const groups = groupsOf(node);
+  const bias = node.inputs[2] && requireShape(node, 2, [weight.shape[1]! * groups]);
+  const outputPadding = numbersOf(node, "output_padding", [2, 0], [0, 0]) as unknown as Pair;
+  const options = { stride, dilation, groups, outputPadding };
+  if (pads.every(([before, after]) => before === after))
+    return convTranspose2d(x, weight, {
+      ...options,
+      padding: [pads[0][0], pads[1][0]],
+      ...(bias && { bias }),
+    });
+  const whole = convTranspose2d(x, weight, options);
+  const kept = sliceRanges(
+    whole,
+    whole.shape.map((extent, axis) => {
+      const [before, after] = axis < 2 ? [0, 0] : pads[axis === 2 ? 0 : 1];
+      return { start: before, count: extent - before - after, step: 1 };
+    }),
+  );
+  return bias === undefined ? kept : add(kept, reshape(bias, [1, bias.size, 1, 1]));
 };
 
-/** Lower than any activation, yet finite: its gradient is zero, not NaN. */
-const LOWEST = -1e30;
+function poolOf(node: ImportContext): Window {
+  const window = windowOf(node, []);
+  const { x, kernel, dilation, stride, pads } = window;
+  const isSame = node.string("auto_pad", "NOTSET").startsWith("SAME");
+  const leavesOut = (d: 0 | 1) => (x.shape[2 + d]! - 1) % stride[d] >= kernel[d];
+  if (isSame && (leavesOut(0) || leavesOut(1)))
+    node.fail(
+      `strides ${stride.join(" x ")} leave out the last pixels, which is not supported with "auto_pad"`,
+    );
+  for (const d of [0, 1] as const)
+    if (Math.max(...pads[d]) >= dilation[d] * (kernel[d] - 1) + 1)
+      node.fail(`pads ${pads[d].join(" and ")} are not smaller than the window of ${kernel[d]}`);
+  return window;
+}
+
+/** A value along the rows [1,1,h,1] or the columns [1,1,1,w] of an image. */
+function along(node: ImportContext, d: 0 | 1, values: readonly number[]): Tensor {
+  node.reserve(values.length, "a value a row");
+  return constant(values, d === 0 ? [1, 1, values.length, 1] : [1, 1, 1, values.length]);
+}
+
+/** Lower than any activation, yet finite, as are two of them: its gradient is zero, not NaN. */
+const LOWEST = -1.7e38;
 
 export const maxPoolRule: Rule = (node) => {
-  if (node.outputs > 1) node.fail("the indices of the maxima are not supported");
-  const kernel = node.ints("kernel_shape") ?? [];
-  const { x, stride, dilation, pads } = windowOf(node, kernel);
-  if (dilation.some((each) => each !== 1)) node.fail("dilations are not supported");
-  const padded = withPads(x, pads);
+  const window = poolOf(node);
+  const { x, kernel, stride, dilation } = window;
+  if (dilation.some((each) => each !== 1)) node.fail('attribute "dilations" other than 1 is not supported');
+  if (kernel[0] !== kernel[1]) node.fail(`window ${kernel.join(" x ")} is not square`);
+  if (stride[0] !== stride[1]) node.fail(`strides ${stride.join(" x ")} differ`);
+  const pads = reachOf(window);
   // Padding never wins: what was padded with zeros is lowered.
-  const [, , h, w] = padded.shape as [number, number, number, number];
-  const inside = (i: number, d: 0 | 1) => i >= pads[d][0] && i < pads[d][0] + x.shape[2 + d]!;
-  const lowered =
-    padded === x
-      ? x
-      : add(
-          padded,
-          constant(
-            Float64Array.from({ length: h * w }, (_, i) =>
-              inside(Math.floor(i / w), 0) && inside(i % w, 1) ? 0 : LOWEST,
-            ),
-            [1, 1, h, w],
-          ),
-        );
-  return maxPool2d(lowered, square(node, kernel, "window"), square(node, stride, "stride"));
+  const lowered = ([0, 1] as const).reduce<Tensor>(
+    (y, d) => {
+      const [before, after] = pads[d];
+      if (before === 0 && after === 0) return y;
+      const extent = x.shape[2 + d]!;
+      node.reserve(before + extent + after, "a value a row");
+      const isOutside = (i: number) => i < before || i >= before + extent;
+      const values = Array.from({ length: before + extent + after }, (_, i) => (isOutside(i) ? LOWEST : 0));
+      return add(y, along(node, d, values));
+    },
+    withPads(x, pads),
+  );
+  return maxPool2d(lowered, kernel[0], stride[0]);
 };
+
+/** Pixels of a window that is summed by a convolution, at most. */
+const LARGEST_WINDOW = 65_536;
 
 /** A depthwise convolution with ones, over the number of elements that count. */
 export const averagePoolRule: Rule = (node) => {
-  const kernel = node.ints("kernel_shape") ?? [];
-  const { x, stride, dilation, pads } = windowOf(node, kernel);
-  if (node.int("ceil_mode", 0) === 1) node.fail("ceil_mode is not supported");
-  const [, c, h, w] = x.shape as [number, number, number, number];
-  const ones = (n: number) =>
-    constant(new Float64Array(n * kernel[0]! * kernel[1]!).fill(1), [n, 1, ...kernel]);
-  const total = conv2d(withPads(x, pads), ones(c), { stride, dilation, groups: c });
-  if (node.int("count_include_pad", 0) === 1) return div(total, kernel[0]! * kernel[1]!);
-  const count = conv2d(withPads(constant(new Float64Array(h * w).fill(1), [1, 1, h, w]), pads), ones(1), {
-    stride,
-    dilation,
-  });
-  return div(total, count);
-};
-
-export const resizeRule: Rule = (node) => {
-  const x = node.input(0);
-  const sizes = node.inputs[3] === undefined ? undefined : knownValues(node, 3);
-  const scales = sizes?.map((n, i) => n / x.shape[i]!) ?? knownValues(node, node.inputs.length === 2 ? 1 : 2);
-  const [n, c, down, right] = scales as [number, number, number, number];
-  const mode = node.string("mode", "nearest");
-  const place = node.string("coordinate_transformation_mode", node.opset < 11 ? "asymmetric" : "half_pixel");
-  const how = `${mode}, ${place}, by ${down} x ${right}`;
-  if (x.rank !== 4 || n !== 1 || c !== 1) node.fail("only the extents of images can be resized");
-  if (mode === "nearest") {
-    const rounding = node.string("nearest_mode", node.opset < 11 ? "floor" : "round_prefer_floor");
-    const repeats =
-      (place === "half_pixel" && rounding.startsWith("round")) ||
-      (place === "asymmetric" && rounding === "floor");
-    if (!repeats || down !== right || !Number.isInteger(down))
-      node.fail(`${how}: only whole factors are supported`);
-    return upsampleNearest2d(x, down);
-  }
-  const known = ["half_pixel", "pytorch_half_pixel", "align_corners"].includes(place);
-  const whole = [x.shape[2]! * down, x.shape[3]! * right].every(
-    (extent) => Math.abs(extent - Math.round(extent)) < 1e-4,
-  );
-  if (mode !== "linear" || !known || !whole || node.int("antialias", 0) === 1)
-    node.fail(`${how} is not supported`);
-  return resizeBilinear2d(x, Math.round(x.shape[2]! * down), Math.round(x.shape[3]! * right), {
-    alignCorners: place === "align_corners",
-  });
+  const window = poolOf(node);
+  const { x, kernel, stride, dilation, pads } = window;
+  const [, channels] = x.shape as [number, number, number, number];
+  if (kernel[0] * kernel[1] > LARGEST_WINDOW)
+    node.fail(`window ${kernel.join(" x ")} has more than ${LARGEST_WINDOW} pixels`);
+  node.reserve(channels * kernel[0] * kernel[1], "windows");
+  const ones = constant(new Float64Array(channels * kernel[0] * kernel[1]).fill(1), [channels, 1, ...kernel]);
+  const total = conv2d(withPads(x, reachOf(window)), ones, { stride, dilation, groups: channels });
+  // How many count is a product of rows and columns.
+  return ([0, 1] as const).reduce((y, d) => {
+    const extent = x.shape[2 + d]!;
+    const [before, after] = node.int("count_include_pad", 0) === 0 ? ([0, 0] as const) : pads[d];
+    const places = y.shape[2 + d]!;
+    node.reserve(places, "a count a row");
+    const shares = Array.from({ length: places }, (_, i) => {
+      const first = i * stride[d] - pads[d][0];
+      const low = Math.max(0, Math.ceil((-before - first) / dilation[d]));
+      const high = Math.min(kernel[d] - 1, Math.floor((extent + after - 1 - first) / dilation[d]));
+      return 1 / (high - low + 1);
+    });
+    return mul(y, along(node, d, shares));
+  }, total);
 };

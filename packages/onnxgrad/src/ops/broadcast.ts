@@ -70,6 +70,14 @@ export function evaluateElementwise(
   f: (...values: number[]) => number,
 ): RefArray {
   const data = new Float64Array(sizeOf(shape));
+  const [a, b] = inputs.map((array) => array.data);
+  const isPlain = inputs.every((array) => array.data.length === data.length || array.data.length === 1);
+  if (isPlain && a !== undefined && inputs.length <= 2) {
+    const [first, second] = [a.length === 1 ? 0 : 1, b?.length === 1 ? 0 : 1];
+    if (b === undefined) for (let i = 0; i < data.length; i++) data[i] = f(a[first * i]!);
+    else for (let i = 0; i < data.length; i++) data[i] = f(a[first * i]!, b[second * i]!);
+    return { shape, data };
+  }
   const shapes = inputs.map((array) => array.shape);
   forEachBroadcast(shape, shapes, (at, from) => {
     data[at] = f(...inputs.map((array, i) => array.data[from[i]!]!));

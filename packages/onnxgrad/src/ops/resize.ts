@@ -25,8 +25,10 @@ export function linearResizeMatrix(from: number, to: number, alignCorners: boole
   return matrix;
 }
 
-/** Pixels up to which one product with the whole image is faster than one along each direction. */
+/** Pixels up to which one product with the whole image is faster than one along each direction... */
 const WHOLE_IMAGE = 16;
+/** ...unless its matrix has more elements than this. */
+const WHOLE_MATRIX = 2 ** 18;
 
 /** [a, b] and [c, d] to [a c, b d]. */
 function kronecker(p: Float64Array, [a, b]: Shape, q: Float64Array, [c, d]: Shape): Float64Array {
@@ -54,10 +56,22 @@ export function resizeBilinear2d(
     throw new GraphError(
       `resizeBilinear2d: takes [n,c,h,w] and a positive size, got [${x.shape.join(",")}] to ${height}x${width}.`,
     );
+  const [, , h, w] = x.shape as [number, number, number, number];
+  return resizeByMatrices(
+    x,
+    linearResizeMatrix(h, height, alignCorners),
+    linearResizeMatrix(w, width, alignCorners),
+  );
+}
+
+/**
+ * Every column of [n,c,h,w] by the matrix [height, h], then every row by [width, w]: any separable resizing. One product
+ * for small images, else one along each direction.
+ */
+export function resizeByMatrices(x: Tensor, alongRows: Float64Array, alongColumns: Float64Array): Tensor {
   const [n, c, h, w] = x.shape as [number, number, number, number];
-  const alongRows = linearResizeMatrix(h, height, alignCorners);
-  const alongColumns = linearResizeMatrix(w, width, alignCorners);
-  if (h * w <= WHOLE_IMAGE) {
+  const [height, width] = [alongRows.length / h, alongColumns.length / w];
+  if (h * w <= WHOLE_IMAGE && height * width * h * w <= WHOLE_MATRIX) {
     const whole = kronecker(alongRows, [height, h], alongColumns, [width, w]); // [height width, h w]
     const pixels = matmul(
       reshape(x, [n * c, h * w]),
