@@ -70,6 +70,9 @@ async function getData(context: Context, name: string, { from, size, limit }: Ge
   const { openDataset } = await import("../data/open-dataset.ts");
   const { cacheFolder } = await import("../data/pixel-cache.ts");
   const { unknownName } = await import("onnxgrad");
+  const { requireMemory } = await import("./memory-limit.ts");
+  const { height = 64, width = 64 } = size ?? {};
+  if (name === "faces" && limit !== undefined) requireMemory("--limit", limit, 3 * height * width);
   const sets = await watched(context, async (options): Promise<Dataset[]> => {
     switch (name) {
       case "cifar10": {

@@ -31,7 +31,7 @@ export function parseCount(text: string): number {
   return parseWhole(text, 0);
 }
 
-/** Steps of a sampler: each is planned beforehand, and none needs so many. */
+/** Steps of a sampler, or samples of a picture: nobody waits for more. */
 export function parseSteps(text: string): number {
   return parseWhole(text, 1, 10_000);
 }

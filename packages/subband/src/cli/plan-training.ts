@@ -2,16 +2,19 @@
 import { statSync } from "node:fs";
 import type { TrainRequest } from "../training/train-run.ts";
 import { checkFilePlan, checkRunFolder, type PlannedRead } from "./file-plan.ts";
+import { requireMemory } from "./memory-limit.ts";
 
 /**
- * Refuses a run in another run or a model, in the place of its own data, or where nothing can be written; with the files
+ * Refuses more drawn faces than a memory holds, a run in another run or a model, in the place of its own data, or where nothing can be written; with the files
  * `inside` that will be written into the run besides.
- * @throws UserError `file/...`.
+ * @throws UserError `file/...`, `memory`.
  */
 export function requireTrainingFiles(
-  { out, data, from }: Pick<TrainRequest, "out" | "data" | "from">,
+  { out, data, from, limit, size, channels = 3 }: TrainRequest,
   inside: readonly string[] = [],
 ): void {
+  const { height, width } = size ?? { height: 64, width: 64 };
+  if (data === "faces" && limit !== undefined) requireMemory("--limit", limit, channels * height * width);
   const reads: PlannedRead[] = [
     { path: data, what: "--data" },
     { path: from, what: "--from" },

@@ -170,6 +170,14 @@ const CASES: readonly (readonly [readonly string[], string | number])[] = [
   [["train", "--data", "faces", "--out", LONG], "ENAMETOOLONG"],
   [["demo", "--out", "other/inner"], "lies in the run"],
   [["demo", "--out", ""], 2],
+  [
+    ["train", "--data", "faces", "--limit", "1000000000", "--out", "new"],
+    "--limit: 1,000,000,000 images would take",
+  ],
+  [["data", "get", "faces", "--limit", "1000000000"], "--limit: 1,000,000,000 images would take"],
+  [["study", "local", "--pictures", "photos", "--peers", "/dev/zero"], "no such list of results"],
+  [["study", "local", "--pictures", "photos", "--peers", "pipe.csv"], "no such list of results"],
+  [["upscale", "photo.png", "--factor", "2", "--samples", "1000000000"], 2],
 ];
 
 describe("no command about a run or a model writes what it should not", () => {

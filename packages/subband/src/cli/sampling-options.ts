@@ -4,7 +4,7 @@ import type { Picture } from "../restoration/picture.ts";
 import type { PosteriorOptions } from "../restoration/sample-posterior.ts";
 import type { OnShare } from "../restoration/tiled-denoiser.ts";
 import { formatValue } from "./format.ts";
-import { parseCount, parsePath, parsePositive } from "./options.ts";
+import { parseCount, parsePath, parseSteps } from "./options.ts";
 import type { Restored } from "./restore-one.ts";
 import { addRestoreOptions, parseSigma, type RestoreFlags } from "./restore.ts";
 
@@ -22,7 +22,7 @@ const MAP_SAMPLES = 8;
 /** Adds the options; `sigma` is the default noise of the picture. */
 export function addSamplingOptions(command: Command, sigma: number | "auto"): Command {
   return addRestoreOptions(command)
-    .option("--samples <n>", "samples to take the mean of (default: 1, or 8 for a map)", parsePositive)
+    .option("--samples <n>", "samples to take the mean of (default: 1, or 8 for a map)", parseSteps)
     .option("--seed <n>", "seed of the samples", parseCount, 0)
     .option("--uncertainty <map>", "picture of the deviation of every pixel over the samples", parsePath)
     .option(

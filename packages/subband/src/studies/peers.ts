@@ -2,7 +2,7 @@
  * @module Denoisers from outside in a study: the noisy pictures are written as raw float32 with a list, another program
  * denoises them, and its results are read back and measured here, with the yardstick of all.
  */
-import { existsSync, readFileSync } from "node:fs";
+import { existsSync, readFileSync, statSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { crc32 } from "node:zlib";
 import { UserError } from "onnxgrad";
@@ -67,7 +67,8 @@ export function dumpNoisy(
  * @throws UserError `peers/missing`, `peers/format`.
  */
 export function readPeers(file: string): Method[] {
-  if (!existsSync(file))
+  if (statSync(file, { throwIfNoEntry: false })?.isFile() !== true)
+    // a device or a pipe may have no end
     throw new UserError(
       "peers/missing",
       `no such list of results: "${file}". Dump the noisy pictures, then run bench/peers/skimage_denoise.py on the folder.`,
