@@ -14,7 +14,7 @@ export interface DenoiseOptions extends WorkOptions {
 
 /**
  * The picture with its noise taken away; depth, alpha and profile are as they were. Colours that nobody sees neither count nor
- * change.
+ * change. The picture is read as its rows are denoised: leave it as it is until then.
  * @throws UserError `restoration/strength`.
  *
  * @example
