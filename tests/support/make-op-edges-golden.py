@@ -177,6 +177,8 @@ ONES = torch.ones(1, 1, 3, 3)
 SPOTS = t([[[[1.0, 2, 3, 4], [5, 6, 7, 8], [9, NAN, 1, 2], [3, 4, 5, INF]]]])
 HUGE = t([[[[LARGE, 0, 0], [0, NORMAL, 0], [0, 0, -LARGE]]]])
 case("conv2d", lambda x, w: F.conv2d(x, w, padding=1), SPOTS, ONES)
+case("conv2d of channels", lambda x, w: F.conv2d(x, w), torch.cat([SPOTS, SPOTS.nan_to_num(0, 0, 0)], 1),
+     torch.arange(36.0).reshape(2, 2, 3, 3))
 case("conv2d, largest and smallest", lambda x, w: F.conv2d(x, w), HUGE, ONES)
 case("conv2d stride 2", lambda x, w: F.conv2d(x, w, stride=2, padding=1), SPOTS, ONES)
 case("convTranspose2d", lambda x, w: F.conv_transpose2d(x, w, padding=1), SPOTS, ONES)

@@ -1,11 +1,17 @@
 import { describe, expect, test } from "vitest";
 import { GraphError } from "../errors.ts";
+import { gradients } from "../grad/gradients.ts";
+import { compile } from "../runtime/compile.ts";
+import { node } from "../runtime/node.ts";
 import type { Tensor } from "../trace/tensor.ts";
+import { square } from "./arithmetic.ts";
 import { channelMoments } from "./channels.ts";
 import { conv2d } from "./conv.ts";
+import { relu } from "./elementary.ts";
+import { matmul } from "./matmul.ts";
 import { groupNorm, standardize } from "./normalization.ts";
 import { maxPool2d } from "./pool.ts";
-import { max, mean, min } from "./reduce.ts";
+import { max, mean, min, sum } from "./reduce.ts";
 import { padZero, slice, split } from "./slice.ts";
 import { logSumExp } from "./softmax.ts";
 import { input } from "./source.ts";
@@ -40,5 +46,24 @@ describe("what has no value without elements is refused where it is traced:", ()
   ])("%s", (_, build, message) => {
     expect(build).toThrow(GraphError);
     expect(build).toThrow(message);
+  });
+});
+
+describe("a batch of none", () => {
+  test.each([1, 2])("trains to gradients of zero, on %i threads", async (threads) => {
+    const inputs = { x: [0, 3, 8, 8], v: [4, 3, 3, 3], w: [4, 2] } as const;
+    const program = await compile(node({ threads }), { inputs }, ({ x, v, w }) => {
+      const pooled = sum(relu(conv2d(x, v, { padding: 1 })), [2, 3]);
+      const loss = sum(square(matmul(pooled, w)));
+      const [dv, dw] = gradients(loss, [v, w]);
+      return { loss, dv: dv!, dw: dw! };
+    });
+    const { loss, dv, dw } = await program.run({
+      x: [],
+      v: new Float32Array(108).fill(1),
+      w: new Float32Array(8).fill(1),
+    });
+    await program.dispose();
+    expect([...loss, ...dv, ...dw]).toEqual(Array<number>(1 + 108 + 8).fill(0));
   });
 });

@@ -54,6 +54,8 @@ export function partition(
   const batched = nodes.filter(
     (node) => isInput(node) && isBatched(nameOf(node)) && node.outputs[0]!.rank > 0,
   );
+  // Nothing to be shared.
+  if (batched.some(({ outputs: [x] }) => x!.size === 0)) return undefined;
   const batches = new Set(batched.map(({ outputs: [x] }) => x!.shape[0]!));
   let best: Partition | undefined;
   for (const batch of batches) {

@@ -104,6 +104,7 @@ export async function compile<
       "compile/read-every",
       `compile: readEvery is ${readEvery}. Give a whole number of runs, 1 or more.`,
     );
+  const declared = new Map(Object.entries(options.inputs ?? {}).map(([key, spec]) => [key, specOf(spec)]));
   const { state, updates, outputs } = traceProgram(options, build);
   const opened = await openSession(backend, Object.fromEntries(outputs), options.model);
   const { session, overwritten } = opened;
@@ -122,7 +123,6 @@ export async function compile<
   const fedInputs = opened.inputs.flatMap(({ name, spec }) =>
     name.startsWith("in.") ? [[name, name.slice(3), spec] as const] : [],
   );
-  const declared = new Map(Object.entries(options.inputs ?? {}).map(([key, spec]) => [key, specOf(spec)]));
   const isUsed = new Set(fedInputs.map(([, key]) => key));
   const buffers = outputs.slice(updates.length).map(([name, tensor]) => {
     const data = new Float32Array(tensor.size);

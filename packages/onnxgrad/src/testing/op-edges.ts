@@ -167,6 +167,7 @@ export const EDGES: Readonly<Record<string, Build>> = {
   "avgPool2d 2": (x) => avgPool2d(x, 2),
   "upsampleNearest2d 2": (x) => upsampleNearest2d(x, 2),
   conv2d: (x, w) => conv2d(x, w!, { padding: 1 }),
+  "conv2d of channels": (x, w) => conv2d(x, w!),
   "conv2d, largest and smallest": (x, w) => conv2d(x, w!),
   "conv2d stride 2": (x, w) => conv2d(x, w!, { stride: 2, padding: 1 }),
   convTranspose2d: (x, w) => convTranspose2d(x, w!, { padding: 1 }),
