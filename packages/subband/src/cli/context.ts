@@ -1,5 +1,5 @@
 /** @module What a command may know of its surroundings. Passed in, so that tests run commands in-process. */
-import { interruptedCode, interruption } from "./interruption.ts";
+import { interruption } from "./interruption.ts";
 
 /** The outside of the program. */
 export interface Io {

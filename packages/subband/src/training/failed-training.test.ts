@@ -284,4 +284,20 @@ describe("data that --data named from another working folder", () => {
     expect(readRun(run, RunConfig).imagesSeen).toEqual({ low: 64 });
     expect(existsSync(join(run, "lock.json"))).toBe(false);
   });
+
+  test("and so is the model that --from named", async () => {
+    await paint(join(dir, "pictures"), 4);
+    process.chdir(dir);
+    const { limit: _, width: __, ...options } = TINY;
+    const request = { ...options, data: "pictures", images: 8 };
+    await trainHere({ ...request, preset: "local", receptiveField: 5, out: "first" });
+    // Killed before it saved anything: it still needs the model.
+    await trainHere({ ...request, levels: undefined, from: "first", out: "second" });
+    for (const file of ["state.safetensors", "state.previous.safetensors"])
+      rmSync(join(dir, "second", file), { force: true });
+    process.chdir("pictures");
+    await trainHere({ out: join("..", "second"), from: join("..", "first") });
+    await trainHere({ out: join("..", "second") });
+    expect(readRun(join(dir, "second"), RunConfig).config.from).toBe(join(dir, "first"));
+  });
 });

@@ -2,6 +2,7 @@
  * @module What a command means for a run that exists: options that agree with it, or are left out, resume it; a larger
  * budget extends it; anything else would be a silent change and is refused.
  */
+import { resolve } from "node:path";
 import { UserError } from "onnxgrad";
 import { chosenOptions, type RunConfig, trainedSystemOf } from "./run-config.ts";
 import { paceOfRun, pacesOf } from "./run-budget.ts";
@@ -21,6 +22,8 @@ export function resumedConfig(
     chosenOptions(config);
   const size = (of: { readonly height: number; readonly width: number } | undefined) =>
     of && `${of.width}x${of.height}`;
+  // Either may have been typed in another working folder.
+  const whole = (path: string | undefined) => path && resolve(path);
   const compared: readonly (readonly [option: string, asked: unknown, has: unknown])[] = [
     ["--preset", request.preset, config.preset],
     ["--size", size(request.size), size(model)],
@@ -34,7 +37,7 @@ export function resumedConfig(
     ["--noisy-condition", request.noisyCondition, noisyCondition ?? "none"],
     ["--edm-low", request.edmLow, edmLow ?? "none"],
     ["--wavelet", request.wavelet, wavelet ?? "none"],
-    ["--from", request.from, config.from ?? "none"],
+    ["--from", whole(request.from), whole(config.from) ?? "none"],
     ["--seed", request.seed, seed],
     ["--patches", request.patches, data.patches ?? "whole pictures"],
     ["--limit", request.limit, data.limit ?? "all images"],

@@ -2,7 +2,7 @@
  * @module A whole training run: opens the data and the run directory, resolves or takes up the configuration, trains, and
  * keeps metrics and preview grids. The command line adds only words and a progress bar.
  */
-import { join } from "node:path";
+import { join, resolve } from "node:path";
 import { type Backend, UserError } from "onnxgrad";
 import { type Dataset, requireImages } from "../data/dataset.ts";
 import type { DatasetOptions } from "../data/dataset-recipes.ts";
@@ -169,7 +169,7 @@ export function resolveRunConfig(request: TrainRequest, dataset: Dataset): RunCo
       ? { minutes: request.minutes ?? DEFAULT_MINUTES }
       : {}),
     images: {},
-    ...(request.from === undefined ? {} : { from: request.from }),
+    ...(request.from === undefined ? {} : { from: resolve(request.from) }),
     model,
   });
 }
