@@ -97,10 +97,11 @@ function zipReason(entry: ZipEntry): SkipReason | undefined {
   if (link) return "link";
   if (encrypted) return "encrypted";
   if (method !== 0 && method !== 8) return "format not supported";
-  if (reach === "past the end") return "corrupt or truncated";
-  if (size > MAX_FILE_BYTES || packed > MAX_FILE_BYTES) return OVER_BYTES;
+  if (size > MAX_FILE_BYTES) return OVER_BYTES;
   if (size > FREE_ENTRY_BYTES && size > MAX_RATIO * packed) return `compressed over ${MAX_RATIO}:1`;
+  if (reach === "past the end") return "corrupt or truncated";
   if (reach === "next entry") return "overlaps another entry";
+  if (packed > MAX_FILE_BYTES) return OVER_BYTES;
   return undefined;
 }
 
