@@ -178,15 +178,15 @@ async function requireOnnxPlace(run: string, out: string): Promise<void> {
 
 const extents = (shape: readonly number[]): string => `[batch, ${shape.join(", ")}]`;
 
-/** Where the model comes from, as the file keeps it. The path of the data stays at home. */
+/** Where the model comes from, as the file keeps it. Paths stay at home, and the pace is of no use elsewhere. */
 function provenance({
   config,
   weights,
   best,
 }: Pick<LoadedRun, "config" | "weights" | "best">): Record<string, string> {
-  const { source: _, ...data } = config.data;
+  const { source: _, path: __, pathFromRun: ___, ...data } = config.data;
   return {
-    config: JSON.stringify({ ...config, data }),
+    config: JSON.stringify({ ...config, data, from: undefined, pace: undefined }),
     weights: weights === "last" ? weights : JSON.stringify({ best }),
     data: data.name,
     licence: data.licence,
