@@ -2,7 +2,6 @@
  * @module The plan of a command that restores pictures: which it reads, where each goes, what else is written, all checked
  * before any work.
  */
-import { dirname } from "node:path";
 import { UserError } from "onnxgrad";
 import { BUILTIN } from "../restoration/model-source.ts";
 import { type PictureSource, requireWritable } from "../restoration/picture.ts";
