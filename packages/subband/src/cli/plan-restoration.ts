@@ -52,7 +52,8 @@ export async function planRestoration(
     { what: "--uncertainty", path: map },
   ];
   requireStreams(context, reads, writes);
-  const found = await jobsOf({ input, out, suffix, reference, force });
+  const otherInputs = companion === undefined || companion.path === STANDARD ? [] : [companion.path];
+  const found = await jobsOf({ input, out, suffix, reference, otherInputs, force });
   if (map !== undefined && found.isFolder)
     throw new UserError(
       "restoration/map",

@@ -43,6 +43,8 @@ export interface ListOptions {
    * are, not by how they are called: links and other spellings lead to the same.
    */
   readonly exclude?: readonly string[];
+  /** Files and folders that the command reads as something else: a mask, a kernel, references. Known alike. */
+  readonly otherInputs?: readonly string[];
   /** Whether hidden files, and what desktops leave behind, are named among what was left out. */
   readonly nameHidden?: boolean;
 }
@@ -88,9 +90,15 @@ export function fileStamp({ size, mtimeNs, ctimeNs, ino }: BigIntStats): string[
  */
 export async function listImageFolder(
   root: string,
-  { exclude = [], nameHidden = false }: ListOptions = {},
+  { exclude = [], otherInputs = [], nameHidden = false }: ListOptions = {},
 ): Promise<ImageFolder> {
-  const own = await ownPlaces(exclude, root);
+  const places = await placesOf(
+    [
+      ...exclude.map((path) => ({ path, reason: "own output" as const })),
+      ...otherInputs.map((path) => ({ path, reason: "another input" as const })),
+    ],
+    root,
+  );
   const names: { readonly name: string; readonly link: boolean }[] = [];
   const skipped: SkippedFile[] = [];
   const pending = [""];
@@ -98,11 +106,11 @@ export async function listImageFolder(
     const path = join(root, folder);
     const name = folder.slice(0, -1) || ".";
     const entries = await readdir(path, { withFileTypes: true }).catch(() => undefined);
+    const other = folder === "" || places.size === 0 ? undefined : await reasonOfPlace(path, places);
     if (entries === undefined) skipped.push({ name, reason: "unreadable" });
     else if (entries.some((entry) => entry.name === RUN_FILE && !entry.isDirectory()))
       skipped.push({ name, reason: "folder of a run" });
-    else if (folder !== "" && own.size > 0 && own.has(identity(await stat(path, { bigint: true }))))
-      skipped.push({ name, reason: "own output" });
+    else if (other !== undefined) skipped.push({ name, reason: other });
     else
       for (const entry of entries) {
         const inner = folder + entry.name;
@@ -122,12 +130,11 @@ export async function listImageFolder(
   const found = await mapConcurrent(names, 16, async ({ name, link }) => {
     const path = join(root, name);
     const status = await stat(path, { bigint: true }).catch(() => undefined);
-    const reason = reasonToSkip(name, status);
-    const isOwn =
-      own.size > 0 &&
-      status !== undefined &&
-      (own.has(identity(status)) || (link && (await isIn(path, own))));
-    return { name, path, status, reason: isOwn ? "own output" : reason };
+    const other =
+      places.size === 0 || status === undefined
+        ? undefined
+        : (places.get(identity(status))?.reason ?? (link ? await reasonOfTarget(path, places) : undefined));
+    return { name, path, status, reason: other ?? reasonToSkip(name, status) };
   });
   const budget = byteBudget(MAX_IN_FLIGHT);
   const files: ImageFile[] = [];
@@ -163,27 +170,44 @@ function reasonToSkip(name: string, status: BigIntStats | undefined): SkipReason
   return kind === "image" || kind === "litter" ? undefined : reasonOf(kind);
 }
 
-/** Files and folders by identity, with their true paths, as far as the root is not in them. */
-async function ownPlaces(exclude: readonly string[], root: string): Promise<ReadonlyMap<string, string>> {
-  const places = new Map<string, string>();
+/** A file or folder that is no input, by its true path. */
+interface Place {
+  readonly path: string;
+  readonly reason: SkipReason;
+}
+
+/** Places by identity, as far as the root is not in them. */
+async function placesOf(given: readonly Place[], root: string): Promise<ReadonlyMap<string, Place>> {
+  const places = new Map<string, Place>();
   const home = await realpath(root).catch(() => root);
-  for (const path of exclude) {
+  for (const { path, reason } of given) {
     const status = await stat(path, { bigint: true }).catch(() => undefined);
     if (status === undefined) continue;
     const place = await realpath(path);
-    if (!`${home}${sep}`.startsWith(place + sep)) places.set(identity(status), place);
+    if (!`${home}${sep}`.startsWith(place + sep)) places.set(identity(status), { path: place, reason });
   }
   return places;
+}
+
+async function reasonOfPlace(
+  path: string,
+  places: ReadonlyMap<string, Place>,
+): Promise<SkipReason | undefined> {
+  const status = await stat(path, { bigint: true }).catch(() => undefined);
+  return status && places.get(identity(status))?.reason;
 }
 
 function identity({ dev, ino }: BigIntStats): string {
   return `${dev}:${ino}`;
 }
 
-/** Whether a link leads into one of the places. */
-async function isIn(link: string, places: ReadonlyMap<string, string>): Promise<boolean> {
+/** Why the target of a link is no input: the place that it lies in. */
+async function reasonOfTarget(
+  link: string,
+  places: ReadonlyMap<string, Place>,
+): Promise<SkipReason | undefined> {
   const target = await realpath(link);
-  return [...places.values()].some((place) => target.startsWith(place + sep));
+  return [...places.values()].find(({ path }) => target.startsWith(path + sep))?.reason;
 }
 
 function byName(a: { readonly name: string }, b: { readonly name: string }): number {

@@ -3,6 +3,7 @@
 /** Why a file or an archive entry is left out. */
 export type SkipReason =
   | "animated"
+  | "another input"
   | "archive damaged"
   | `compressed over ${number}:1`
   | "corrupt or truncated"

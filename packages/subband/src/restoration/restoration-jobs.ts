@@ -28,6 +28,8 @@ export interface JobRequest {
   readonly suffix: string;
   /** A picture, or a folder with pictures of the same names. */
   readonly reference?: string | undefined;
+  /** What is read besides, a mask or a kernel, and is no picture to restore where it lies in the folder. */
+  readonly otherInputs?: readonly string[] | undefined;
   /** Whether an output may replace the input. */
   readonly force?: boolean | undefined;
 }
@@ -92,7 +94,11 @@ async function folderJobs(request: JobRequest): Promise<Omit<RestorationJobs, "i
       "picture/missing",
       `"${reference}" is no folder, and "${input}" is one. Give --compare a folder with pictures of the same names.`,
     );
-  const { files, skipped: leftOut } = await listImageFolder(input, { exclude: [folder], nameHidden: true });
+  const { files, skipped: leftOut } = await listImageFolder(input, {
+    exclude: [folder],
+    otherInputs: [...(request.otherInputs ?? []), ...(reference === undefined ? [] : [reference])],
+    nameHidden: true,
+  });
   if (files.length === 0)
     throw new UserError(
       "picture/none",
