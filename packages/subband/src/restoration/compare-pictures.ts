@@ -36,7 +36,14 @@ export async function similarity(picture: Picture, reference: Picture): Promise<
   requireSameSize(picture, reference);
   const spaces = await inOneSpace([picture, reference]);
   const [one, other] = [spaces[0]!, spaces[1]!];
+  const large = Math.min(height, width) >= 11;
   const seen = visibility(one, other);
+  if (seen === "nothing")
+    return {
+      psnr: Infinity,
+      ...(large && { ssim: 1 }),
+      notes: ["both pictures are transparent everywhere, and equal to the eye."],
+    };
   const colours = Math.max(one.colours, other.colours);
   const deep = peakOf(one) !== peakOf(other) || peakOf(one) === 65535;
   const [a, b] = [planar(one, colours, deep), planar(other, colours, deep)];
@@ -50,7 +57,7 @@ export async function similarity(picture: Picture, reference: Picture): Promise<
   const shape = [colours, height, width] as const;
   return {
     psnr: psnr(a, b, peak, seen?.weights),
-    ...(Math.min(height, width) >= 11 && { ssim: ssim(a, b, shape, peak, seen?.weights) }),
+    ...(large && { ssim: ssim(a, b, shape, peak, seen?.weights) }),
     ...(notes.length > 0 && { notes }),
   };
 }
@@ -71,11 +78,11 @@ export function requireSameSize(
     );
 }
 
-/** How far each pixel is seen in both pictures, 0..1; undefined where both are opaque. */
+/** How far each pixel is seen in both pictures, 0..1; undefined where both are opaque, and nothing where neither is seen. */
 function visibility(
   a: Picture,
   b: Picture,
-): { readonly weights: Float32Array; readonly notes: readonly string[] } | undefined {
+): { readonly weights: Float32Array; readonly notes: readonly string[] } | "nothing" | undefined {
   if (!isTranslucent(a) && !isTranslucent(b)) return undefined;
   const weights = new Float32Array(a.height * a.width);
   let [total, difference] = [0, 0];
@@ -85,6 +92,7 @@ function visibility(
     total += one * other;
     difference = Math.max(difference, Math.abs(one - other));
   }
+  if (total === 0 && difference === 0) return "nothing";
   if (total === 0)
     throw new UserError(
       "picture/reference",
@@ -94,7 +102,8 @@ function visibility(
   return {
     weights,
     notes: [
-      `transparent pixels are left out of PSNR and SSIM, translucent ones count by their alpha: ${left.toFixed(1)} % less.`,
+      `transparent pixels are left out of PSNR and SSIM, translucent ones count by their alpha: ${left.toFixed(1)} % of the ` +
+        `picture in all.`,
       ...(difference > 1 / 255
         ? [`alpha differs from that of the reference by up to ${difference.toFixed(2)}; it is not compared.`]
         : []),
