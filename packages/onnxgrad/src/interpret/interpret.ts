@@ -44,6 +44,6 @@ function fedValues(name: string, { shape, dtype }: Spec, feeds: Feeds): Float64A
     const number = typeof value === "bigint" ? Number(value) : value;
     if (typeof number !== "number" || (dtype === "int64" && !Number.isSafeInteger(number)))
       return fail(`takes ${dtype === "int64" ? "whole numbers" : "numbers"}, got ${String(value)}.`);
-    return number;
+    return dtype === "float32" ? inRange(number) : number;
   });
 }

@@ -5,6 +5,7 @@ import { full, type NdArray, scalar } from "../trace/ndarray.ts";
 import type { Packed } from "../trace/packed.ts";
 import type { Tensor } from "../trace/tensor.ts";
 import { flatten, unflatten } from "./flat.ts";
+import { requireSetting } from "./settings.ts";
 
 /** Moments of Adam; `T` is NdArray outside the graph, Tensor inside. */
 export interface AdamState<T> {
@@ -37,6 +38,7 @@ export function adamInit(params: Packed): AdamState<NdArray> {
 /**
  * One update of Adam (Kingma and Ba 2015, algorithm 1), with decoupled decay when `weightDecay` > 0 (AdamW).
  * `params` and `grads` are trees of the same structure.
+ * @throws GraphError for settings that are negative or no numbers, and betas that are not below 1.
  */
 export function adam<P>(
   params: P,
@@ -44,6 +46,9 @@ export function adam<P>(
   state: { readonly m: Tensor; readonly v: Tensor; readonly step: Tensor },
   { lr, betas: [beta1, beta2] = [0.9, 0.999], epsilon = 1e-8, weightDecay = 0 }: AdamOptions,
 ): { readonly params: P; readonly state: AdamState<Tensor> } {
+  for (const [name, value] of Object.entries({ lr, epsilon, weightDecay }))
+    requireSetting("adam", name, value);
+  for (const beta of [beta1, beta2]) requireSetting("adam", "betas", beta, 1);
   const p = flatten(params);
   const g = flatten(grads, params);
   const step = add(state.step, 1);

@@ -4,6 +4,7 @@ import { full, type NdArray } from "../trace/ndarray.ts";
 import type { Packed } from "../trace/packed.ts";
 import type { Tensor } from "../trace/tensor.ts";
 import { flatten, unflatten } from "./flat.ts";
+import { requireSetting } from "./settings.ts";
 
 /** Hyper-parameters of {@link sgd}. */
 export interface SgdOptions {
@@ -21,13 +22,18 @@ export function sgdInit(params: Packed): NdArray {
   return full([params.data.length], 0);
 }
 
-/** One update: velocity = momentum * velocity + grad; params -= lr * velocity (PyTorch's convention). */
+/**
+ * One update: velocity = momentum * velocity + grad; params -= lr * velocity (PyTorch's convention).
+ * @throws GraphError for settings that are negative or no numbers.
+ */
 export function sgd<P>(
   params: P,
   grads: unknown,
   velocity: Tensor,
   { lr, momentum = 0, nesterov = false, weightDecay = 0 }: SgdOptions,
 ): { readonly params: P; readonly velocity: Tensor } {
+  for (const [name, value] of Object.entries({ lr, momentum, weightDecay }))
+    requireSetting("sgd", name, value);
   const p = flatten(params);
   const raw = flatten(grads, params);
   const g = weightDecay === 0 ? raw : add(raw, mul(p, weightDecay));

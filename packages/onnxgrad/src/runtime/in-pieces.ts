@@ -17,7 +17,7 @@ const PIECE = 2 ** 18;
 
 /** Operations on vectors of one length and scalars, element by element. */
 const ELEMENTWISE: ReadonlySet<string> = new Set<OpName>([
-  ...(["add", "sub", "mul", "div", "maximum", "minimum", "pow"] as const),
+  ...(["add", "sub", "mul", "div", "maximum", "minimum", "clamp", "pow"] as const),
   ...(["abs", "sign", "sqrt", "exp", "log", "stopGradient"] as const),
 ]);
 

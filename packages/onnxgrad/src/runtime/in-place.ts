@@ -9,7 +9,15 @@ import { type GraphNode, reachable, sameShape, type Tensor } from "../trace/tens
 import { sourceOf, type Stretch, stretchNamed } from "./input-views.ts";
 
 /** Operations that read an element only to write it: what may write. */
-const ELEMENTWISE: ReadonlySet<string> = new Set<OpName>(["add", "sub", "mul", "div", "maximum", "minimum"]);
+const ELEMENTWISE: ReadonlySet<string> = new Set<OpName>([
+  "add",
+  "sub",
+  "mul",
+  "div",
+  "maximum",
+  "minimum",
+  "clamp",
+]);
 /** What the runtime may merge with an addition of its result; the whole is then no elementwise operation. */
 const MERGED: ReadonlySet<string> = new Set<OpName>([
   "matmul",
