@@ -42,6 +42,18 @@ const ACCEPTED: Readonly<Record<string, readonly (keyof typeof SAMPLES)[]>> = {
   tiff: [...EIGHT, ...SIXTEEN, "cmyk uchar", "cmyk ushort"],
 };
 
+/** Depths that are not read, by the decoder's names. */
+const DEPTHS: Readonly<Record<string, string>> = {
+  char: "8-bit signed",
+  short: "16-bit signed",
+  uint: "32-bit",
+  int: "32-bit signed",
+  float: "32-bit float",
+  double: "64-bit float",
+  complex: "64-bit complex",
+  dpcomplex: "128-bit complex",
+};
+
 /** Formats by the names that people know. */
 const READ_FORMATS = "JPEG, PNG, WebP, AVIF, GIF or TIFF";
 
@@ -165,7 +177,10 @@ export function kindOf(
   }
   const key = `${space} ${depth}`;
   const kind = accepted.find((each) => each === key);
-  if (kind === undefined) return samples(depth);
+  if (kind === undefined) {
+    const words = DEPTHS[depth];
+    return words === undefined ? unread(`${format.toUpperCase()} in ${space}`) : samples(words);
+  }
   const read: SampleKind = SAMPLES[kind];
   const most = read.from === "CMYK" ? 4 : read.colours + 1;
   return channels > most
@@ -185,7 +200,10 @@ export function headerRefusal(bytes: Uint8Array): Refusal | undefined {
   const known = UNREAD.find(([, ...signatures]) => signatures.some(begins));
   if (known !== undefined) return unread(known[0]);
   const jpeg = jpegHeader(bytes);
-  if (jpeg !== undefined) return jpeg.precision === 8 ? undefined : samples(`${jpeg.precision}-bit`);
+  if (jpeg !== undefined) {
+    if (jpeg.precision === 8) return undefined;
+    return jpeg.precision === 12 || jpeg.precision === 16 ? samples(`${jpeg.precision}-bit`) : BROKEN;
+  }
   const png = pngHeader(bytes);
   if (png !== undefined) {
     if (png.frames > 1) return { ...ANIMATED, what: `is animated and has ${png.frames} frames` };
@@ -218,6 +236,7 @@ function codesRefusal({ primaries, transfer }: { primaries: number; transfer: nu
 }
 
 function tiffRefusal({ bits, format, photometric }: TiffHeader): Refusal | undefined {
+  if (bits < 1 || bits > 128) return BROKEN;
   if (photometric >= 8 && photometric <= 10) return LAB;
   if (photometric > 6)
     return {
