@@ -4,6 +4,7 @@ import { ModelProtoSchema } from "onnx-buf";
 import { importModel, input, toOnnx } from "onnxgrad";
 import { caseGraph, opCases } from "onnxgrad/testing";
 import { readFile } from "node:fs/promises";
+import { seedModels } from "../support/onnx-mutations.ts";
 import { EDGES, leavesOf, pick, WORDS } from "./mutations.ts";
 import type { Mutation, Target } from "./target.ts";
 
@@ -44,12 +45,16 @@ const lieInModel: Mutation = (bytes, random, others) => {
 /** Target of `npm run fuzz -- --only models`. */
 export const target: Target = {
   name: "models",
-  about: "ONNX models of every operation, imported and traced",
+  about: "ONNX models of every operation and of every operator, imported and traced",
   mutations: [lieInModel],
   seconds: 20,
   megabytes: 1500,
   async seeds() {
-    return Object.entries(opCases).flatMap(([subject, cases]) => {
+    const imported = [...seedModels().values()].map((bytes, i) => ({
+      name: `imported-${i}.onnx`,
+      bytes: Buffer.from(bytes),
+    }));
+    const written = Object.entries(opCases).flatMap(([subject, cases]) => {
       const { feeds, trace } = caseGraph(subject, cases[0]);
       const traced = Object.entries(feeds).map(
         ([name, { spec }]) => [name, input(name, spec.shape, spec.dtype)] as const,
@@ -57,6 +62,7 @@ export const target: Target = {
       const { forward } = trace(Object.fromEntries(traced));
       return [{ name: `${subject}.onnx`, bytes: Buffer.from(toOnnx(forward).bytes) }];
     });
+    return [...written, ...imported];
   },
   async read(path) {
     const model = importModel(await readFile(path));

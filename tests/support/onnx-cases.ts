@@ -142,13 +142,19 @@ export interface OrtResult {
   readonly data: readonly number[];
 }
 
-/** What ONNX Runtime computes, output by output, or the error with which it refuses. */
+/** What ONNX Runtime computes, output by output, or says where it refuses. */
+export interface OrtAnswer {
+  readonly results: Readonly<Record<string, OrtResult>>;
+  readonly refusal?: string;
+}
+
+/** Loads and runs a model. */
 export async function runOrt(
   bytes: Uint8Array,
   feeds: Readonly<
     Record<string, { readonly data: Float32Array | BigInt64Array; readonly dims: readonly number[] }>
   >,
-): Promise<Readonly<Record<string, OrtResult>> | { readonly refused: string }> {
+): Promise<OrtAnswer> {
   let session: InferenceSession | undefined;
   try {
     session = await InferenceSession.create(bytes, {
@@ -162,15 +168,16 @@ export async function runOrt(
         ? new OrtTensor("int64", data, dims)
         : new OrtTensor("float32", data, dims),
     ]);
-    const results = await session.run(Object.fromEntries(given) as Record<string, OrtTensor>);
-    return Object.fromEntries(
-      Object.entries(results).map(([name, { type, dims, data }]) => [
+    const made = await session.run(Object.fromEntries(given) as Record<string, OrtTensor>);
+    const results = Object.fromEntries(
+      Object.entries(made).map(([name, { type, dims, data }]) => [
         name,
         { type, dims, data: Array.from(data as ArrayLike<number | bigint | boolean>, Number) },
       ]),
     );
+    return { results };
   } catch (error) {
-    return { refused: String(error instanceof Error ? error.message : error) };
+    return { results: {}, refusal: String(error instanceof Error ? error.message : error) };
   } finally {
     await session?.release();
   }
