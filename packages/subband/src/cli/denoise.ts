@@ -27,6 +27,7 @@ export function register(program: Command, context: Context): void {
     "subband denoise noisy.png --out clean.png",
     "subband denoise photos --out clean --model models/celeba",
     "subband denoise noisy.png --sigma 10/255 --compare original.png",
+    "subband denoise - --out - < noisy.png > clean.png",
   ]);
 }
 

@@ -111,7 +111,7 @@ function build(program: Command, context: Context, commands: readonly CommandFil
       "Wavelet-domain generative models: train on a laptop, sample in a few steps, ship as one ONNX file.",
     )
     .version(versions().subband, "-V, --version", "print the version")
-    .option("--json", "print one JSON object as the last line of stdout")
+    .option("--json", "print one JSON object as the last line of stdout; infinite numbers are strings in it")
     .option("--quiet", "print errors only: no progress, no notes, no report of what was done")
     .option("--debug", "print stack traces of errors")
     .configureHelp({ showGlobalOptions: true })

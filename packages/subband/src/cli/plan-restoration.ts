@@ -20,6 +20,9 @@ import type { Restoration } from "./restore-one.ts";
 import type { RestoreFlags } from "./restore.ts";
 import { readStandardInput, requireStreams, STANDARD } from "./standard-streams.ts";
 
+/** In the place of an output that is no file. */
+const NOWHERE = "\0.png";
+
 /** What a restoration will do. */
 export interface PlannedRestoration extends RestorationJobs {
   /** Every file that will be written. */
@@ -83,7 +86,7 @@ export async function planRestoration(
   };
 }
 
-/** The jobs, where a stream is one picture. */
+/** The jobs, where a stream is one picture. Files and folders that happen to be called - are none of it: ./- is one. */
 async function jobsOf(request: JobRequest): Promise<RestorationJobs> {
   const { input, out } = request;
   if (input === STANDARD && out === undefined)
@@ -91,15 +94,19 @@ async function jobsOf(request: JobRequest): Promise<RestorationJobs> {
       "picture/format",
       "the input is stdin, which has no place beside it: give --out a picture, or - for stdout.",
     );
-  if (input === STANDARD) return { jobs: [fileJob(request)], leftOut: [], isFolder: false };
-  if (out !== STANDARD) return restorationJobs(request);
-  const found = await restorationJobs({ ...request, out: undefined });
-  if (found.isFolder)
+  if (out !== STANDARD && input !== STANDARD) return restorationJobs(request);
+  const { isFolder, jobs } =
+    input === STANDARD
+      ? { isFolder: false, jobs: [fileJob({ ...request, out: out === STANDARD ? NOWHERE : out })] }
+      : await restorationJobs({ ...request, out: undefined });
+  if (isFolder)
     throw new UserError(
       "picture/format",
       `"${input}" is a folder, and stdout takes one picture. Give --out a folder.`,
     );
-  return { ...found, jobs: found.jobs.map((job) => ({ ...job, output: STANDARD })) };
+  if (out !== STANDARD) for (const { output } of jobs) requireWritable(output);
+  const named = out === STANDARD ? jobs.map((job) => ({ ...job, output: STANDARD })) : jobs;
+  return { jobs: named, leftOut: [], isFolder };
 }
 
 function readsOf({ input, comparison }: RestorationJob): PlannedRead[] {

@@ -326,6 +326,17 @@ describe("a folder", () => {
 
 describe("- is stdin and stdout", () => {
   test("a picture goes through, and notes go to stderr", async () => {
+    mkdirSync(at("-"));
+    const cwd = process.cwd();
+    process.chdir(dir); // where a folder is called so
+    try {
+      const { bytes } = await encodePicture("in.tiff", picture);
+      expect((await run(["denoise", "-", "--out", "-"], bytes)).code).toBe(0);
+      expect((await run(["denoise", "in.png", "--out", "-"])).code).toBe(0);
+      expect((await run(["denoise", "-", "--out", "x.bmp"], bytes)).err).toContain("unknown extension");
+    } finally {
+      process.chdir(cwd);
+    }
     const { bytes } = await encodePicture("in.tiff", picture);
     const { code, outBytes, err } = await run(["denoise", "-", "--out", "-"], bytes);
     expect(code, err).toBe(0);
