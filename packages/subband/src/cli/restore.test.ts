@@ -3,7 +3,6 @@ import {
   copyFileSync,
   existsSync,
   linkSync,
-  lstatSync,
   mkdirSync,
   mkdtempSync,
   readdirSync,
@@ -21,6 +20,7 @@ import { meanOfNine, testPicture } from "../restoration/test-pictures.ts";
 import { localModel } from "../systems/local-model.ts";
 import { saveModel } from "../training/model-file.ts";
 import { type CapturedIo, captureIo } from "./capture-io.ts";
+import { folderContents } from "./folder-contents.ts";
 import { main } from "./main.ts";
 import { restoreOne, type Workplace } from "./restore-one.ts";
 
@@ -34,22 +34,6 @@ async function run(argv: readonly string[], stdin?: Uint8Array): Promise<Capture
   const io = captureIo(stdin === undefined ? {} : { stdin });
   const code = await main([...argv, "--model", join(root, "model")], io);
   return Object.assign(io, { code });
-}
-
-/** Every file below the folder with what it holds. */
-function contents(folder = dir): Record<string, string> {
-  return Object.fromEntries(
-    readdirSync(folder, { recursive: true })
-      .map(String)
-      .toSorted()
-      .map((name) => {
-        const status = lstatSync(join(folder, name));
-        return [
-          name,
-          status.isFile() ? readFileSync(join(folder, name)).toString("base64") : `inode ${status.ino}`,
-        ];
-      }),
-  );
 }
 
 beforeAll(() => {
@@ -138,8 +122,8 @@ describe("no output of a restoration is a file that was named for another purpos
     writeFileSync(at("run/run.json"), "{}torn");
     for (const folder of ["photos", "references"]) copyFileSync(at("in.png"), at(`${folder}/a.png`));
     symlinkSync("photos", at("way"));
-    const before = contents();
-    const model = contents(join(root, "model"));
+    const before = folderContents(dir);
+    const model = folderContents(join(root, "model"));
     const cwd = process.cwd();
     process.chdir(dir);
     try {
@@ -149,12 +133,12 @@ describe("no output of a restoration is a file that was named for another purpos
         expect(err, what).toMatch(/^error: [^\n]+\n$/);
         expect(err, what).toContain(message);
         expect(err, what).not.toContain("internal");
-        expect(contents(), what).toEqual(before);
+        expect(folderContents(dir), what).toEqual(before);
       }
     } finally {
       process.chdir(cwd);
     }
-    expect(contents(join(root, "model"))).toEqual(model);
+    expect(folderContents(join(root, "model"))).toEqual(model);
   });
 
   test("--force lets a picture be replaced by its own result, through its own name", async () => {

@@ -3,7 +3,6 @@ import {
   copyFileSync,
   cpSync,
   linkSync,
-  lstatSync,
   mkdirSync,
   mkdtempSync,
   readdirSync,
@@ -24,6 +23,7 @@ import { saveModel } from "../training/model-file.ts";
 import type { RunConfig } from "../training/run-config.ts";
 import { writeUntrainedRun } from "../training/untrained-run.ts";
 import { type CapturedIo, captureIo } from "./capture-io.ts";
+import { folderContents } from "./folder-contents.ts";
 import { main } from "./main.ts";
 
 const cwd = process.cwd();
@@ -32,22 +32,6 @@ const dir = mkdtempSync(join(tmpdir(), "subband-run-files-"));
 async function subband(...argv: string[]): Promise<CapturedIo & { code: number }> {
   const io = captureIo();
   return Object.assign(io, { code: await main(argv, io) });
-}
-
-/** Every file with what it holds; links and the like with what they are. */
-function contents(): Record<string, string> {
-  return Object.fromEntries(
-    readdirSync(".", { recursive: true })
-      .map(String)
-      .toSorted()
-      .map((name) => {
-        const status = lstatSync(name);
-        return [
-          name,
-          status.isFile() ? readFileSync(name).toString("base64") : `${status.mode} ${status.ino}`,
-        ];
-      }),
-  );
 }
 
 beforeAll(async () => {
@@ -185,7 +169,7 @@ describe("no command about a run or a model writes what it should not", () => {
     "each is refused in one line, before any work, and nothing is changed",
     { timeout: 60_000 },
     async () => {
-      const before = contents();
+      const before = folderContents(".");
       for (const [argv, message] of CASES) {
         const what = argv.join(" ").slice(0, 100);
         const began = performance.now();
@@ -195,7 +179,7 @@ describe("no command about a run or a model writes what it should not", () => {
         if (typeof message === "string") expect(err, what).toContain(message);
         expect(code, what).toBe(typeof message === "string" ? 1 : message);
         expect(performance.now() - began, what).toBeLessThan(20_000);
-        expect(contents(), what).toEqual(before);
+        expect(folderContents("."), what).toEqual(before);
       }
     },
   );
