@@ -8,6 +8,8 @@ import { createDataset } from "../data/dataset.ts";
 import type { Stage, StepContext } from "../systems/stage.ts";
 import { loadCheckpoint, saveCheckpoint } from "./checkpoint.ts";
 import { bestMoments, chooseWeights } from "./weights.ts";
+import { Pace, plannedTotals } from "./pace.ts";
+import type { SecondsUsed } from "./time-budget.ts";
 import { train, type TrainEvent, type TrainOptions, type TrainSummary } from "./trainer.ts";
 
 let dir: string;
@@ -323,13 +325,54 @@ describe("a budget of time", () => {
     rmSync(dir, { recursive: true });
     mkdirSync(dir);
     const { paces } = paced.at(-1)!;
-    const images = Object.fromEntries(Object.entries(paces).map(([name, pace]) => [name, pace.at(-1)![1]]));
-    const again = await run(stages, { paces, images });
+    const again = await run(stages, { paces, images: plannedTotals(paces) });
     expect(readFileSync(join(dir, "state.safetensors")).equals(state)).toBe(true);
     const turns = (of: readonly TrainEvent[]) =>
       of.flatMap((each) => (each.kind === "step" ? [each.stage] : []));
     expect(turns(again.events).join("")).toBe(turns(events).join(""));
     expect(again.events.some(({ kind }) => kind === "paced")).toBe(false);
+  });
+
+  test("what was decided after the checkpoint that a crash leaves is decided again", async () => {
+    const { stages, now } = timed((_, at) => 0.3 + 0.2 * Math.sin(at));
+    const time = (used: SecondsUsed) => ({ seconds: 120, used, began: now(), now, extended: false });
+    let paces: Readonly<Record<string, Pace>> | undefined;
+    let used: SecondsUsed = {};
+    let steps = 0;
+    const keep = (event: TrainEvent): void => {
+      if (event.kind === "paced") ({ paces } = event);
+      else if (event.kind === "saved") used = event.used!;
+      else if (event.kind === "step") steps++;
+    };
+    const controller = new AbortController();
+    const stopAt = (event: TrainEvent): void => {
+      keep(event);
+      if (steps === 60) controller.abort();
+    };
+    await run(stages, { time: time({}), signal: controller.signal, onEvent: stopAt });
+    const kept = paces!;
+    const crash = (event: TrainEvent): void => {
+      keep(event);
+      if (steps === 180) throw new Error("crash");
+    };
+    const crashed = await run(stages, { time: time(used), paces: kept, onEvent: crash });
+    expect((crashed.error as Error).message).toBe("crash");
+    const seen = (name: string) =>
+      JSON.parse(loadCheckpoint(dir)!.metadata["progress"]!).stages[name].imagesSeen as number;
+    expect(
+      paces!["a"]!.some(([from]) => from > seen("a")),
+      "or there is nothing to forget",
+    ).toBe(true);
+
+    const { summary } = await run(stages, { time: time(used), paces: paces!, onEvent: keep });
+    expect(summary!.finished).toBe(true);
+    for (const pace of Object.values(paces!)) expect(Pace.safeParse(pace).error).toBeUndefined();
+    const state = readFileSync(join(dir, "state.safetensors"));
+    rmSync(dir, { recursive: true });
+    mkdirSync(dir);
+    const images = plannedTotals(paces!);
+    await run(stages, { paces: paces!, images });
+    expect(readFileSync(join(dir, "state.safetensors")).equals(state)).toBe(true);
   });
 
   test("what is decided is told before the step that depends on it", async () => {
