@@ -14,11 +14,15 @@ export function pixelDigest(samples: Uint8Array, stride = 1, also = ""): string 
   const count = Math.floor(samples.length / stride);
   const hash = createHash("sha1").update(`${count} ${also} `);
   const pieces = Math.min(PIECES, Math.ceil(count / PIECE));
-  const piece = new Uint8Array(Math.min(PIECE, count));
+  const length = Math.min(PIECE, count);
+  const piece = new Uint8Array(length);
   for (let i = 0; i < pieces; i++) {
-    const from = pieces === 1 ? 0 : Math.floor((i * (count - piece.length)) / (pieces - 1));
-    for (let k = 0; k < piece.length; k++) piece[k] = samples[(from + k) * stride]!;
-    hash.update(piece);
+    const from = pieces === 1 ? 0 : Math.floor((i * (count - length)) / (pieces - 1));
+    if (stride === 1) hash.update(samples.subarray(from, from + length));
+    else {
+      for (let k = 0; k < length; k++) piece[k] = samples[(from + k) * stride]!;
+      hash.update(piece);
+    }
   }
   return hash.digest("base64");
 }
