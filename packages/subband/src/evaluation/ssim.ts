@@ -17,8 +17,8 @@ const BELL = Float64Array.from({ length: WINDOW }, (_, i) =>
 const TOTAL = BELL.reduce((a, b) => a + b);
 const LINE = BELL.map((v) => v / TOTAL);
 
-/** What is averaged in each window: x, y, x^2, y^2, xy, and the weight. */
-const MOMENTS = 6;
+/** What is averaged in each window: x, y, x^2, y^2, xy. */
+const MOMENTS = 5;
 
 /**
  * Mean structural similarity of two planar images of values 0..peak, at most 1: the mean over channels, as scikit-image
@@ -73,12 +73,20 @@ function planeTotal(
   weights: ArrayLike<number> | undefined,
 ): { readonly total: number; readonly count: number } {
   const columns = width - WINDOW + 1;
-  /** The last rows, averaged along the row; row y is at y modulo the window. */
+  /** The last rows, averaged along the row; row y is at y modulo the window. And their weights, where there are any. */
   const rows = Array.from({ length: WINDOW }, () => new Float64Array(MOMENTS * columns));
+  const shares = rows.map(() => new Float64Array(weights === undefined ? 0 : columns));
   const moments = new Float64Array(MOMENTS * columns);
   let [total, count] = [0, 0];
   for (let y = 0; y < height; y++) {
-    averageRow(image, reference, from + y * width, columns, rows[y % WINDOW]!, weights, y * width);
+    const at = from + y * width;
+    if (weights === undefined) averageRow(image, reference, at, columns, rows[y % WINDOW]!);
+    else
+      averageWeightedRow(image, reference, at, columns, rows[y % WINDOW]!, {
+        weights,
+        at: y * width,
+        sums: shares[y % WINDOW]!,
+      });
     if (y < WINDOW - 1) continue;
     moments.fill(0);
     for (let k = 0; k < WINDOW; k++) {
@@ -86,15 +94,19 @@ function planeTotal(
       for (let i = 0; i < moments.length; i++) moments[i] = moments[i]! + weight * row[i]!;
     }
     for (let i = 0; i < moments.length; i += MOMENTS) {
-      const weight = weights === undefined ? 1 : moments[i + 5]!;
-      if (weight === 0) continue;
-      if (weights !== undefined) for (let k = 0; k < 5; k++) moments[i + k] = moments[i + k]! / weight;
+      let share = 1;
+      if (weights !== undefined) {
+        share = 0;
+        for (let k = 0; k < WINDOW; k++) share += LINE[k]! * shares[(y + 1 + k) % WINDOW]![i / MOMENTS]!;
+        if (share === 0) continue;
+        for (let k = i; k < i + MOMENTS; k++) moments[k] = moments[k]! / share;
+      }
       const [meanX, meanY] = [moments[i]!, moments[i + 1]!];
       const [product, squares] = [meanX * meanY, meanX * meanX + meanY * meanY];
       const covariance = moments[i + 4]! - product;
       const variances = moments[i + 2]! + moments[i + 3]! - squares;
-      total += (weight * ((2 * product + c1) * (2 * covariance + c2))) / ((squares + c1) * (variances + c2));
-      count += weight;
+      total += (share * ((2 * product + c1) * (2 * covariance + c2))) / ((squares + c1) * (variances + c2));
+      count += share;
     }
   }
   return { total, count };
@@ -107,17 +119,13 @@ function averageRow(
   from: number,
   columns: number,
   row: Float64Array,
-  weights: ArrayLike<number> | undefined,
-  weightsFrom: number,
 ): void {
   for (let i = 0; i < columns; i++) {
-    let [sumX, sumY, sumXX, sumYY, sumXY, sum] = [0, 0, 0, 0, 0, 0];
+    let [sumX, sumY, sumXX, sumYY, sumXY] = [0, 0, 0, 0, 0];
     for (let k = 0; k < WINDOW; k++) {
       const x = image[from + i + k]!;
       const y = reference[from + i + k]!;
-      const weight = weights === undefined ? LINE[k]! : LINE[k]! * weights[weightsFrom + i + k]!;
-      if (weight === 0) continue; // what is not looked at may be no number
-      sum += weight;
+      const weight = LINE[k]!;
       sumX += weight * x;
       sumY += weight * y;
       sumXX += weight * x * x;
@@ -130,6 +138,35 @@ function averageRow(
     row[to + 2] = sumXX;
     row[to + 3] = sumYY;
     row[to + 4] = sumXY;
-    row[to + 5] = sum;
   }
+}
+
+/** The same with the weights that begin at `at`, whose sums come beside; what has no weight may be no number. */
+function averageWeightedRow(
+  image: ArrayLike<number>,
+  reference: ArrayLike<number>,
+  from: number,
+  columns: number,
+  row: Float64Array,
+  {
+    weights,
+    at,
+    sums,
+  }: { readonly weights: ArrayLike<number>; readonly at: number; readonly sums: Float64Array },
+): void {
+  row.fill(0);
+  sums.fill(0);
+  for (let i = 0; i < columns; i++)
+    for (let k = 0, to = MOMENTS * i; k < WINDOW; k++) {
+      const weight = LINE[k]! * weights[at + i + k]!;
+      if (weight === 0) continue;
+      const x = image[from + i + k]!;
+      const y = reference[from + i + k]!;
+      sums[i] = sums[i]! + weight;
+      row[to] = row[to]! + weight * x;
+      row[to + 1] = row[to + 1]! + weight * y;
+      row[to + 2] = row[to + 2]! + weight * x * x;
+      row[to + 3] = row[to + 3]! + weight * y * y;
+      row[to + 4] = row[to + 4]! + weight * x * y;
+    }
 }
