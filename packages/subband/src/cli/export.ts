@@ -9,7 +9,6 @@ import type { Context } from "./context.ts";
 import { bestLine, formatBytes } from "./format.ts";
 import { addExamples, parsePath, parseSteps } from "./options.ts";
 import { formatTable, note } from "./output.ts";
-import { readsAt } from "./planned-reads.ts";
 
 /** Options of the command. */
 interface ExportFlags {
@@ -58,6 +57,7 @@ async function exportRun(context: Context, run: string, flags: ExportFlags): Pro
 async function exportDenoiser(context: Context, run: string, flags: ExportFlags): Promise<void> {
   const { UserError } = await import("onnxgrad");
   const { loadModel } = await import("../training/model-file.ts");
+  const { readsAt } = await import("./planned-reads.ts");
   const { putModel } = await import("./put-model.ts");
   const { emitBeside } = await import("./standard-streams.ts");
   const { versions } = await import("../training/versions.ts");
@@ -168,6 +168,7 @@ async function exportGenerator(context: Context, run: string, flags: ExportFlags
 async function requireOnnxPlace(run: string, out: string): Promise<void> {
   const { UserError } = await import("onnxgrad");
   const { checkFilePlan } = await import("./file-plan.ts");
+  const { readsAt } = await import("./planned-reads.ts");
   checkFilePlan({ reads: readsAt(run, "the run"), writes: [{ path: out, what: "--out" }], about: run });
   if (!/\.(?:onnx|ort)$/i.test(out))
     throw new UserError(
