@@ -202,6 +202,8 @@ case("concat", lambda x, y: torch.cat([x, y, x]), GRID, [1.0, NAN])
 case("split", lambda x: x.split([1, 12, 20])[1] * 2, GRID)
 case("resizeBilinear2d", lambda x: F.interpolate(x, size=(5, 3), mode="bilinear"), [[[[0.0, 1, -1], [LARGE, NORMAL, 2]]]])
 
+case("resizeBilinear2d of NaN", lambda x: F.interpolate(x, size=(5, 3), mode="bilinear"), [[[[0.0, NAN, -1], [1, 2, INF]]]])
+
 # Nothing at all.
 none = lambda *shape: torch.zeros(shape)
 for name, f in {

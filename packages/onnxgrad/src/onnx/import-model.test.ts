@@ -217,6 +217,12 @@ describe("a model that cannot be imported", () => {
       () => trace(relu, {}),
     ],
     [
+      "an input of another name beside it",
+      "import/input",
+      'there is no input "X0". Did you mean "x0"? The model takes "x0" [2,4,6,5]',
+      () => trace(relu, { x0: input("x0", [2, 4, 6, 5]), X0: input("x", [2, 4, 6, 5]) }),
+    ],
+    [
       "another shape",
       "import/input",
       'input "x0" [2,4,6,5] of float32 got [2,4,6,6]',

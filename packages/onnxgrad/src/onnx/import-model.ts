@@ -3,7 +3,7 @@
  * feature extractor for a loss. What each operator becomes is the table in `import-rules.ts`; the file is not trusted.
  */
 import type { NodeProto } from "onnx-buf";
-import { GraphError, printable, quoteName, UserError } from "../errors.ts";
+import { didYouMean, GraphError, printable, quoteName, UserError } from "../errors.ts";
 import { scope } from "../trace/scope.ts";
 import { formatSpec, Tensor } from "../trace/tensor.ts";
 import { createFolding, type Folding } from "./import-fold.ts";
@@ -100,6 +100,16 @@ function trace(
 ): Readonly<Record<string, Tensor>> {
   const folding = createFolding([...weights.values()].reduce((total, { tensor }) => total + tensor.size, 0));
   const values = new Map<string, Typed>(weights);
+  const stranger = Object.keys(given).find((name) => !inputs.some((port) => port.name === name));
+  if (stranger !== undefined) {
+    const known = inputs.map(({ name }) => name);
+    const near = didYouMean(stranger, known);
+    throw new UserError(
+      "import/input",
+      `importModel: there is no input ${quoteName(stranger)}.${near === undefined ? "" : ` Did you mean ${quoteName(near)}?`} ` +
+        `The model takes ${inputs.length === 0 ? "none" : inputs.map(describe).join(", ")}.`,
+    );
+  }
   for (const port of inputs) {
     const tensor = Object.hasOwn(given, port.name) ? given[port.name] : undefined;
     if (tensor === undefined) continue;

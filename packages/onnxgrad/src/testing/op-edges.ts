@@ -187,6 +187,7 @@ export const EDGES: Readonly<Record<string, Build>> = {
   concat: (x, y) => concat([x, y!, x], 0),
   split: (x) => mul(split(x, [1, 12, 20], 0)[1]!, 2),
   resizeBilinear2d: (x) => resizeBilinear2d(x, 5, 3),
+  "resizeBilinear2d of NaN": (x) => resizeBilinear2d(x, 5, 3),
 
   "empty: exp": exp,
   "empty: softplus": softplus,
