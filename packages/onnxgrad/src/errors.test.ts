@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { printable, printableJson, quoteName, unknownName } from "./errors.ts";
+import { GraphError, printable, printableJson, quoteName, unknownName, UserError } from "./errors.ts";
 
 const chars = (...codes: number[]) => String.fromCodePoint(...codes);
 
@@ -46,5 +46,14 @@ describe("printableJson()", () => {
     const text = printableJson(value);
     expect(printable(text)).toBe(text);
     expect(JSON.parse(text)).toEqual(value);
+  });
+});
+
+describe("UserError", () => {
+  test("is one printable line, whatever names are in it", () => {
+    const { message, code } = new UserError("a/b", `no such file: "a\nb${chars(0x1b)}[2J". \n Mend it.`);
+    expect(message).toBe(String.raw`no such file: "a b\x1b[2J". Mend it.`);
+    expect(code).toBe("a/b");
+    expect(new GraphError(`conv at ${chars(0x202e)}.`).message).toBe(String.raw`conv at \u202e.`);
   });
 });

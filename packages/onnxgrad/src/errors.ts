@@ -1,7 +1,8 @@
 /** @module Errors of the project. A `UserError` is one clear line: what is wrong, the allowed set, the remedy. */
 
 /**
- * A mistake the user can mend. The message is one line: `kind: value`, what was expected, and the remedy.
+ * A mistake the user can mend. The message is one line: `kind: value`, what was expected, and the remedy. Names that it
+ * quotes may come out of files: whatever is no text to read in it is written out, see {@link printable}.
  * Command lines print it without a stack and exit with 1.
  */
 export class UserError extends Error {
@@ -9,7 +10,7 @@ export class UserError extends Error {
   /** Stable machine-readable reason, for callers that branch on it, e.g. `data/empty`. */
   readonly code: string;
   constructor(code: string, message: string, options?: ErrorOptions) {
-    super(message, options);
+    super(printable(message.replaceAll(/[^\S\n]*\n\s*/g, " ")), options);
     this.code = code;
   }
 }
