@@ -1,5 +1,5 @@
 /** @module What a data set left out: counted by reason, and the first of each reason by name. */
-import { printableJson } from "onnxgrad";
+import { printableJson } from "onnxgrad/errors";
 import type { SkippedFile } from "./image-folder.ts";
 
 /** Count of images or files left out, by reason. */
