@@ -42,7 +42,7 @@ export function register(program: Command, context: Context): void {
       requireTrainingFiles(parsed.request, [join(flags.out, "grid.png")]);
       const trained = await trainWithProgress(context, parsed);
       const again = command.parent!.name() + " demo";
-      if (!trained.finished)
+      if (!trained.finished || context.signal.aborted)
         return emit(context, {
           lines: trainLines(trained, again),
           json: { train: trained, sample: null },

@@ -193,17 +193,30 @@ describe("processIo()", () => {
   /** A process that takes the signals over and says so, then does `body`. */
   async function waiting(
     body = "",
+    listening = `io.signal.addEventListener("abort", () => console.log(String(io.signal.reason.message)));`,
   ): Promise<{ child: ChildProcess; next(): Promise<string>; ended: Promise<unknown[]> }> {
     const child =
       start(`import { processIo } from ${JSON.stringify(new URL("./context.ts", import.meta.url).href)};
       const io = processIo();
-      io.signal.addEventListener("abort", () => console.log(String(io.signal.reason.message)));
+      io.signal; ${listening}
       console.log("ready"); setInterval(() => {}, 1000); ${body}`);
     const next = async (): Promise<string> => String((await once(child.stdout!, "data"))[0]).trim();
     const ended = once(child, "exit");
     expect(await next()).toBe("ready");
     return { child, next, ended };
   }
+
+  test("once nobody listens any more, as after a training, the first signal ends the process", async () => {
+    const { child, ended } = await waiting(
+      `
+      const listener = () => console.log("heard");
+      io.signal.addEventListener("abort", listener);
+      io.signal.removeEventListener("abort", listener);`,
+      "",
+    );
+    child.kill("SIGTERM");
+    expect(await ended).toEqual([null, "SIGTERM"]);
+  });
 
   test("two signals during one long step end the process when it is over, before the next", async () => {
     const { child, ended } = await waiting(`setTimeout(() => {

@@ -2,6 +2,7 @@
  * @module Being asked to stop: Ctrl-C, `kill`, a terminal that closes. The first signal asks a command to save and end,
  * with the exit code that shells expect; the next one ends the process at once.
  */
+import { getEventListeners } from "node:events";
 import { isatty } from "node:tty";
 
 /** Signals that ask to stop, and the exit codes of programs that did: 128 and the signal's number. */
@@ -31,15 +32,17 @@ export function interruptedCode(signal: AbortSignal | undefined): number | undef
 }
 
 /**
- * Takes SIGINT, SIGTERM and SIGHUP over: the first one aborts the signal, with an {@link Interruption} as the reason.
- * After it a SIGINT or SIGTERM ends the process as if nobody listened, also in the middle of a long computation. A closing
- * terminal sends SIGHUP more than once: further ones are ignored.
+ * Takes SIGINT, SIGTERM and SIGHUP over: the first one aborts the signal, with an {@link Interruption} as the reason. Where
+ * nobody listens to that any more, as when a training is done and its pictures are drawn, it ends the process; so does a
+ * second SIGINT or SIGTERM, also in the middle of a long computation. A closing terminal sends SIGHUP more than once:
+ * further ones are ignored.
  */
 export function interruption(): AbortSignal {
   const controller = new AbortController();
   let stopped: number | undefined;
   const first = (name: StopSignal): void => {
     if (stopped !== undefined) return again(name);
+    if (getEventListeners(controller.signal, "abort").length === 0) return end(name);
     stopped = performance.now();
     controller.abort(new Interruption(name));
     process.on("SIGHUP", () => {});
@@ -51,6 +54,9 @@ export function interruption(): AbortSignal {
   };
   const again = (name: StopSignal): void => {
     if (name === "SIGHUP" || (comesTwice() && performance.now() - stopped! < SAME_KEY_MS)) return;
+    end(name);
+  };
+  const end = (name: StopSignal): void => {
     for (const each of SIGNALS) process.removeAllListeners(each);
     process.kill(process.pid, name);
   };
