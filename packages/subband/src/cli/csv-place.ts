@@ -1,5 +1,5 @@
 /** @module Where the figures of an evaluation go: a CSV, in its run or elsewhere. */
-import { UserError } from "onnxgrad";
+import { UserError } from "onnxgrad/errors";
 import { checkFilePlan } from "./file-plan.ts";
 import { readsAt } from "./planned-reads.ts";
 

@@ -4,7 +4,7 @@
  */
 import { getSystemErrorMap } from "node:util";
 import { type Command, CommanderError } from "commander";
-import { UserError } from "onnxgrad";
+import { UserError } from "onnxgrad/errors";
 import { usageMessage } from "./usage-error.ts";
 
 /** What is told of an error. */

@@ -3,7 +3,7 @@
  * run or a model, or anything but a regular file. Files are told by what they are, not by their names.
  */
 import { join } from "node:path";
-import { UserError } from "onnxgrad";
+import { UserError } from "onnxgrad/errors";
 import { MODEL_FILE } from "../training/model-file.ts";
 import { createLook, type Home, type Look, realFolder } from "./place.ts";
 

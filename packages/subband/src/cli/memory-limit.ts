@@ -1,6 +1,6 @@
 /** @module What fits into memory: numbers that cannot are refused before the work, with the number that can. */
 import { totalmem } from "node:os";
-import { UserError } from "onnxgrad";
+import { UserError } from "onnxgrad/errors";
 import { formatBytes, formatCount } from "./format.ts";
 
 /** Share of the machine's memory that the images of a command may take. */

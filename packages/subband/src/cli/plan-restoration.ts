@@ -2,7 +2,7 @@
  * @module The plan of a command that restores pictures: which it reads, where each goes, what else is written, all checked
  * before any work.
  */
-import { UserError } from "onnxgrad";
+import { UserError } from "onnxgrad/errors";
 import { BUILTIN } from "../restoration/model-source.ts";
 import { type PictureSource, requireWritable } from "../restoration/picture.ts";
 import {

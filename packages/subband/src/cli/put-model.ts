@@ -1,5 +1,5 @@
 /** @module Where a model goes that a command makes: a file of its own, a folder of its own, or stdout. */
-import { UserError } from "onnxgrad";
+import { UserError } from "onnxgrad/errors";
 import { type LocalModel, storeModel } from "../systems/local-model.ts";
 import { encodeCheckpoint } from "../training/checkpoint.ts";
 import { modelFile, requireModelPlace, saveModel } from "../training/model-file.ts";

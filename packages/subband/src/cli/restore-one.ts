@@ -1,5 +1,5 @@
 /** @module One picture of a command that restores: read, restored, written, compared with its reference, and told. */
-import { UserError } from "onnxgrad";
+import { UserError } from "onnxgrad/errors";
 import { requireSameSize, type Similarity, similarity, stripPng } from "../restoration/compare-pictures.ts";
 import {
   encodePicture,

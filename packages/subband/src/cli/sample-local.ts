@@ -1,6 +1,6 @@
 /** @module `subband sample` of a local model: the low-pass band, then details given it, and what both cost. */
 import { join } from "node:path";
-import { unknownName, UserError } from "onnxgrad";
+import { unknownName, UserError } from "onnxgrad/errors";
 import { node } from "onnxgrad/node";
 import { releasedSynthesis } from "../diffusion/ascent/multi-scale.ts";
 import { samplerPlan, samplers } from "../diffusion/samplers/samplers.ts";

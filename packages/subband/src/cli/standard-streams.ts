@@ -1,5 +1,5 @@
 /** @module `-` in the place of a picture: it comes from stdin, or goes to stdout as a PNG. */
-import { UserError } from "onnxgrad";
+import { UserError } from "onnxgrad/errors";
 import { MAX_FILE_BYTES } from "../data/skip-reason.ts";
 import { writeFileAtomic } from "../training/atomic-file.ts";
 import type { Context } from "./context.ts";

@@ -1,6 +1,6 @@
 /** @module Wrong usage (exit code 2): commander's errors as one line, with the nearest name and where to read on. */
 import type { Command, CommanderError } from "commander";
-import { didYouMean } from "onnxgrad";
+import { didYouMean } from "onnxgrad/errors";
 
 /**
  * `unknown option: "--jsno". Did you mean "--json"? See: subband info --help`, for an error that `command` raised.
