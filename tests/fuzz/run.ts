@@ -1,5 +1,5 @@
 /**
- * @module `npm run fuzz -- --minutes 5 [--seed N] [--only archives|pictures|models|checkpoints|options] [--input FILE]`:
+ * @module `npm run fuzz -- --minutes 5 [--seed N] [--only archives|pictures|models|agreement|checkpoints|options] [--input FILE]`:
  * fuzzes every target for its share of the time, and keeps and prints what was not withstood.
  */
 import { existsSync } from "node:fs";

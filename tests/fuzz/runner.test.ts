@@ -48,6 +48,8 @@ describe("withstood", () => {
   test.each([
     ["archives", 500, 0],
     ["pictures", 60, 0],
+    ["models", 200, 0],
+    ["agreement", 150, 0],
     ["checkpoints", 150, 0],
     // The first are whole command lines, which take their time.
     ["options", 20, 20],
