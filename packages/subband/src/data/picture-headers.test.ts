@@ -1,6 +1,7 @@
 import { readFileSync } from "node:fs";
 import { rng } from "onnxgrad";
 import { describe, expect, test } from "vitest";
+import { statesAdobeRgb } from "./adobe-rgb.ts";
 import { heifHeader } from "./heif-header.ts";
 import { profileFit } from "./icc-profile.ts";
 import { jpegHeader, withMissingEnd } from "./jpeg-header.ts";
@@ -26,6 +27,7 @@ describe("the headers of pictures", () => {
         expect(() => headerRefusal(bytes)).not.toThrow();
         expect(() => withMissingEnd(bytes)).not.toThrow();
         expect(() => profileFit(bytes, 3)).not.toThrow();
+        expect(() => statesAdobeRgb(bytes)).not.toThrow();
       }
     }
   });

@@ -3,6 +3,7 @@
  * sRGB or, where that is asked, in their own profile; or why not, by picture-kinds.ts.
  */
 import sharp, { type Sharp } from "sharp";
+import { statesAdobeRgb, withAdobeRgb } from "./adobe-rgb.ts";
 import { profileFit } from "./icc-profile.ts";
 import { withMissingEnd } from "./jpeg-header.ts";
 import {
@@ -59,14 +60,18 @@ export async function openPicture(encoded: Uint8Array): Promise<OpenPicture | Re
     const found = await sharp(bytes, { limitInputPixels: MAX_PIXELS, failOn: "error" }).metadata();
     const kind = kindOf(bytes, found);
     if (isRefusal(kind)) return kind;
-    const { icc } = found;
+    const stated =
+      found.format === "jpeg" && found.icc === undefined && kind.colours === 3 && kind.from === undefined
+        ? adobeRgbOf(bytes, found.exif)
+        : undefined;
+    const icc = found.icc ?? stated?.profile;
     // The decoder of PNG passes over a profile that it cannot use.
     const isLost = icc === undefined && found.format === "png" && pngHeader(bytes)?.hasProfile === true;
     const fit = icc === undefined || kind.from !== undefined ? undefined : profileFit(icc, kind.colours);
     const extra = found.format === "tiff" && found.hasAlpha && isNoAlpha(bytes);
     return {
       ...kind,
-      bytes,
+      bytes: stated?.bytes ?? bytes,
       failOn: whole === undefined ? "error" : "warning",
       alpha: found.hasAlpha && !extra,
       extra,
@@ -76,6 +81,14 @@ export async function openPicture(encoded: Uint8Array): Promise<OpenPicture | Re
   } catch (error) {
     return refusalOf(error);
   }
+}
+
+/** A JPEG of a camera that states Adobe RGB and embeds no profile, with one. */
+function adobeRgbOf(
+  bytes: Uint8Array,
+  exif: Uint8Array | undefined,
+): { readonly bytes: Uint8Array; readonly profile: Uint8Array } | undefined {
+  return exif !== undefined && statesAdobeRgb(exif) ? withAdobeRgb(bytes) : undefined;
 }
 
 /** Why the decoder failed. */
