@@ -122,6 +122,24 @@ describe("a training that is asked to stop", () => {
     },
   );
 
+  test(
+    "by two signals at once: ends in the middle of what it does, and what was saved before is whole",
+    { timeout: 120_000 },
+    async () => {
+      const out = join(dir, "twice");
+      const child = await training(out);
+      // Two of a kind that are not delivered yet are one to the system.
+      child.kill("SIGINT");
+      child.kill("SIGTERM");
+      const [code, signal] = (await once(child, "exit")) as [number | null, string | null];
+      expect(code).toBeNull();
+      expect(signal).toMatch(/^SIG(INT|TERM)$/);
+      const saved = stepsOf(out);
+      const straight = await trainUntil(`${out}-straight`, saved + 3);
+      expect((await trainUntil(out, saved + 3)).equals(straight)).toBe(true);
+    },
+  );
+
   test.runIf(process.platform !== "win32")(
     "by Ctrl-C in `train 2>&1 | tee log`: saves and exits with 130",
     { timeout: 120_000 },
