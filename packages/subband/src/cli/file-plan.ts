@@ -86,18 +86,20 @@ function foldersOf(identity: string): string[] {
 
 /**
  * Refuses a place for a run inside another run or a model, or one that cannot be written.
- * @throws UserError `file/cannot-write`, `file/part-of-run`, `file/replaces-input`.
+ * @throws UserError `file/not-writable`, `file/part-of-run`, `file/replaces-input`.
  */
 export function checkRunFolder(out: string, reads: readonly PlannedRead[], look: Look = createLook()): void {
   const run: PlannedWrite = { path: join(out, "run.json"), what: "--out" };
   const { identity, home, refusal } = look(run.path);
   const input = reads.find(({ path }) => look(path).identity === identity);
   if (input !== undefined) throw replacesInput(run, input);
-  if (refusal !== undefined)
+  if (refusal !== undefined) {
+    const inTheWay = !["absent", "folder", "unreachable"].includes(look(out).target);
     throw new UserError(
-      "file/cannot-write",
-      `cannot write a run to "${out}": ${refusal}. Choose another place.`,
+      "file/not-writable",
+      `not writable: "${out}"${inTheWay ? " (EEXIST)" : ""}: ${refusal}. Choose another --out.`,
     );
+  }
   if (home !== undefined && (home.kind === "model" || home.within !== "run.json"))
     throw partOf({ ...run, path: out }, home);
 }
