@@ -39,7 +39,7 @@ export const target: Target = {
       case "internal":
         throw new UserError("planted/internal", "internal: should not happen");
       case "two lines":
-        throw new UserError("planted/lines", "one\ntwo");
+        throw Object.assign(new UserError("planted/lines", "one"), { message: "one\ntwo" });
       case "crash":
         process.abort();
       // eslint-disable-next-line no-fallthrough

@@ -13,7 +13,7 @@ afterAll(() => rmSync(keep, { recursive: true }));
 const some = (target: Target, count: number, first = 0) =>
   fuzz(target, fileOf(target), { seed: 1, first, keep, more: (done) => done < count });
 
-describe("the fuzzer", () => {
+describe("the fuzzer", { timeout: 300_000 }, () => {
   test("finds every planted fault, keeps the input, and takes refusals for what they are", async () => {
     const { inputs, words, faults } = await some(planted, PLANTED.length);
     expect(inputs).toBe(PLANTED.length);
@@ -44,7 +44,7 @@ describe("the fuzzer", () => {
   });
 });
 
-describe("withstood", () => {
+describe("withstood", { timeout: 300_000 }, () => {
   test.each([
     ["archives", 500, 0],
     ["pictures", 60, 0],
