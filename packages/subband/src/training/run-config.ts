@@ -29,7 +29,8 @@ import {
   type WmgmFaithfulConfig,
 } from "../systems/wmgm-faithful-config.ts";
 import { measureLowRange } from "../systems/wmgm-faithful-low.ts";
-import { isOrthogonal, orthogonalWavelet } from "../wavelet/wavelets.ts";
+import { orthogonalWavelet } from "../wavelet/wavelets.ts";
+import { Count, Local, LocalUnet, Positive, Wmgm, WmgmFaithful } from "./model-schemas.ts";
 import { Pace } from "./pace.ts";
 
 /** What is known of the data of a run. */
@@ -89,148 +90,6 @@ interface RunConfigOf<Name extends PresetName> {
 
 /** A run's configuration. */
 export type RunConfig = { [Name in PresetName]: RunConfigOf<Name> }[PresetName];
-
-const Count = z.int().positive();
-const Positive = z.number().positive();
-const Numbers = z.array(z.number());
-
-const Scaling = z.strictObject({ lowMean: Numbers, lowStd: Numbers, detailRms: z.array(Numbers) });
-
-const LowDiffusion = z.strictObject({
-  width: Count,
-  multipliers: z.array(Count).min(1),
-  blocks: Count,
-  attention: z.array(z.int().nonnegative()),
-  batch: Count,
-  lr: Positive,
-  emaDecay: z.number().min(0).max(1),
-  logMean: z.number(),
-  logStd: Positive,
-});
-
-const Wmgm = z.strictObject({
-  channels: z.union([z.literal(1), z.literal(3)]),
-  height: Count,
-  width: Count,
-  levels: z.int().min(0).max(8),
-  low: LowDiffusion,
-  detail: z.strictObject({
-    widths: z.array(Count).min(1),
-    blocks: Count,
-    noiseChannels: Count,
-    criticWidths: z.array(Count).min(1),
-    batch: Count,
-    lr: z.strictObject({ score: Positive, generator: Positive, discriminator: Positive }),
-    emaDecay: z.number().min(0).max(1),
-    scoreShare: z.number().min(0).max(1),
-    adversarial: z.number().nonnegative(),
-    repulsion: z.number().min(0).max(1),
-    r1Gamma: z.number().nonnegative(),
-    r1Every: Count,
-    augmentation: z.number().nonnegative(),
-    samplingAugmentation: z.number().nonnegative(),
-    patches: z.array(Count).min(1),
-  }),
-  lowShare: z.number().min(0).max(1),
-  scaling: Scaling,
-});
-
-const WmgmFaithful = z.strictObject({
-  channels: z.union([z.literal(1), z.literal(3)]),
-  height: Count,
-  width: Count,
-  levels: z.int().min(0).max(8),
-  low: z.strictObject({
-    width: Count,
-    multipliers: z.array(Count).min(1),
-    blocks: Count,
-    attention: z.array(z.int().nonnegative()),
-    timesteps: Count,
-    betaMin: Positive,
-    betaMax: Positive,
-    batch: Count,
-    lr: Positive,
-    emaDecay: z.number().min(0).max(1),
-  }),
-  detail: z.strictObject({
-    generatorWidth: Count.multipleOf(2),
-    discriminatorWidth: Count,
-    batch: Count,
-    lr: z.strictObject({ generator: Positive, discriminator: Positive }),
-    weightDecay: z.number().nonnegative(),
-    weights: z.strictObject({
-      adversarial: z.number().nonnegative(),
-      reconstruction: z.number().nonnegative(),
-      similarity: z.number().nonnegative(),
-    }),
-    discriminatorEvery: Count,
-    passImages: Count,
-    leastEpochs: Count,
-    emaDecay: z.number().min(0).max(1),
-    augmentation: z.number().nonnegative(),
-  }),
-  lowShare: z.number().min(0).max(1),
-  range: z.strictObject({ least: z.number(), greatest: z.number() }),
-  defects: z.strictObject({
-    unscaledBands: z.boolean(),
-    signedSimilarity: z.boolean(),
-    boundedAdversary: z.boolean(),
-    clipBeforeBackward: z.boolean(),
-    eightBitLow: z.boolean(),
-    scaleAfterScale: z.boolean(),
-    sharedStatistics: z.boolean(),
-    lastParameters: z.boolean(),
-    cleanConditions: z.boolean(),
-  }),
-});
-
-const Image = {
-  channels: z.union([z.literal(1), z.literal(3)]),
-  height: Count,
-  width: Count,
-};
-
-/** Runs begun before there was a choice are of Haar. */
-const Wavelet = z
-  .string()
-  .refine(isOrthogonal, "not an orthogonal wavelet that is known here: update subband")
-  .default("haar");
-
-const Local = z.strictObject({
-  ...Image,
-  levels: z.int().min(0).max(8),
-  wavelet: Wavelet,
-  receptiveField: Count,
-  features: Count,
-  batch: Count,
-  lr: Positive,
-  noiseSteps: z.strictObject({ low: Count, details: z.array(Count) }),
-  augmentConditions: z.boolean(),
-  /** Runs of before there was a choice: false. */
-  noisyCondition: z.boolean().default(false),
-  edmLow: z
-    .strictObject({
-      diffusion: LowDiffusion,
-      share: z.number().gt(0).lt(1),
-      lowMean: Numbers,
-      lowStd: z.array(Positive),
-    })
-    .optional(),
-});
-
-const LocalUnet = z.strictObject({
-  ...Image,
-  levels: z.int().min(1).max(8),
-  wavelet: Wavelet,
-  widths: z.array(Count).min(1),
-  encoder: z.array(z.int().nonnegative()),
-  decoder: z.array(z.int().nonnegative()),
-  batch: Count,
-  lr: Positive,
-  emaDecay: z.number().min(0).max(1),
-  sigmaMin: Positive,
-  sigmaMax: Positive,
-});
 
 const Common = {
   data: z.strictObject({
