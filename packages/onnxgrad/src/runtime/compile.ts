@@ -6,7 +6,7 @@ import { UserError } from "../errors.ts";
 import type { ModelOptions } from "../onnx/model.ts";
 import type { Shape } from "../trace/tensor.ts";
 import type { Backend, RuntimeData, RuntimeTensor } from "./backend.ts";
-import { type Feed, feedData, mistakeOfFeeds, requireKnownFeeds } from "./feeds.ts";
+import { type Feed, feedData, mistakeOfFeeds, requireIndices, requireKnownFeeds, tablesOf } from "./feeds.ts";
 import type { State, StateEntry, StateTree } from "./state.ts";
 import { openSession } from "./open-session.ts";
 import { readable, writable, written } from "./state-buffers.ts";
@@ -123,6 +123,7 @@ export async function compile<
   const fedInputs = opened.inputs.flatMap(({ name, spec }) =>
     name.startsWith("in.") ? [[name, name.slice(3), spec] as const] : [],
   );
+  const tables = tablesOf(outputs.map(([, tensor]) => tensor));
   const isUsed = new Set(fedInputs.map(([, key]) => key));
   const buffers = outputs.slice(updates.length).map(([name, tensor]) => {
     const data = new Float32Array(tensor.size);
@@ -161,6 +162,8 @@ export async function compile<
       const given = fedInputs.map(([name, key, spec]) => {
         const feed = Object.hasOwn(feeds, key) ? (feeds as Record<string, Feed | undefined>)[key] : undefined;
         const data = feedData(key, spec, feed);
+        const rows = tables.get(name);
+        if (rows !== undefined) requireIndices(data, rows);
         const mayStay = data !== feed || (reuse && !isWritten(data.buffer));
         return [name, backend.tensor(mayStay ? data : data.slice(), spec.shape)] as const;
       });

@@ -125,6 +125,33 @@ describe("run() with wrong feeds", () => {
       }
     expect([...(await rows.run({ x, i: [-1] })).y]).toEqual([5, 6]);
   });
+  test("tears no state by an index beyond the table, of which it is told before anything runs", async () => {
+    const step = await build(
+      backend,
+      { state: { table: ndarray([3], [1, 2, 3]) }, inputs: { i: { shape: [2, 1], dtype: "int64" } } },
+      ({ state, i }) => {
+        const picked = gather(state.table, reshape(i, [2]));
+        return { state: { table: add(state.table, sum(picked)) }, picked };
+      },
+    );
+    for (const i of [
+      [0, 3],
+      [-4, 0],
+    ])
+      await expect(step.run({ i })).rejects.toThrow("is outside a table of 3 rows. Feed -3 to 2.");
+    expect([...step.state.tree().table.data]).toEqual([1, 2, 3]);
+    expect([...(await step.run({ i: [-1, 0] })).picked]).toEqual([3, 1]);
+    expect([...step.state.tree().table.data]).toEqual([5, 6, 7]);
+  });
+  test("says the same of an index that is computed", async () => {
+    const program = await build(backend, { inputs: { x: [3], at: [1] } }, ({ x, at }) => ({
+      y: gather(x, cast(at, "int64")),
+    }));
+    await expect(program.run({ x: [1, 2, 3], at: 3 })).rejects.toThrow(
+      "gather: index 3 is outside a table of 3 rows. Feed -3 to 2.",
+    );
+    expect([...(await program.run({ x: [1, 2, 3], at: -3 })).y]).toEqual([1]);
+  });
   test("does not find an input of the name of a method", async () => {
     const program = await build(backend, { inputs: { constructor: [1] } }, (args) => ({
       y: add(reshape(args.constructor as never, []), 1),

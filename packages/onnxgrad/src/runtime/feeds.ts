@@ -1,7 +1,7 @@
 /** @module What a program is fed: checked by name, type and length before it runs, so that no mistake is ignored. */
 import { quoteName, unknownName, UserError } from "../errors.ts";
 import { indexError } from "../ops/gather.ts";
-import { sizeOf, type Spec } from "../trace/tensor.ts";
+import { reachable, sizeOf, type Spec, type Tensor } from "../trace/tensor.ts";
 import type { RuntimeData } from "./backend.ts";
 
 /** Numbers in an array of their own kind; for float32 they are rounded. */
@@ -65,6 +65,28 @@ export function feedData(name: string, { shape, dtype }: Spec, feed: unknown): R
       ? BigInt(value)
       : fail(`takes whole numbers, got ${typeof value === "number" ? value : described(value)}.`),
   );
+}
+
+/** Rows of the smallest table that each input of a graph is the index of, by the input's name. */
+export function tablesOf(outputs: readonly Tensor[]): ReadonlyMap<string, number> {
+  const tables = new Map<string, number>();
+  for (const { op, inputs, attrs } of reachable(outputs)) {
+    if (op.name !== "gather" && op.name !== "scatterAdd") continue;
+    let index = inputs[1]!.node;
+    while (index.op.name === "reshape") index = index.inputs[0]!.node;
+    if (index.op.name !== "input") continue;
+    const { name } = index.attrs as { readonly name: string };
+    const rows = op.name === "gather" ? inputs[0]!.shape[0]! : (attrs as { readonly rows: number }).rows;
+    tables.set(name, Math.min(rows, tables.get(name) ?? rows));
+  }
+  return tables;
+}
+
+/** @throws UserError `gather/index` when a fed index is beyond its table, before the run could write anything. */
+export function requireIndices(data: RuntimeData, rows: number): void {
+  if (!(data instanceof BigInt64Array)) return;
+  const [first, end] = [BigInt(-rows), BigInt(rows)];
+  for (const index of data) if (index < first || index >= end) throw indexError(Number(index), rows);
 }
 
 /** What ONNX Runtime says of an index beyond a table. */
