@@ -59,6 +59,16 @@ describe("gunzip()", () => {
       ]);
   });
 
+  test("a name without an end is no header, and is not looked for through the whole file", async () => {
+    let taken = 0;
+    async function* endless(): AsyncGenerator<Uint8Array> {
+      yield Buffer.from([0x1f, 0x8b, 8, 8, 0, 0, 0, 0, 0, 3]);
+      for (; taken < 1e9; taken += 65536) yield Buffer.alloc(65536, "x");
+    }
+    await expect(gunzip(endless()).next()).rejects.toThrow("no gzip");
+    expect(taken).toBeLessThan(1e6);
+  });
+
   test("no member, a damaged one and one cut short are errors, wherever the damage is", async () => {
     expect((await unpack(Buffer.from("no gzip at all"), 3))[1]).toBe("no gzip");
     const packed = gzipSync(text);

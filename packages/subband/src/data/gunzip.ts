@@ -5,6 +5,8 @@
 import { crc32, createInflateRaw } from "node:zlib";
 
 const CHUNK_BYTES = 65536;
+/** A name or comment in a header is no longer than this. */
+const MAX_TEXT = 65536;
 
 /** The unpacked bytes of all members. @throws Error when there is no member, or one is damaged or cut short. */
 export async function* gunzip(source: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
@@ -59,19 +61,23 @@ async function skipHeader(input: Input): Promise<boolean> {
     if (sized.length < length + 2) return false;
     length += 2 + sized.readUInt16LE(length);
   }
-  for (const text of [8, 16]) if ((flags & text) !== 0) length = await endOfText(input, length);
+  for (const text of [8, 16])
+    if ((flags & text) !== 0) {
+      const end = await endOfText(input, length);
+      if (end === undefined) return false;
+      length = end;
+    }
   if ((flags & 2) !== 0) length += 2;
   if ((await input.peek(length)).length < length) return false;
   input.skip(length);
   return true;
 }
 
-/** Where the text that starts at `from` ends, behind its zero byte. */
-async function endOfText(input: Input, from: number): Promise<number> {
-  for (let at = from; ; at++) {
-    const bytes = await input.peek(at + 1);
-    if (at >= bytes.length || bytes[at] === 0) return at + 1;
-  }
+/** Where the text that starts at `from` ends, behind its zero byte; undefined when it does not end soon. */
+async function endOfText(input: Input, from: number): Promise<number | undefined> {
+  const bytes = await input.peek(from + MAX_TEXT);
+  const end = bytes.subarray(0, from + MAX_TEXT).indexOf(0, from);
+  return end < 0 ? undefined : end + 1;
 }
 
 async function* inflateMember(input: Input): AsyncGenerator<Uint8Array> {

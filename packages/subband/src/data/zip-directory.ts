@@ -46,7 +46,7 @@ const END_BYTES = 22;
 const LOCATOR_BYTES = 20;
 const MAX_COMMENT = 0xffff;
 /** A directory above this many bytes is refused: it is in memory while the archive is read. */
-const MAX_DIRECTORY_BYTES = 512e6;
+const MAX_DIRECTORY_BYTES = 256e6;
 
 interface Claim {
   /** Where the directory begins. */
