@@ -9,13 +9,14 @@ import {
   readPicture,
   requireWritable,
 } from "../restoration/picture.ts";
-import { pictureSize } from "../restoration/picture-size.ts";
+import { type PictureSize, pictureSize } from "../restoration/picture-size.ts";
 import type { RestorationJob } from "../restoration/restoration-jobs.ts";
 import type { OnShare, TiledDenoiser } from "../restoration/tiled-denoiser.ts";
 import { writeFileAtomic } from "../training/atomic-file.ts";
 import type { LoadedModel } from "../training/model-file.ts";
 import type { Context } from "./context.ts";
-import { formatDuration, formatValue } from "./format.ts";
+import { formatBytes, formatDuration, formatValue } from "./format.ts";
+import { memoryForImages } from "./memory-limit.ts";
 import { formatTable } from "./output.ts";
 import type { Progress } from "./progress.ts";
 import { putEncoded, shownPath, STANDARD, streamName } from "./standard-streams.ts";
@@ -75,6 +76,9 @@ export interface RestoredOne {
   readonly lines: readonly string[];
   readonly json: Readonly<Record<string, unknown>>;
 }
+
+/** Three colours, each as a byte and as two numbers of four. */
+const BYTES_PER_PIXEL = 3 * (1 + 4 + 4);
 
 /**
  * Reads, restores, writes and compares picture `index` of `total`.
@@ -144,9 +148,21 @@ async function requireSizes(
   const size = await pictureSize(source(input));
   if (size === undefined) return; // reading it says why
   const result = { height: factor * size.height, width: factor * size.width };
+  if (factor > 1) requireRoom(input, result);
   for (const path of [output, map]) if (path !== undefined) requireWritable(streamName(path), result);
   const reference = comparison && (await pictureSize(source(comparison.reference)));
   if (reference !== undefined) requireSameSize(result, reference);
+}
+
+/** Refuses a result that cannot fit: its samples, and two arrays of numbers while it is drawn. */
+function requireRoom(input: string, { height, width }: PictureSize): void {
+  const [bytes, limit] = [BYTES_PER_PIXEL * height * width, memoryForImages()];
+  if (bytes > limit)
+    throw new UserError(
+      "picture/size",
+      `"${input}" enlarged has ${width} x ${height} pixels, which would take at least ${formatBytes(bytes)} of memory; there are ` +
+        `${formatBytes(limit)} for them. Cut it into pieces, or take a smaller --factor.`,
+    );
 }
 
 /** Shows the share of the work that is done, and stops when the user wants it. */

@@ -202,6 +202,15 @@ describe("what sizes tell is told before the work", () => {
       "JPEG holds at most 65500",
     ],
     [
+      "a result that no memory holds",
+      1e5,
+      "in.png",
+      "x.png",
+      undefined,
+      undefined,
+      "enlarged has 1500000 x 1200000 pixels",
+    ],
+    [
       "another size to compare with",
       1,
       "in.png",
