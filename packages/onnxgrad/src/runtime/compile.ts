@@ -154,7 +154,7 @@ export async function compile<
       shards: opened.shards,
       compileMs: performance.now() - started,
     },
-    async run(feeds, { reuse = false } = {}) {
+    async run(feeds = {} as never, { reuse = false } = {}) {
       requireKnownFeeds(feeds, [...declared.keys()]);
       // What nothing depends on need not be fed, but is no less looked at.
       for (const [key, feed] of Object.entries(feeds))

@@ -7,7 +7,7 @@ import { cast } from "../ops/compare.ts";
 import { gather } from "../ops/gather.ts";
 import { sum } from "../ops/reduce.ts";
 import { reshape } from "../ops/reshape.ts";
-import { input } from "../ops/source.ts";
+import { constant, input } from "../ops/source.ts";
 import { ndarray } from "../trace/ndarray.ts";
 import { compile } from "./compile.ts";
 import { node } from "./node.ts";
@@ -151,6 +151,15 @@ describe("run() with wrong feeds", () => {
       "gather: index 3 is outside a table of 3 rows. Feed -3 to 2.",
     );
     expect([...(await program.run({ x: [1, 2, 3], at: -3 })).y]).toEqual([1]);
+  });
+  test("takes no feeds for none", async () => {
+    const none = await build(backend, { inputs: {} }, () => ({ y: constant(7) }));
+    expect([...(await none.run(undefined as never)).y]).toEqual([7]);
+    await expect(none.run({ x: 1 } as never)).rejects.toThrow(
+      'unknown input: "x". This program has none: feed {}.',
+    );
+    const one = await build(backend, { inputs: { x: [1] } }, ({ x }) => ({ y: add(x, 1) }));
+    await expect(one.run(undefined as never)).rejects.toThrow('input "x": needs 1 values for [1], got none.');
   });
   test("does not find an input of the name of a method", async () => {
     const program = await build(backend, { inputs: { constructor: [1] } }, (args) => ({
