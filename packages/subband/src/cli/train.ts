@@ -313,7 +313,7 @@ export function outcomeLines(outcome: TrainOutcome, resume: string): string[] {
 
 /** A larger budget than that of the run, as options. */
 function extension({ images, minutes }: TrainOutcome): string {
-  if (minutes !== undefined) return `--minutes ${4 * minutes}`;
+  if (minutes !== undefined) return `--minutes ${2 * minutes}`;
   return `--images ${2 * Math.max(...Object.values(images))}`;
 }
 

@@ -51,6 +51,27 @@ describe("writeRun(), readRun()", () => {
     expect(readFileSync(runPaths(dir).run, "utf8")).toMatch(/^\{\n {2}"format": 1,\n[^]*\n\}\n$/);
   });
 
+  test("numbers of a list stand on one line, and every text comes back as it was", () => {
+    const config = {
+      pace: {
+        low: [
+          [0, 800],
+          [64, 1200],
+          [128, 1600, 0.25],
+        ],
+        detail: [],
+      },
+      list: [1, -2.5e-7, 3],
+      texts: ["[", "[\n1,\n2\n]", "a [ 1, 2 ]"],
+      empty: [],
+    };
+    writeRun(dir, { ...RECORD, config });
+    expect(readRun(dir, z.unknown()).config).toEqual(config);
+    const lines = readFileSync(runPaths(dir).run, "utf8").split("\n");
+    expect(lines).toContain('    "list": [ 1, -2.5e-7, 3 ],');
+    expect(lines).toContain("        [ 128, 1600, 0.25 ]");
+  });
+
   const BY_HAND =
     "It was made by another version or edited by hand: mend that field, or train into a new folder.";
   const EDITS: readonly [string, (json: Record<string, unknown>) => void, string][] = [

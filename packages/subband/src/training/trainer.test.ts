@@ -375,6 +375,35 @@ describe("a budget of time", () => {
     expect(readFileSync(join(dir, "state.safetensors")).equals(state)).toBe(true);
   });
 
+  test("a roll-back takes the plans back, too, and the time is kept all the same", async () => {
+    const { stages, now, spent } = timed(() => 0.5);
+    let broken = false;
+    const [first, second] = stages as [Stage, Stage];
+    const poisoned: Stage = {
+      ...first,
+      feeds(context) {
+        const poison = context.step === 90 && !broken ? Infinity : 0;
+        broken ||= context.step === 90;
+        return { ...first.feeds(context), poison };
+      },
+    };
+    const controller = new AbortController();
+    const time = (used: SecondsUsed) => ({ seconds: 120, used, began: now(), now, extended: false });
+    let used: SecondsUsed = {};
+    let paces: Readonly<Record<string, Pace>> = {};
+    const keep = (event: TrainEvent): void => {
+      if (event.kind === "paced") ({ paces } = event);
+      if (event.kind === "saved") used = event.used!;
+      if (event.kind === "step" && event.stage === "a" && event.step === 30) controller.abort();
+    };
+    await run([poisoned, second], { time: time({}), signal: controller.signal, onEvent: keep });
+    const { events, summary } = await run([poisoned, second], { time: time(used), paces, onEvent: keep });
+    expect(events.filter(({ kind }) => kind === "rollback")).toHaveLength(1);
+    expect(summary!.finished).toBe(true);
+    expect(Math.abs(spent["a"]! + spent["b"]! - 120)).toBeLessThan(0.05 * 120);
+    for (const pace of Object.values(paces)) expect(Pace.safeParse(pace).error).toBeUndefined();
+  });
+
   test("what is decided is told before the step that depends on it", async () => {
     const { stages, now } = timed((name) => (name === "a" ? 0.4 : 0.7));
     const time = { seconds: 30, used: {}, began: now(), now, extended: false };
