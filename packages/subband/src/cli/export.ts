@@ -49,8 +49,10 @@ export function register(program: Command, context: Context): void {
   ]);
 }
 
-async function exportRun(context: Context, run: string, flags: ExportFlags): Promise<void> {
+async function exportRun(context: Context, name: string, flags: ExportFlags): Promise<void> {
+  const { modelPath } = await import("../restoration/model-source.ts");
   const { isDenoiser } = await import("../training/model-file.ts");
+  const run = modelPath(name);
   return isDenoiser(run) ? exportDenoiser(context, run, flags) : exportGenerator(context, run, flags);
 }
 

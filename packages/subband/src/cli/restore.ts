@@ -79,8 +79,8 @@ export async function restoreAll(
   }
 }
 
-/** Codes of errors that are of no single picture: an interruption, a full disk, a bug of ours. */
-const STOPS_ALL = /^(?:.*\/stopped|file\/.*|internal)$/;
+/** Codes of errors that are of no single picture: an interruption, a full disk. */
+const STOPS_ALL = /^(?:.*\/stopped|file\/.*)$/;
 
 /** What became of the pictures. */
 interface Done {

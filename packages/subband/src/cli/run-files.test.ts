@@ -154,6 +154,7 @@ const CASES: readonly (readonly [readonly string[], string | number])[] = [
   [["train", "--data", "faces", "--out", LONG], "ENAMETOOLONG"],
   [["demo", "--out", "other/inner"], "lies in the run"],
   [["demo", "--out", ""], 2],
+  [["export", "builtin", "--out", "new"], "is a model file already"],
   [
     ["train", "--data", "faces", "--limit", "1000000000", "--out", "new"],
     "--limit: 1,000,000,000 images would take",
