@@ -4,6 +4,23 @@ import { attributeOf, bytesOf, modelOf } from "./onnx-cases.ts";
 import { create } from "@bufbuild/protobuf";
 import { FunctionProtoSchema, SparseTensorProtoSchema } from "onnx-buf";
 
+/** A field of a message: its number, and bytes. */
+function field(number: number, bytes: Uint8Array): Uint8Array {
+  const length: number[] = [];
+  for (let rest = bytes.length; ; rest = Math.floor(rest / 128)) {
+    length.push(rest < 128 ? rest : (rest % 128) + 128);
+    if (rest < 128) break;
+  }
+  return Uint8Array.from([8 * number + 2, ...length, ...bytes]);
+}
+
+/** A graph whose node has an attribute that is a graph, and so on. */
+function nested(depth: number): Uint8Array {
+  let graph: Uint8Array = new Uint8Array(0);
+  for (let i = 0; i < depth; i++) graph = field(1, field(5, field(6, graph)));
+  return Uint8Array.from([...field(7, graph), ...field(8, Uint8Array.of(16, 17))]);
+}
+
 /** Models that contradict themselves, their operators or the standard. */
 export const GRAPHS: readonly Hostile[] = [
   // Stored tensors
@@ -185,6 +202,7 @@ export const GRAPHS: readonly Hostile[] = [
     "import/node",
     'node "p" (MaxPool): output 1 ("i") is not supported',
   ],
+  ["graphs within graphs", nested(20_000), "import/format", "no ONNX model"],
   // Attributes
   ["an attribute that is not there", node("Concat"), "import/node", 'attribute "axis" is missing'],
   [

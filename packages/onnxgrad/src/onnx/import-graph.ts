@@ -70,6 +70,11 @@ export function readGraph(bytes: Uint8Array, wanted: readonly string[] | undefin
   const stored = onlyOnce(graph.initializer, "stored tensors");
   const inputs = [...onlyOnce(graph.input, "inputs").values()].filter(({ name }) => !stored.has(name));
   const outputs = [...new Set(wanted ?? graph.output.map(({ name }) => name))];
+  if (wanted?.length === 0)
+    throw new UserError(
+      "import/output",
+      "importModel: no outputs are asked for. Name some, or leave them out.",
+    );
   if (outputs.length === 0) throw formatError("the model has no outputs.");
   const sparse = new Set(graph.sparseInitializer.map(({ values }) => values?.name ?? ""));
   const given = new Set([...inputs.map(({ name }) => name), ...stored.keys()]);

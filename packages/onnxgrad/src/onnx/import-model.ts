@@ -100,7 +100,8 @@ function trace(
 ): Readonly<Record<string, Tensor>> {
   const folding = createFolding([...weights.values()].reduce((total, { tensor }) => total + tensor.size, 0));
   const values = new Map<string, Typed>(weights);
-  const stranger = Object.keys(given).find((name) => !inputs.some((port) => port.name === name));
+  const names = new Set(inputs.map(({ name }) => name));
+  const stranger = Object.keys(given).find((name) => !names.has(name));
   if (stranger !== undefined) {
     const known = inputs.map(({ name }) => name);
     const near = didYouMean(stranger, known);
@@ -119,7 +120,7 @@ function trace(
   const valueOf = (name: string): Typed => {
     const value = values.get(name);
     if (value !== undefined) return value;
-    if (inputs.some((each) => each.name === name))
+    if (names.has(name))
       throw new UserError(
         "import/input",
         `importModel: input ${quoteName(name)} is missing. The model takes ${inputs.map(describe).join(", ")}.`,
