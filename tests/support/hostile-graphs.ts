@@ -4,21 +4,27 @@ import { attributeOf, bytesOf, modelOf } from "./onnx-cases.ts";
 import { create } from "@bufbuild/protobuf";
 import { FunctionProtoSchema, SparseTensorProtoSchema } from "onnx-buf";
 
-/** A field of a message: its number, and bytes. */
-function field(number: number, bytes: Uint8Array): Uint8Array {
-  const length: number[] = [];
-  for (let rest = bytes.length; ; rest = Math.floor(rest / 128)) {
-    length.push(rest < 128 ? rest : (rest % 128) + 128);
-    if (rest < 128) break;
+/** How a field of a message begins: its number, and how many bytes follow. */
+function header(number: number, length: number): readonly number[] {
+  const digits: number[] = [8 * number + 2];
+  for (let rest = length; ; rest = Math.floor(rest / 128)) {
+    digits.push(rest < 128 ? rest : (rest % 128) + 128);
+    if (rest < 128) return digits;
   }
-  return Uint8Array.from([8 * number + 2, ...length, ...bytes]);
 }
 
 /** A graph whose node has an attribute that is a graph, and so on. */
 function nested(depth: number): Uint8Array {
-  let graph: Uint8Array = new Uint8Array(0);
-  for (let i = 0; i < depth; i++) graph = field(1, field(5, field(6, graph)));
-  return Uint8Array.from([...field(7, graph), ...field(8, Uint8Array.of(16, 17))]);
+  const headers: (readonly number[])[] = [];
+  let length = 0;
+  const wrap = (number: number): void => {
+    const each = header(number, length);
+    headers.push(each);
+    length += each.length;
+  };
+  for (let i = 0; i < depth; i++) for (const number of [6, 5, 1]) wrap(number);
+  wrap(7);
+  return Uint8Array.from([...headers.reverse().flat(), ...header(8, 2), 16, 17]);
 }
 
 /** Models that contradict themselves, their operators or the standard. */
