@@ -9,6 +9,7 @@ import { interpret } from "../interpret/interpret.ts";
 import { input } from "../ops/source.ts";
 import { expectClose } from "../testing/expect-close.ts";
 import { importModel } from "./import-model.ts";
+import { toOnnx } from "./model.ts";
 
 const IMAGE = [1, 3, 8, 8];
 
@@ -123,6 +124,48 @@ describe("importModel() of an odd model that is valid", () => {
         what: name,
       });
     }
+  });
+
+  test("a large weight that is transposed is left to the runtime, which computes the same", async () => {
+    const weight = { dims: [1200, 1100], values: [0.5, -1, 2, 0.25, 1, -0.75, 3] };
+    const bytes = bytesOf(
+      modelOf({
+        inputs: { x: [2, 1100] },
+        stored: { w: weight },
+        nodes: [
+          { op: "Transpose", in: ["w"], out: ["t"] },
+          { op: "MatMul", in: ["x", "t"], out: ["y"] },
+        ],
+        outputs: ["y"],
+      }),
+    );
+    const begun = process.cpuUsage();
+    const y = importModel(bytes).apply({ x: input("x", [2, 1100]) })["y"]!;
+    expect(process.cpuUsage(begun).user / 1000).toBeLessThan(1000);
+    expect(y.node.inputs[1]!.node.op.name).toBe("transpose");
+    const fed = { x: { data: Float32Array.from({ length: 2200 }, (_, i) => Math.cos(i)), dims: [2, 1100] } };
+    const [want, got] = [await runOrt(bytes, fed), await runOrt(toOnnx({ y }).bytes, fed)];
+    expectClose(got.results["y"]!.data, want.results["y"]!.data, { rtol: 1e-5, atol: 1e-4, what: "y" });
+  });
+
+  test("indices that are fed pick what ONNX Runtime picks, from the end, too", async () => {
+    const bytes = bytesOf(
+      modelOf({
+        inputs: { i: [2, 2] },
+        types: { i: "int64" },
+        stored: { table: floats(3, 4) },
+        nodes: [{ op: "Gather", in: ["table", "i"], out: ["y"] }],
+        outputs: ["y"],
+      }),
+    );
+    const y = importModel(bytes).apply({ i: input("i", [2, 2], "int64") })["y"]!;
+    const fed = { i: { data: BigInt64Array.of(0n, -1n, 2n, -3n), dims: [2, 2] } };
+    const want = (await runOrt(bytes, fed)).results["y"]!;
+    expect(y.shape).toEqual(want.dims);
+    expectClose((await runOrt(toOnnx({ y }).bytes, fed)).results["y"]!.data, want.data, { what: "backend" });
+    expectClose(interpret([y], { i: Float64Array.of(0, -1, 2, -3) })[0]!.data, want.data, {
+      what: "reference",
+    });
   });
 
   test("an input with a name of every object is asked for", () => {
