@@ -64,13 +64,15 @@ async function decodeBy<T>(bytes: Uint8Array, finish: (image: Sharp) => Promise<
 
 /**
  * The pipeline of a picture, composited on white. The decoder composites before it converts 16 bits by their profile,
- * takes any fourth channel for alpha, and may not read a JPEG to its end when it makes it smaller; pictures for which that
- * would matter are decoded whole first. They are rare.
+ * leaves grey profiles to us, takes any fourth channel for alpha, and may not read a JPEG to its end when it makes it
+ * smaller; pictures for which that would matter are decoded whole first. They are rare. 16 bits with a profile stay so
+ * until they are converted, since linear light has few steps of 8 bits in the dark.
  */
 async function eightBits(picture: OpenPicture): Promise<Sharp> {
   const { colours, bits, alpha, extra, profile, failOn } = picture;
-  const isLate = alpha && bits === 16 && profile !== undefined;
-  if (!extra && !isLate && failOn === "error") return flattened(decoderOf(picture, 8), picture);
+  const isLate = profile !== undefined && (colours === 1 || (alpha && bits === 16));
+  if (!extra && !isLate && failOn === "error")
+    return flattened(decoderOf(picture, profile === undefined ? 8 : bits), picture);
   const { samples, height, width } = await readSamples(picture);
   const channels = (colours + (alpha ? 1 : 0)) as 1 | 2 | 3 | 4;
   return eightBitSrgb(flattened(sharp(samples, { raw: { height, width, channels } }), picture));
@@ -130,5 +132,13 @@ function eightBitSrgb(image: Sharp): Sharp {
 
 async function picture(image: Sharp): Promise<Picture> {
   const { data, info } = await image.toBuffer({ resolveWithObject: true });
-  return { data, height: info.height, width: info.width, stride: info.channels };
+  const { height, width, channels } = info;
+  const isDeep = data.length === 2 * height * width * channels;
+  return { data: isDeep ? highBytes(data) : data, height, width, stride: channels };
+}
+
+/** 16 bits cut to 8, as the decoder does. */
+function highBytes(data: Buffer): Uint8Array {
+  const samples = new Uint16Array(data.buffer, data.byteOffset, data.length / 2);
+  return Uint8Array.from(samples, (v) => v >> 8);
 }

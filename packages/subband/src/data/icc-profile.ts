@@ -1,9 +1,11 @@
 /** @module Whether an ICC profile can say what samples mean (ICC.1:2022, sections 7 to 9). */
 
+import { greyToSrgb } from "./grey-curve.ts";
+
 /** Types of tags that a conversion to sRGB needs, by the tags' names; each list of names is one way to have it. */
 const WAYS: Readonly<Record<string, readonly (readonly string[])[]>> = {
   "RGB ": [["A2B0"], ["rXYZ", "gXYZ", "bXYZ", "rTRC", "gTRC", "bTRC"]],
-  GRAY: [["A2B0"], ["kTRC"]],
+  GRAY: [["kTRC"]],
 };
 
 const TYPES: Readonly<Record<string, readonly string[]>> = {
@@ -30,5 +32,17 @@ export function profileFit(icc: Uint8Array, colours: 1 | 3): "fits" | "damaged" 
     if (from + length <= file.length && length >= 8) types.set(text(at), text(from));
   }
   const isThere = (name: string): boolean => TYPES[name]!.includes(types.get(name) ?? "");
-  return WAYS[space]!.some((names) => names.every(isThere)) ? "fits" : "damaged";
+  if (!WAYS[space]!.some((names) => names.every(isThere))) return "damaged";
+  return colours === 3 || hasWholeCurve(icc) ? "fits" : "damaged";
+}
+
+/** Whether the curve of a grey profile lies within it. */
+function hasWholeCurve(icc: Uint8Array): boolean {
+  try {
+    greyToSrgb(icc, 255);
+    return true;
+  } catch (error) {
+    if (error instanceof RangeError) return false;
+    throw error;
+  }
 }

@@ -22,7 +22,7 @@ import {
 } from "./skipped.ts";
 
 /** Part of every cache key: raise it when the same files would decode to other pixels. */
-const DECODER_VERSION = 4;
+const DECODER_VERSION = 5;
 const MAX_SIDE = 4096;
 /** The largest typed array of Node 20. */
 const MAX_BYTES = 2 ** 32;

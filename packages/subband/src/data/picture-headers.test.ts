@@ -2,6 +2,7 @@ import { readFileSync } from "node:fs";
 import { rng } from "onnxgrad";
 import { describe, expect, test } from "vitest";
 import { statesAdobeRgb } from "./adobe-rgb.ts";
+import { greyToSrgb } from "./grey-curve.ts";
 import { heifHeader } from "./heif-header.ts";
 import { profileFit } from "./icc-profile.ts";
 import { jpegHeader, withMissingEnd } from "./jpeg-header.ts";
@@ -27,6 +28,7 @@ describe("the headers of pictures", () => {
         expect(() => headerRefusal(bytes)).not.toThrow();
         expect(() => withMissingEnd(bytes)).not.toThrow();
         expect(() => profileFit(bytes, 3)).not.toThrow();
+        expect(() => profileFit(bytes, 1)).not.toThrow();
         expect(() => statesAdobeRgb(bytes)).not.toThrow();
       }
     }
@@ -57,6 +59,23 @@ describe("the headers of pictures", () => {
     expect(pngHeader(chunks)).toEqual({ frames: 1, hasProfile: false, isSrgb: false });
     // A tenth of that on an idle machine; without bounds it would be far more.
     expect(performance.now() - began).toBeLessThan(5000);
+  });
+});
+
+describe("profileFit()", () => {
+  test("survives a grey profile with any bytes flipped or cut off, and then no table is built from it", () => {
+    const file = fileOf("tiff gray 8, gray profile");
+    const at = file.indexOf("acsp") - 36;
+    const whole = file.subarray(at, at + file.readUInt32BE(at));
+    expect(profileFit(whole, 1)).toBe("fits");
+    expect(profileFit(whole, 3)).toBe("of another colour space");
+    expect(profileFit(whole.subarray(0, -4), 1)).toBe("damaged");
+    const random = rng(1, "profiles");
+    for (let i = 0; i < 2000; i++) {
+      const bytes = Buffer.from(whole);
+      for (let k = 0; k < 1 + (i % 4); k++) bytes[random.uint32() % bytes.length] = random.uint32() >>> 24;
+      if (profileFit(bytes, 1) === "fits") expect(() => greyToSrgb(bytes, 255)).not.toThrow();
+    }
   });
 });
 

@@ -4,6 +4,7 @@
  */
 import sharp, { type Sharp } from "sharp";
 import { statesAdobeRgb, withAdobeRgb } from "./adobe-rgb.ts";
+import { greyToSrgb } from "./grey-curve.ts";
 import { profileFit } from "./icc-profile.ts";
 import { withMissingEnd } from "./jpeg-header.ts";
 import {
@@ -102,23 +103,23 @@ function isNoAlpha(bytes: Uint8Array): boolean {
 }
 
 /**
- * The pipeline that decodes a picture upright to 8 bits of sRGB, or to its own depth. The decoder converts profiles of 8
- * bits by itself. Those of 16 it would take to Display P3, which is why they are converted at the end, straight to sRGB.
+ * The pipeline that decodes a picture upright to 8 bits, or to its own depth, in sRGB but for what a grey profile says.
+ * The decoder converts profiles of 8 bits by itself. Those of 16 it would take to Display P3, which is why they are
+ * converted at the end, straight to sRGB.
  */
 export function decoderOf(
   { bytes, failOn, colours, bits, profile, from }: OpenPicture,
   depth: 8 | 16,
   keepProfile = false,
 ): Sharp {
-  const converted = profile !== undefined && !keepProfile;
+  const converted = profile !== undefined && !keepProfile && colours === 3;
   const atEnd = converted && bits === 16;
   const image = sharp(bytes, {
     limitInputPixels: MAX_PIXELS,
     failOn,
     ignoreIcc: from === undefined && (!converted || atEnd),
   }).autoOrient();
-  // A grey profile is for grey samples: they must still be so at the end.
-  const space = depth === 16 ? (colours === 1 ? "grey16" : "rgb16") : colours === 1 && atEnd ? "b-w" : "srgb";
+  const space = depth === 16 ? (colours === 1 ? "grey16" : "rgb16") : "srgb";
   const right = atEnd ? image.withIccProfile("srgb", { attach: false }) : image;
   return right.toColourspace(space).raw({ depth: depth === 16 ? "ushort" : "uchar" });
 }
@@ -133,7 +134,16 @@ export async function readSamples(picture: OpenPicture, keepProfile = false): Pr
       ? new Uint16Array(data.buffer, data.byteOffset, data.length / 2)
       : new Uint8Array(data.buffer, data.byteOffset, data.length);
   const { height, width, channels } = info;
-  return { height, width, samples: picked(samples, channels, picture) };
+  const found = picked(samples, channels, picture);
+  if (picture.colours === 1 && picture.profile !== undefined && !keepProfile)
+    mapGrey(found, picture.alpha ? 2 : 1, picture.profile);
+  return { height, width, samples: found };
+}
+
+/** Takes grey samples, every `stride`-th, to sRGB in place. */
+function mapGrey(samples: Uint8Array | Uint16Array, stride: number, profile: Uint8Array): void {
+  const table = greyToSrgb(profile, samples instanceof Uint16Array ? 65535 : 255);
+  for (let i = 0; i < samples.length; i += stride) samples[i] = table[samples[i]!]!;
 }
 
 /** The wanted channels of each pixel: grey may have been decoded as three equal ones, alpha is the last. */
