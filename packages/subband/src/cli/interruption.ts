@@ -39,6 +39,7 @@ export function interruptedCode(signal: AbortSignal | undefined): number | undef
  */
 export function interruption(): AbortSignal {
   const controller = new AbortController();
+  const hadTerminal = [0, 1, 2].some((descriptor) => isatty(descriptor));
   let stopped: number | undefined;
   const first = (name: StopSignal): void => {
     if (stopped !== undefined) return again(name);
@@ -46,6 +47,8 @@ export function interruption(): AbortSignal {
     stopped = performance.now();
     controller.abort(new Interruption(name));
     process.on("SIGHUP", () => {});
+    // Node aborts when it finds at its exit that the terminal, whose mode it restores, is gone.
+    if (name === "SIGHUP" && hadTerminal) process.on("exit", () => end(name));
     // Listening ends late enough for a quick second signal, and after those that came during a long step were delivered.
     setTimeout(
       () => setImmediate(() => SIGNALS.forEach((each) => process.off(each, first))),
