@@ -218,6 +218,15 @@ export const GRAPHS: readonly Hostile[] = [
     'attribute "alpha" must be of kind float',
   ],
   [
+    "a tensor that is not there",
+    damaged(
+      node("Constant", { attrs: { value: { tensor: floats(1) } } }, []),
+      (m) => void delete m.graph!.node[0]!.attribute[0]!.t,
+    ),
+    "import/node",
+    'attribute "value" must be of kind tensor',
+  ],
+  [
     "an attribute of no kind",
     damaged(node("LeakyRelu", { attrs: { alpha: 1 } }), (m) => (m.graph!.node[0]!.attribute[0]!.type = 0)),
     "import/node",

@@ -287,11 +287,12 @@ export function structureFault(
 ): string | undefined {
   const allowed = new Map(Object.entries(attributes));
   const seen = new Set<string>();
-  for (const { name, type, refAttrName } of attribute) {
+  for (const { name, type, refAttrName, t } of attribute) {
     const kind = allowed.get(name)?.replace("!", "") as Kind | undefined;
     const shown = `attribute ${quoteName(name)}`;
     if (kind === undefined) return `${shown} is not supported in operator set ${opset}`;
-    if (type !== KIND[kind] || refAttrName !== "") return `${shown} must be of kind ${kind}`;
+    if (type !== KIND[kind] || refAttrName !== "" || (kind === "tensor" && t === undefined))
+      return `${shown} must be of kind ${kind}`;
     if (seen.has(name)) return `${shown} is there twice`;
     seen.add(name);
   }

@@ -196,23 +196,25 @@ export const resizeRule: Rule = (node) => {
 };
 
 function nearestRule(node: ImportContext, x: Tensor, axes: readonly Axis[], modes: Modes): Tensor {
+  const isKept = ({ from, to, scale }: Axis) => scale === 1 && from === to;
+  const changed = axes.filter((axis) => !isKept(axis));
   node.reserve(
-    axes.reduce((total, { to }) => total + to, 0),
+    changed.reduce((total, { to }) => total + to, 0),
     "indices",
   );
-  const picked = axes.map((axis) => nearestIndices(axis, modes));
-  const [, , rows, columns] = axes;
+  const picked = axes.map((axis) => (isKept(axis) ? undefined : nearestIndices(axis, modes)));
+  const [batch, channels, rows, columns] = axes as [Axis, Axis, Axis?, Axis?];
   const factor = rows === undefined ? 1 : rows.to / rows.from;
-  const repeats = picked.every((indices, axis) =>
-    indices.every((from, i) => from === (axis < 2 ? i : Math.floor(i / factor))),
-  );
-  const square = columns !== undefined && Number.isInteger(factor) && columns.to === factor * columns.from;
-  if (x.rank === 4 && square && repeats) return upsampleNearest2d(x, factor);
-  return picked.reduce(
+  if (x.rank === 4 && isKept(batch) && isKept(channels) && columns!.to === factor * columns!.from)
+    if (Number.isInteger(factor) && picked.slice(2).every((indices) => repeated(indices, factor)))
+      return upsampleNearest2d(x, factor);
+  return picked.reduce<Tensor>(
     (y, indices, axis) =>
-      indices.length === axes[axis]!.from && indices.every((from, i) => from === i)
-        ? y
-        : gatherAlong(y, constant(indices, [indices.length], "int64"), axis),
+      indices === undefined ? y : gatherAlong(y, constant(indices, [indices.length], "int64"), axis),
     x,
   );
 }
+
+/** Whether every pixel is repeated `factor` times; undefined: each is there once. */
+const repeated = (indices: readonly number[] | undefined, factor: number): boolean =>
+  indices === undefined ? factor === 1 : indices.every((from, i) => from === Math.floor(i / factor));

@@ -155,10 +155,16 @@ function poolOf(node: ImportContext): Window {
   return window;
 }
 
-/** A value along the rows [1,1,h,1] or the columns [1,1,1,w] of an image. */
-function along(node: ImportContext, d: 0 | 1, values: readonly number[]): Tensor {
-  node.reserve(values.length, "a value a row");
-  return constant(values, d === 0 ? [1, 1, values.length, 1] : [1, 1, 1, values.length]);
+/** Pixels along a direction of an image that is pooled, at most. */
+const LONGEST_LINE = 2 ** 20;
+
+/** `count` values along the rows [1,1,h,1] or the columns [1,1,1,w] of an image. */
+function along(node: ImportContext, d: 0 | 1, count: number, value: (i: number) => number): Tensor {
+  if (count > LONGEST_LINE)
+    node.fail(`pools ${count} pixels in a line; at most ${LONGEST_LINE} are supported`);
+  node.reserve(count, "a value a row");
+  const values = Float64Array.from({ length: count }, (_, i) => value(i));
+  return constant(values, d === 0 ? [1, 1, count, 1] : [1, 1, 1, count]);
 }
 
 /** Lower than any activation, yet finite, as are two of them: its gradient is zero, not NaN. */
@@ -177,10 +183,9 @@ export const maxPoolRule: Rule = (node) => {
       const [before, after] = pads[d];
       if (before === 0 && after === 0) return y;
       const extent = x.shape[2 + d]!;
-      node.reserve(before + extent + after, "a value a row");
       const isOutside = (i: number) => i < before || i >= before + extent;
-      const values = Array.from({ length: before + extent + after }, (_, i) => (isOutside(i) ? LOWEST : 0));
-      return add(y, along(node, d, values));
+      const line = along(node, d, before + extent + after, (i) => (isOutside(i) ? LOWEST : 0));
+      return add(y, line);
     },
     withPads(x, pads),
   );
@@ -205,13 +210,12 @@ export const averagePoolRule: Rule = (node) => {
     const extent = x.shape[2 + d]!;
     const [before, after] = node.int("count_include_pad", 0) === 0 ? ([0, 0] as const) : pads[d];
     const places = y.shape[2 + d]!;
-    node.reserve(places, "a count a row");
-    const shares = Array.from({ length: places }, (_, i) => {
+    const share = (i: number) => {
       const first = i * stride[d] - pads[d][0];
       const low = Math.max(0, Math.ceil((-before - first) / dilation[d]));
       const high = Math.min(kernel[d] - 1, Math.floor((extent + after - 1 - first) / dilation[d]));
       return 1 / (high - low + 1);
-    });
-    return mul(y, along(node, d, shares));
+    };
+    return mul(y, along(node, d, places, share));
   }, total);
 };
