@@ -38,6 +38,16 @@ describe("readCache()", () => {
     expect(await readdir(join(folder, "made"))).toEqual(["tiny.pixels"]);
   });
 
+  test("a folder that takes none is told, not tried for ever", async () => {
+    await expect(writeCache("/proc/none/deep/tiny.pixels", contents)).rejects.toThrow(
+      /ENOENT|EACCES|EROFS|EPERM/,
+    );
+    await writeFile(join(folder, "file"), "");
+    await expect(writeCache(join(folder, "file", "tiny.pixels"), contents)).rejects.toThrow(/ENOTDIR|EEXIST/);
+    await Promise.all([1, 2, 3].map((i) => writeCache(join(folder, "at", "once", `${i}.pixels`), contents)));
+    expect(await readdir(join(folder, "at", "once"))).toHaveLength(3);
+  });
+
   test("refuses a missing file, a file cut anywhere, and one with any byte changed", async () => {
     const path = join(folder, "torn.pixels");
     expect(await readCache(path)).toBeUndefined();

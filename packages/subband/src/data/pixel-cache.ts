@@ -3,7 +3,7 @@
  * magic, header length (uint32, little-endian), JSON header, pixels `[n, c, h, w]`, labels `[n]` if any.
  */
 import { createHash, randomUUID } from "node:crypto";
-import { mkdir, open, rename, rm, type FileHandle } from "node:fs/promises";
+import { mkdir, open, rename, rm, stat, type FileHandle } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import envPaths from "env-paths";
 import { z } from "zod";
@@ -102,7 +102,7 @@ export async function writeCache(path: string, contents: DatasetContents): Promi
   prefix.write(MAGIC, "latin1");
   prefix.writeUInt32LE(header.length, MAGIC.length);
 
-  await mkdir(dirname(path), { recursive: true });
+  await makeFolder(dirname(path));
   const temporary = `${path}.${randomUUID()}.tmp`;
   try {
     const file = await open(temporary, "wx");
@@ -117,6 +117,16 @@ export async function writeCache(path: string, contents: DatasetContents): Promi
     await rm(temporary, { force: true });
     throw error;
   }
+}
+
+/** Step by step: Node's own recursive mkdir never returns in folders such as /proc, which refuse names as if missing. */
+async function makeFolder(path: string): Promise<void> {
+  const there = await stat(path).catch(() => undefined);
+  if (there !== undefined) return;
+  if (dirname(path) !== path) await makeFolder(dirname(path));
+  await mkdir(path).catch((error: NodeJS.ErrnoException) => {
+    if (error.code !== "EEXIST") throw error; // another process was quicker
+  });
 }
 
 async function readExactly(file: FileHandle, position: number, length: number): Promise<Uint8Array> {
