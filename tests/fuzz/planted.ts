@@ -23,8 +23,8 @@ export const target: Target = {
   about: "faults that the fuzzer must find",
   mutations: [(bytes) => Buffer.from(bytes)],
   structured: true,
-  seconds: 3,
-  megabytes: 400,
+  seconds: 6,
+  megabytes: 300,
   async seeds() {
     return PLANTED.map((name) => ({ name: "planted.txt", bytes: Buffer.from(name) }));
   },

@@ -158,22 +158,16 @@ function watched(child: ChildProcess, target: Target, said: () => string, second
       clearInterval(clock);
       clearTimeout(limit);
       child.off("message", answered).off("exit", ended);
-      resolve(
-        answer.fault === undefined && most > megabytes
-          ? { word: "memory", fault: `${Math.round(most)} MB, over ${megabytes}` }
-          : answer,
-      );
+      // Whatever else came of it: a process that is out of memory crashes or hangs, too.
+      const swollen = { word: "memory", fault: `${Math.round(most)} MB, over ${megabytes}` };
+      resolve(most > megabytes ? swollen : answer);
     };
     const answered = (answer: Answer): void => {
       look();
       settle(answer);
     };
     const ended = (code: number | null, signal: string | null): void =>
-      settle(
-        most > 1.5 * megabytes
-          ? { word: "memory", fault: `${Math.round(most)} MB, over ${megabytes}` }
-          : { word: "crash", fault: `the process ended with ${signal ?? code}: ${said()}` },
-      );
+      settle({ word: "crash", fault: `the process ended with ${signal ?? code}: ${said()}` });
     child.once("message", answered).once("exit", ended);
   });
 }
