@@ -3,7 +3,7 @@
  * and the bytes in memory are bounded, and an entry that cannot be read is a reason to skip it, not to stop.
  */
 import { open } from "node:fs/promises";
-import { UserError } from "onnxgrad";
+import { UserError } from "onnxgrad/errors";
 import { byteBudget, type ByteBudget } from "./byte-budget.ts";
 import { MAX_FILE_BYTES, OVER_BYTES, type SkipReason } from "./skip-reason.ts";
 import { classifyName, type ImageFile, MAX_IN_FLIGHT, reasonOf } from "./image-folder.ts";

@@ -2,7 +2,8 @@
  * @module Which images, in which order, mirrored or not: a pure function of (seed, images seen), so that a run resumes
  * with nothing but a counter, and batch size or crashes never change the sequence.
  */
-import { invariant, rng } from "onnxgrad";
+import { invariant } from "onnxgrad/errors";
+import { rng } from "onnxgrad/random";
 import type { ImageSource } from "./held-out.ts";
 
 /** The images of one batch. */

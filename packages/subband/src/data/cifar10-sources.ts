@@ -7,7 +7,7 @@ import { createHash } from "node:crypto";
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import sharp from "sharp";
-import { UserError } from "onnxgrad";
+import { UserError } from "onnxgrad/errors";
 import { readAll, tarEntries } from "./tar-entries.ts";
 import type { OnProgress } from "./concurrent.ts";
 import { toPlanar } from "./decode-image.ts";

@@ -2,7 +2,7 @@
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { UserError } from "onnxgrad";
+import { UserError } from "onnxgrad/errors";
 import { type Cifar10Source, npmSource, officialSource } from "./cifar10-sources.ts";
 import type { OnProgress } from "./concurrent.ts";
 import { createDataset, type Dataset, type DatasetContents } from "./dataset.ts";

@@ -4,7 +4,7 @@
  */
 import { stat } from "node:fs/promises";
 import { basename, resolve } from "node:path";
-import { didYouMean, UserError } from "onnxgrad";
+import { didYouMean, UserError } from "onnxgrad/errors";
 import { archiveImages, archiveKind, type ArchiveKind } from "./archive.ts";
 import { getCifar10 } from "./cifar10.ts";
 import type { OnProgress } from "./concurrent.ts";

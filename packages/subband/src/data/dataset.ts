@@ -2,7 +2,7 @@
  * @module A data set in memory: every image decoded, one byte a sample, planar. What trainers and evaluators read;
  * it knows nothing of where the images came from.
  */
-import { invariant, UserError } from "onnxgrad";
+import { invariant, UserError } from "onnxgrad/errors";
 import { describeSkipped, type Skipped, type SkippedNames } from "./skipped.ts";
 
 /** Everything of a {@link Dataset} that is stored, rather than computed. */

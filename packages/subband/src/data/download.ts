@@ -1,7 +1,7 @@
 /** @module Fetching one large file over HTTPS: bounded waiting, checksum while it streams, progress. */
 import { createHash } from "node:crypto";
 import { open } from "node:fs/promises";
-import { UserError } from "onnxgrad";
+import { UserError } from "onnxgrad/errors";
 import type { OnProgress } from "./concurrent.ts";
 
 /** What {@link download} fetches and how long it waits. */

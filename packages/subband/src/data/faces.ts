@@ -4,7 +4,7 @@
  */
 import { createAvatar } from "@dicebear/core";
 import * as toonHead from "@dicebear/toon-head";
-import { rng } from "onnxgrad";
+import { rng } from "onnxgrad/random";
 
 /** Licence of the drawings: this very text belongs to every copy of them. */
 export const FACES_LICENCE: string = "CC BY 4.0 (https://creativecommons.org/licenses/by/4.0/)";

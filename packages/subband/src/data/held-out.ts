@@ -3,7 +3,8 @@
  * is a property of the data, not of a run, so that runs of any seed are judged by the same images. Images of one picture,
  * and copies of a picture, are kept together: patches of a picture share its pixels.
  */
-import { invariant, rng } from "onnxgrad";
+import { invariant } from "onnxgrad/errors";
+import { rng } from "onnxgrad/random";
 import type { Dataset } from "./dataset.ts";
 import { pixelDigest } from "./pixel-digest.ts";
 

@@ -3,7 +3,7 @@
  * result is kept in the user's cache folder and opened from there until the files or the options change.
  */
 import { availableParallelism } from "node:os";
-import { UserError } from "onnxgrad";
+import { UserError } from "onnxgrad/errors";
 import { getCifar10 } from "./cifar10.ts";
 import { mapConcurrent } from "./concurrent.ts";
 import { type DatasetOptions, type Recipe, recipeOf } from "./dataset-recipes.ts";

@@ -2,7 +2,7 @@
  * @module Patches of large pictures, for networks that learn local structure: tiles cut from a picture at its own size and
  * at half of it, instead of the whole picture made small. Which tiles depends on the picture's name alone.
  */
-import { rng } from "onnxgrad";
+import { rng } from "onnxgrad/random";
 import type { ImageShape } from "./decode-image.ts";
 import type { SkipReason } from "./skip-reason.ts";
 import { pixelDigest } from "./pixel-digest.ts";

@@ -3,7 +3,7 @@
  * before it is checked against the size of the file and against the other entries.
  */
 import type { FileHandle } from "node:fs/promises";
-import { UserError } from "onnxgrad";
+import { UserError } from "onnxgrad/errors";
 import { readExactly } from "./read-exactly.ts";
 
 /** One entry as the directory has it. */
