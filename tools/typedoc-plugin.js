@@ -8,6 +8,7 @@ import { Converter, ReflectionKind } from "typedoc";
 const NAMES = {
   "onnxgrad/src": "onnxgrad",
   "onnxgrad/src/errors": "onnxgrad/errors",
+  "onnxgrad/src/random/threefry": "onnxgrad/random",
   "onnxgrad/src/runtime/node": "onnxgrad/node",
   "onnxgrad/src/runtime/node-worker": "onnxgrad/node-worker",
   "onnxgrad/src/runtime/web": "onnxgrad/web",

@@ -42,7 +42,7 @@ describe.skipIf(unbuilt.length > 0)(`the packages${suffix}`, { timeout: 180_000 
       const command = installCommand(`packages/${name}/README.md`);
       expect(readme.indexOf(command), `${name}: at the top`).toBeLessThan(700);
       expect(readme.split(command)[1]!.trim(), name).toMatch(
-        /^```\n\n`ONNXRUNTIME_NODE_INSTALL=skip` keeps .* nuget\.org/,
+        /^```\n\n`ONNXRUNTIME_NODE_INSTALL=skip` keeps .* NuGet/,
       );
     }
   });
