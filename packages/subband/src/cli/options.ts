@@ -1,5 +1,6 @@
 /** @module Values of options, parsed for every command alike; a bad one is wrong usage. */
 import { type Command, InvalidArgumentError } from "commander";
+import { formatCount } from "./format.ts";
 
 /** Pixels. */
 export interface Size {
@@ -48,8 +49,7 @@ export const MOST_THREADS = 1024;
 function parseWhole(text: string, least: number, most: number = Number.MAX_SAFE_INTEGER): number {
   const value = Number(text);
   if (/^\d+$/.test(text.trim()) && value >= least && value <= most) return value;
-  const bound =
-    most < Number.MAX_SAFE_INTEGER || value > most ? ` and at most ${most.toLocaleString("en-US")}` : "";
+  const bound = most < Number.MAX_SAFE_INTEGER || value > most ? ` and at most ${formatCount(most)}` : "";
   throw new InvalidArgumentError(`Give a whole number of at least ${least}${bound}.`);
 }
 

@@ -1,8 +1,8 @@
 /** @module The folders of a command's outputs: made and tried before the work, and taken back when it comes to nothing. */
-import { closeSync, existsSync, openSync, rmdirSync, rmSync } from "node:fs";
+import { closeSync, openSync, rmSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { writeError } from "../training/atomic-file.ts";
-import { makeFolder } from "../training/run-directory.ts";
+import { makeFolder, removeIfEmpty } from "../training/run-directory.ts";
 
 /**
  * Makes the folders of the files `paths`, sees that a file can be made in each, and does `work`. When that fails, folders
@@ -14,8 +14,7 @@ export async function withFolders<T>(paths: readonly string[], work: () => Promi
   const made: string[] = [];
   try {
     for (const folder of folders) {
-      made.push(...missingFolders(folder));
-      makeFolder(folder);
+      made.push(...makeFolder(folder));
       tryFolder(folder);
     }
     return await work();
@@ -23,12 +22,6 @@ export async function withFolders<T>(paths: readonly string[], work: () => Promi
     for (const folder of made.toReversed()) removeIfEmpty(folder);
     throw error;
   }
-}
-
-/** From the outermost to `folder`. */
-function missingFolders(folder: string): string[] {
-  if (existsSync(folder) || dirname(folder) === folder) return [];
-  return [...missingFolders(dirname(folder)), folder];
 }
 
 /** What permissions do not tell: file systems that are read-only, full, or take no files at all. */
@@ -39,13 +32,5 @@ function tryFolder(folder: string): void {
     rmSync(path);
   } catch (error) {
     throw writeError(path, undefined, error);
-  }
-}
-
-function removeIfEmpty(folder: string): void {
-  try {
-    rmdirSync(folder);
-  } catch {
-    // Something was written there, or it was never made.
   }
 }

@@ -8,11 +8,12 @@ import { dirname, join } from "node:path";
 import envPaths from "env-paths";
 import { z } from "zod";
 import type { DatasetContents } from "./dataset.ts";
+import { readExactly } from "./read-exactly.ts";
 
 const MAGIC = "subband2";
 const PREFIX_BYTES = MAGIC.length + 4;
 const MAX_HEADER_BYTES = 1 << 24;
-/** Reads, writes and hashes go in pieces: one call takes less than 2 GiB. */
+/** Writes and hashes go in pieces: one call takes less than 2 GiB. */
 const PIECE_BYTES = 1 << 26;
 
 const Header = z.object({
@@ -67,18 +68,18 @@ export async function readCache(path: string): Promise<DatasetContents | undefin
 async function readVerified(file: FileHandle): Promise<DatasetContents | undefined> {
   const { size } = await file.stat();
   if (size < PREFIX_BYTES) return undefined;
-  const prefix = Buffer.from((await readExactly(file, 0, PREFIX_BYTES)).buffer);
+  const prefix = await readExactly(file, 0, PREFIX_BYTES);
   const headerBytes = prefix.readUInt32LE(MAGIC.length);
   if (prefix.toString("latin1", 0, MAGIC.length) !== MAGIC) return undefined;
   if (headerBytes > MAX_HEADER_BYTES || PREFIX_BYTES + headerBytes > size) return undefined;
-  const text = new TextDecoder().decode(await readExactly(file, PREFIX_BYTES, headerBytes));
+  const text = (await readExactly(file, PREFIX_BYTES, headerBytes)).toString("utf8");
   const { count, labelled, cuts, skippedNames, ...header } = Header.parse(JSON.parse(text));
 
   const pixelBytes = count * header.channels * header.height * header.width;
   const start = PREFIX_BYTES + headerBytes;
   if (size !== start + pixelBytes + (labelled ? count : 0)) return undefined;
-  const pixels = await readExactly(file, start, pixelBytes);
-  const labels = labelled ? await readExactly(file, start + pixelBytes, count) : undefined;
+  const pixels = plain(await readExactly(file, start, pixelBytes));
+  const labels = labelled ? plain(await readExactly(file, start + pixelBytes, count)) : undefined;
   if (fingerprint(pixels, labels) !== header.fingerprint) return undefined;
   const pictures = cuts && Uint32Array.from(cuts.flatMap(([picture, n]) => Array<number>(n).fill(picture)));
   if (pictures !== undefined && pictures.length !== count) return undefined;
@@ -129,14 +130,9 @@ async function makeFolder(path: string): Promise<void> {
   });
 }
 
-async function readExactly(file: FileHandle, position: number, length: number): Promise<Uint8Array> {
-  const bytes = new Uint8Array(length);
-  for (let at = 0; at < length;) {
-    const { bytesRead } = await file.read(bytes, at, Math.min(PIECE_BYTES, length - at), position + at);
-    if (bytesRead === 0) throw new Error(`file ends at ${position + at}`);
-    at += bytesRead;
-  }
-  return bytes;
+/** The same memory as a plain array, whose `slice` copies. */
+function plain({ buffer, byteOffset, length }: Buffer): Uint8Array {
+  return new Uint8Array(buffer, byteOffset, length);
 }
 
 async function writeExactly(file: FileHandle, bytes: Uint8Array): Promise<void> {

@@ -5,6 +5,7 @@
 import * as fs from "node:fs";
 import { basename, dirname, join, sep } from "node:path";
 import { UserError } from "onnxgrad";
+import { type FileType, typeOf } from "./regular-file.ts";
 
 /** The part of `node:fs` that durable writing needs; tests pass one that fails at a chosen call. */
 export type FileSystem = Pick<
@@ -13,7 +14,7 @@ export type FileSystem = Pick<
 >;
 
 /** What a path leads to, as far as writing is concerned. */
-export type Target = "absent" | "file" | "folder" | "device" | "pipe" | "socket" | "dangling link";
+export type Target = FileType | "absent" | "dangling link";
 
 /** Letters of a name that its temporary file keeps: together they stay below what a folder takes. */
 const KEPT_LETTERS = 48;
@@ -54,10 +55,7 @@ export function targetOf(path: string): Target {
   if (link === undefined) return "absent";
   const status = link.isSymbolicLink() ? fs.statSync(path, { throwIfNoEntry: false }) : link;
   if (status === undefined) return "dangling link";
-  if (status.isFile()) return "file";
-  if (status.isDirectory()) return "folder";
-  if (status.isFIFO()) return "pipe";
-  return status.isSocket() ? "socket" : "device";
+  return typeOf(status);
 }
 
 /**

@@ -38,14 +38,22 @@ export function requireRegularFile(path: string): void {
   if (status !== undefined && !status.isFile()) throw irregular(path, status);
 }
 
-/** What is at a path, in one or two words; a link is not followed where `status` is `lstat`'s. */
+/** What is at a path, by its status; a link is not followed where that is `lstat`'s. */
+export type FileType = "file" | "folder" | "link" | "pipe" | "socket" | "device";
+
+/** The type that a status tells. */
+export function typeOf(status: fs.Stats): FileType {
+  if (status.isFile()) return "file";
+  if (status.isDirectory()) return "folder";
+  if (status.isSymbolicLink()) return "link";
+  if (status.isFIFO()) return "pipe";
+  return status.isSocket() ? "socket" : "device";
+}
+
+/** The same in words: `a folder`, `a named pipe`. */
 export function kindOf(status: fs.Stats): string {
-  if (status.isFile()) return "a file";
-  if (status.isDirectory()) return "a folder";
-  if (status.isSymbolicLink()) return "a link";
-  if (status.isFIFO()) return "a named pipe";
-  if (status.isSocket()) return "a socket";
-  return "a device";
+  const type = typeOf(status);
+  return type === "pipe" ? "a named pipe" : `a ${type}`;
 }
 
 function irregular(path: string, status: fs.Stats): UserError {

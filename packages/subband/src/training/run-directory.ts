@@ -109,7 +109,8 @@ export function openRunForTraining(dir: string): OpenedRun {
   }
 }
 
-function removeIfEmpty(folder: string): void {
+/** Removes a folder that nothing is in; leaves any other, and any that cannot be removed. */
+export function removeIfEmpty(folder: string): void {
   try {
     rmdirSync(folder);
   } catch {
