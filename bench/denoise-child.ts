@@ -6,8 +6,8 @@ import { readFileSync, writeFileSync } from "node:fs";
 import { createInterface } from "node:readline";
 import { decodeSafetensors, encodeSafetensors } from "onnxgrad";
 import { node } from "onnxgrad/node";
-import { compileDenoiser } from "../packages/subband/src/systems/local-denoiser.ts";
-import { restoreModel } from "../packages/subband/src/systems/local-model.ts";
+import { compileDenoiser } from "../packages/subband/src/systems/parts/local/denoiser.ts";
+import { restoreModel } from "../packages/subband/src/systems/parts/local/model.ts";
 import { inProcess, type Side } from "./harness.ts";
 
 /** What `setup` takes. */

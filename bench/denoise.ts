@@ -20,8 +20,12 @@ import {
 } from "../packages/subband/src/nn/bf-cnn.ts";
 import type { BfCnnNetwork } from "../packages/subband/src/nn/bf-cnn-network.ts";
 import { openModel } from "../packages/subband/src/restoration/model-source.ts";
-import { macsPerPixel, parametersOf } from "../packages/subband/src/systems/local-cost.ts";
-import { type LocalModel, localModel, storeModel } from "../packages/subband/src/systems/local-model.ts";
+import { macsPerPixel, parametersOf } from "../packages/subband/src/systems/parts/local/cost.ts";
+import {
+  type LocalModel,
+  localModel,
+  storeModel,
+} from "../packages/subband/src/systems/parts/local/model.ts";
 import type { DenoiseSettings } from "./denoise-child.ts";
 import {
   type Bench,

@@ -14,7 +14,7 @@ import { workloadNamed } from "./engine/workloads.ts";
 import { machineLine, timeRuns, timingOf } from "./harness.ts";
 import { startState } from "./start-state.ts";
 import { benchConfig, benchFeeds } from "./training-step.ts";
-import { wmgm } from "../packages/subband/src/systems/wmgm.ts";
+import { wmgm } from "../packages/subband/src/systems/wmgm/wmgm.ts";
 
 /** Runs of each part: as many as fit in this many seconds, within bounds. */
 const SECONDS = 8;

@@ -5,7 +5,7 @@
 import { State } from "onnxgrad";
 import { node } from "onnxgrad/node";
 import { sampleImages } from "../packages/subband/src/systems/sampling.ts";
-import { wmgm } from "../packages/subband/src/systems/wmgm.ts";
+import { wmgm } from "../packages/subband/src/systems/wmgm/wmgm.ts";
 import { presets } from "../packages/subband/src/training/run-config.ts";
 import { type Bench, inProcess, interleave } from "./harness.ts";
 import { benchConfig } from "./training-step.ts";

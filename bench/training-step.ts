@@ -12,9 +12,9 @@ import { conditionalDiscriminator } from "../packages/subband/src/nn/conditional
 import { detailGenerator } from "../packages/subband/src/nn/detail-generator.ts";
 import { scoreUnet } from "../packages/subband/src/nn/score-unet.ts";
 import { declaredFeeds, type Stage, type StageProgram } from "../packages/subband/src/systems/stage.ts";
-import { wmgm } from "../packages/subband/src/systems/wmgm.ts";
-import { resolveWmgmConfig, type WmgmConfig } from "../packages/subband/src/systems/wmgm-config.ts";
-import { defaultLevels } from "../packages/subband/src/systems/wmgm-config.ts";
+import { wmgm } from "../packages/subband/src/systems/wmgm/wmgm.ts";
+import { resolveWmgmConfig, type WmgmConfig } from "../packages/subband/src/systems/wmgm/config.ts";
+import { defaultLevels } from "../packages/subband/src/systems/wmgm/config.ts";
 import { agreement } from "./agreement.ts";
 import { type Bench, inProcess, interleave, judge, noPeer, sides, startPeer } from "./harness.ts";
 import { startState, writePeerTensors } from "./start-state.ts";

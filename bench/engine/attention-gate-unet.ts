@@ -21,7 +21,7 @@ import {
   initAttentionUnet,
   initAttentionUnetStatistics,
 } from "../../packages/subband/src/nn/attention-unet.ts";
-import { ssim } from "../../packages/subband/src/systems/ssim.ts";
+import { ssim } from "../../packages/subband/src/systems/parts/ssim.ts";
 import { normals, pixels, stateOf, type Workload } from "./workload.ts";
 
 const BATCH = 16;

@@ -21,7 +21,7 @@ import {
   conditionalDiscriminator,
   initConditionalDiscriminator,
 } from "../../packages/subband/src/nn/conditional-discriminator.ts";
-import { gradientPenalty } from "../../packages/subband/src/systems/detail-losses.ts";
+import { gradientPenalty } from "../../packages/subband/src/systems/wmgm/detail-losses.ts";
 import { type Arguments, normals, pixels, stateOf, type Workload } from "./workload.ts";
 
 const BATCH = 16;

@@ -4,7 +4,7 @@
  */
 import { type Backend, rng, type RuntimeTensor } from "onnxgrad";
 import { exportSampler, resolveWmgmConfig, sampleImages, type System, wmgm } from "subband";
-import { untrainedTensors } from "../../packages/subband/src/systems/untrained-tensors.ts";
+import { untrainedTensors } from "../../packages/subband/src/systems/parts/untrained-tensors.ts";
 
 /** Images that are drawn, and steps. */
 const COUNT = 2;

@@ -5,7 +5,7 @@ import sharp from "sharp";
 import { captureIo } from "../../packages/subband/src/cli/capture-io.ts";
 import { openDataset } from "../../packages/subband/src/data/open-dataset.ts";
 import { main } from "../../packages/subband/src/cli/main.ts";
-import { resolveWmgmConfig } from "../../packages/subband/src/systems/wmgm-config.ts";
+import { resolveWmgmConfig } from "../../packages/subband/src/systems/wmgm/config.ts";
 import { writeUntrainedRun } from "../../packages/subband/src/training/untrained-run.ts";
 import { pick } from "./mutations.ts";
 import type { Mutation, Target } from "./target.ts";

@@ -80,15 +80,21 @@ export { initPixelDiscriminator, pixelDiscriminator } from "./nn/pixel-discrimin
 export { initScoreUnet, scoreUnet } from "./nn/score-unet.ts";
 
 // Systems
-export { type BandScaling, measureBandScaling } from "./systems/band-scaling.ts";
-export { energyScore, gradientPenalty, relativisticLoss } from "./systems/detail-losses.ts";
-export { compileDenoiser, compileResidual, conditionalResidual } from "./systems/local-denoiser.ts";
-export { type LocalModel, localModel, restoreModel, storeModel, summarise } from "./systems/local-model.ts";
+export { type BandScaling, measureBandScaling } from "./systems/parts/band-scaling.ts";
+export { energyScore, gradientPenalty, relativisticLoss } from "./systems/wmgm/detail-losses.ts";
+export { compileDenoiser, compileResidual, conditionalResidual } from "./systems/parts/local/denoiser.ts";
+export {
+  type LocalModel,
+  localModel,
+  restoreModel,
+  storeModel,
+  summarise,
+} from "./systems/parts/local/model.ts";
 export { type SampledImages, sampleImages, type SamplingRequest } from "./systems/sampling.ts";
 export { type ExportedSampler, type ExportRequest, exportSampler } from "./systems/export-sampler.ts";
 export type { Stage, StageProgram, StageScore, StepContext } from "./systems/stage.ts";
 export type { CompiledSampler, ImageShape, SamplerNetworks, System } from "./systems/system.ts";
-export { wmgm } from "./systems/wmgm.ts";
-export { resolveWmgmConfig, type WmgmConfig } from "./systems/wmgm-config.ts";
-export { wmgmFaithful } from "./systems/wmgm-faithful.ts";
-export { resolveWmgmFaithfulConfig, type WmgmFaithfulConfig } from "./systems/wmgm-faithful-config.ts";
+export { wmgm } from "./systems/wmgm/wmgm.ts";
+export { resolveWmgmConfig, type WmgmConfig } from "./systems/wmgm/config.ts";
+export { wmgmFaithful } from "./systems/wmgm-faithful/wmgm-faithful.ts";
+export { resolveWmgmFaithfulConfig, type WmgmFaithfulConfig } from "./systems/wmgm-faithful/config.ts";

@@ -1,7 +1,7 @@
 /** @module Table of contents of subband's Node part: data sets, training, checkpoints, evaluation, pictures. */
 
 // Data
-export { batchIndices, fillBatch } from "./data/batches.ts";
+export { batchIndices, fillBatch } from "./images/batches.ts";
 export { getCifar10 } from "./data/cifar10.ts";
 export { createDataset, type Dataset } from "./data/dataset.ts";
 export { type DatasetOptions, KNOWN_DATASETS } from "./data/dataset-recipes.ts";

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { readPicture, writePicture } from "../restoration/picture.ts";
 import { randomNetwork, testPicture } from "../restoration/test-pictures.ts";
-import { localModel, storeModel } from "../systems/local-model.ts";
+import { localModel, storeModel } from "../systems/parts/local/model.ts";
 import { encodeCheckpoint } from "../training/checkpoint.ts";
 import { saveModel } from "../training/model-file.ts";
 import { captureIo } from "./capture-io.ts";

@@ -6,7 +6,7 @@ import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import sharp from "sharp";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { resolveWmgmConfig } from "../systems/wmgm-config.ts";
+import { resolveWmgmConfig } from "../systems/wmgm/config.ts";
 import type { RunConfig } from "../training/run-config.ts";
 import { writeRun } from "../training/run-directory.ts";
 import { writeUntrainedRun } from "../training/untrained-run.ts";

@@ -11,7 +11,7 @@ import {
   initBfCnnStatistics,
   lowPassConfig,
 } from "../nn/bf-cnn.ts";
-import { requirePyramid } from "../systems/local-model.ts";
+import { requirePyramid } from "../systems/parts/local/model.ts";
 import { loadModel } from "../training/model-file.ts";
 import { rng } from "onnxgrad";
 import { captureIo } from "./capture-io.ts";

@@ -3,7 +3,7 @@ import { createHash } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { basename, extname, join } from "node:path";
 import type { Command } from "commander";
-import type { LocalNetworkSummary } from "../systems/local-model.ts";
+import type { LocalNetworkSummary } from "../systems/parts/local/model.ts";
 import type { Context } from "./context.ts";
 import { formatBytes, quoted } from "./format.ts";
 import { addExamples, parsePath } from "./options.ts";
@@ -39,7 +39,7 @@ export function register(program: Command, context: Context): void {
 async function importModel(context: Context, files: readonly string[], flags: ImportFlags): Promise<void> {
   const { assembleLocal } = await import("../interop/assemble-local.ts");
   const { importBfCnn } = await import("../interop/bf-cnn-checkpoint.ts");
-  const { summarise } = await import("../systems/local-model.ts");
+  const { summarise } = await import("../systems/parts/local/model.ts");
   const { putModel, requirePlaceOfModel } = await import("./put-model.ts");
   const { emitBeside } = await import("./standard-streams.ts");
   const { versions } = await import("../training/versions.ts");

@@ -7,7 +7,7 @@ import {
   type LocalNetworkSummary,
   summarise,
   type UnetModel,
-} from "../systems/local-model.ts";
+} from "../systems/parts/local/model.ts";
 import { formatCount } from "./format.ts";
 
 /** Rows for people; `names` are the files that the networks came from, in the order of {@link summarise}. */

@@ -1,6 +1,6 @@
 /** @module Where a model goes that a command makes: a file of its own, a folder of its own, or stdout. */
 import { UserError } from "onnxgrad/errors";
-import { type LocalModel, storeModel } from "../systems/local-model.ts";
+import { type LocalModel, storeModel } from "../systems/parts/local/model.ts";
 import { encodeCheckpoint } from "../training/checkpoint.ts";
 import { modelFile, requireModelPlace, saveModel } from "../training/model-file.ts";
 import type { Context } from "./context.ts";

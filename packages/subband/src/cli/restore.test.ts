@@ -17,7 +17,7 @@ import sharp from "sharp";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { encodePicture, type Picture, readPicture, writePicture } from "../restoration/picture.ts";
 import { meanOfNine, testPicture } from "../restoration/test-pictures.ts";
-import { localModel } from "../systems/local-model.ts";
+import { localModel } from "../systems/parts/local/model.ts";
 import { saveModel } from "../training/model-file.ts";
 import { type CapturedIo, captureIo } from "./capture-io.ts";
 import { folderContents } from "./folder-contents.ts";

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { type Picture, readPicture, writePicture } from "../restoration/picture.ts";
 import { meanOfNine, testPicture } from "../restoration/test-pictures.ts";
-import { localModel } from "../systems/local-model.ts";
+import { localModel } from "../systems/parts/local/model.ts";
 import { saveModel } from "../training/model-file.ts";
 import { captureIo } from "./capture-io.ts";
 import { main } from "./main.ts";

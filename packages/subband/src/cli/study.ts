@@ -96,7 +96,7 @@ async function studyLowPass(context: Context, run: string, flags: LowPassFlags):
   const { UserError } = await import("onnxgrad");
   const { node } = await import("onnxgrad/node");
   const { lowPassBands, lowPassTable, runLowPassStudy } = await import("../studies/low-pass-study.ts");
-  const { levelsOf } = await import("../systems/local-model.ts");
+  const { levelsOf } = await import("../systems/parts/local/model.ts");
   const { loadModel } = await import("../training/model-file.ts");
   const { openRunData } = await import("../training/run-data.ts");
   const { modelPath } = await import("../restoration/model-source.ts");

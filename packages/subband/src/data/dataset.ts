@@ -3,6 +3,7 @@
  * it knows nothing of where the images came from.
  */
 import { invariant, UserError } from "onnxgrad/errors";
+import type { ImageSource } from "../images/image-source.ts";
 import { describeSkipped, type Skipped, type SkippedNames } from "./skipped.ts";
 
 /** Everything of a {@link Dataset} that is stored, rather than computed. */
@@ -37,13 +38,8 @@ export interface DatasetContents {
 }
 
 /** Decoded images of one size, ready to be read in any order. */
-export interface Dataset extends DatasetContents {
-  /** Number of images. */
-  readonly count: number;
-  /**
-   * Writes image `index` as `[channels, height, width]` in [-1, 1] into `into` from `offset` on, mirrored left to right
-   * when `flip`. A sample v of 0..255 becomes v / 127.5 - 1.
-   */
+export interface Dataset extends DatasetContents, ImageSource {
+  /** As of any source of images; a sample v of 0..255 becomes v / 127.5 - 1. */
   read(index: number, flip: boolean, into: Float32Array, offset: number): void;
 }
 

@@ -1,6 +1,7 @@
 import { describe, expect, test } from "vitest";
+import type { ImageSource } from "../images/image-source.ts";
 import { createDataset, type Dataset } from "./dataset.ts";
-import { heldOutCount, type ImageSource, splitDataset, wholePicturesCount } from "./held-out.ts";
+import { heldOutCount, splitDataset, wholePicturesCount } from "./held-out.ts";
 
 /** Images of one pixel, whose value is their number. */
 function numbered(count: number): Dataset {
@@ -142,4 +143,12 @@ describe("splitDataset()", () => {
     expect(into[0]).toBe(0);
     expect([...into.subarray(1)]).toEqual([...plain.subarray(1)].reverse());
   });
+});
+
+test("images take their classes along", () => {
+  const labels = Uint8Array.from({ length: 100 }, (_, i) => i % 7);
+  const dataset = createDataset({ ...numbered(100), labels });
+  const { training, heldOut } = splitDataset(dataset, wholePicturesCount(dataset));
+  for (const part of [training, heldOut])
+    expect([...part.labels!]).toEqual(numbersOf(part).map((number) => number % 7));
 });

@@ -5,11 +5,9 @@
  */
 import { invariant } from "onnxgrad/errors";
 import { rng } from "onnxgrad/random";
+import type { ImageSource } from "../images/image-source.ts";
 import type { Dataset } from "./dataset.ts";
 import { pixelDigest } from "./pixel-digest.ts";
-
-/** The part of a {@link Dataset} that is read by number. */
-export type ImageSource = Pick<Dataset, "channels" | "height" | "width" | "count" | "read">;
 
 /** The two parts of a data set. */
 export interface DatasetSplit {
@@ -116,12 +114,10 @@ function chosenPictures(sizes: Uint32Array, limit: number, wanted: number): Read
   return chosen;
 }
 
-function selected({ channels, height, width, read }: Dataset, indices: Uint32Array): ImageSource {
+function selected({ channels, height, width, labels, read }: Dataset, indices: Uint32Array): ImageSource {
   return {
-    channels,
-    height,
-    width,
-    count: indices.length,
+    ...{ channels, height, width, count: indices.length },
+    ...(labels && { labels: Uint8Array.from(indices, (index) => labels[index]!) }),
     read(index, flip, into, offset) {
       invariant(index >= 0 && index < indices.length, `image ${index} of ${indices.length}`);
       read(indices[index]!, flip, into, offset);

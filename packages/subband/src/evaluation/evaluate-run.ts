@@ -3,11 +3,11 @@
  * over the noise input when the low band is held fixed. Distances in a learned feature space are not computed here.
  */
 import { type Backend, type NamedArray, rng } from "onnxgrad";
-import type { ImageSource } from "../data/held-out.ts";
+import type { ImageSource } from "../images/image-source.ts";
 import { greyImages, radialPowerSpectrum, radialSpectrumError } from "../spectrum/radial.ts";
 import { sampleImages } from "../systems/sampling.ts";
 import type { CompiledSampler, System } from "../systems/system.ts";
-import type { BandScaling } from "../systems/band-scaling.ts";
+import type { BandScaling } from "../systems/parts/band-scaling.ts";
 import { splitBlocks } from "../wavelet/haar.ts";
 import { meanSpectrum, spectrumFloor } from "./spectrum-floor.ts";
 import { type BandComparison, bandReport, bandStatistics, conditionalSpread } from "./band-report.ts";

@@ -5,7 +5,7 @@
 import { basename } from "node:path";
 import { UserError } from "onnxgrad";
 import { type BfCnnNetwork, checkedConfigOf } from "../nn/bf-cnn-network.ts";
-import { localModel, type PyramidModel, roleOf } from "../systems/local-model.ts";
+import { localModel, type PyramidModel, roleOf } from "../systems/parts/local/model.ts";
 
 /** A network and the path of the file it came from. */
 export interface NamedNetwork {

@@ -6,7 +6,7 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { torchFile, type WrittenTensor } from "../../../../tests/support/torch-file.ts";
 import { conditionalConfig, initBfCnn, initBfCnnStatistics, lowPassConfig } from "../nn/bf-cnn.ts";
 import type { BfCnnNetwork } from "../nn/bf-cnn-network.ts";
-import { summarise } from "../systems/local-model.ts";
+import { summarise } from "../systems/parts/local/model.ts";
 import { assembleLocal } from "./assemble-local.ts";
 import { importBfCnn } from "./bf-cnn-checkpoint.ts";
 

@@ -5,8 +5,8 @@ import { expectClose } from "onnxgrad/testing";
 import { describe, expect, test } from "vitest";
 import { sharedData } from "../../../../tests/support/npz.ts";
 import type { BfCnnNetwork } from "../nn/bf-cnn-network.ts";
-import { compileDenoiser, compileResidual, conditionalResidual } from "../systems/local-denoiser.ts";
-import { localModel, type PyramidModel, summarise } from "../systems/local-model.ts";
+import { compileDenoiser, compileResidual, conditionalResidual } from "../systems/parts/local/denoiser.ts";
+import { localModel, type PyramidModel, summarise } from "../systems/parts/local/model.ts";
 import { importBfCnn } from "./bf-cnn-checkpoint.ts";
 
 const folder = sharedData("local-probability-models");

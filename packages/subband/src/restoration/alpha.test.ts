@@ -1,7 +1,7 @@
 /** @module Every restoration of translucent pictures: what nobody sees neither shows nor changes anything. */
 import { node } from "onnxgrad/node";
 import { afterAll, describe, expect, test } from "vitest";
-import { localModel } from "../systems/local-model.ts";
+import { localModel } from "../systems/parts/local/model.ts";
 import { deblurPicture } from "./deblur-picture.ts";
 import { denoisePicture } from "./denoise-picture.ts";
 import { inpaintPicture } from "./inpaint-picture.ts";

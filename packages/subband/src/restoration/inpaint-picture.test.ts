@@ -1,6 +1,6 @@
 import { node } from "onnxgrad/node";
 import { afterAll, describe, expect, test } from "vitest";
-import { localModel } from "../systems/local-model.ts";
+import { localModel } from "../systems/parts/local/model.ts";
 import { inpaintPicture } from "./inpaint-picture.ts";
 import type { Picture } from "./picture.ts";
 import { meanOfNine, testPicture } from "./test-pictures.ts";

@@ -5,7 +5,7 @@ import { rng } from "onnxgrad";
 import { node } from "onnxgrad/node";
 import { expect, test } from "vitest";
 import { psnr } from "../evaluation/psnr.ts";
-import { localModel } from "../systems/local-model.ts";
+import { localModel } from "../systems/parts/local/model.ts";
 import { saveModel } from "../training/model-file.ts";
 import { arraySource } from "./image-source.ts";
 import { openModel } from "./model-source.ts";

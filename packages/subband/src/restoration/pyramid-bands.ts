@@ -2,7 +2,7 @@
  * @module The bands that a pyramid's networks go over, and images made of denoised ones. By Haar, whose blocks do not
  * overlap, both are done by strips as they are asked for; the bands of other wavelets lie in memory as a whole.
  */
-import type { PyramidModel } from "../systems/local-model.ts";
+import type { PyramidModel } from "../systems/parts/local/model.ts";
 import { joinMeans, splitMeans } from "../wavelet/haar-means.ts";
 import { analyseMeans, synthesiseMeans } from "../wavelet/mean-bands.ts";
 import { planes } from "../wavelet/planes.ts";

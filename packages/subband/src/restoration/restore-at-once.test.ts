@@ -1,7 +1,7 @@
 /** @module Restorations that overlap on one denoiser: each is what it is alone, whatever the others do. */
 import { node } from "onnxgrad/node";
 import { expect, test } from "vitest";
-import { localModel } from "../systems/local-model.ts";
+import { localModel } from "../systems/parts/local/model.ts";
 import { deblurPicture } from "./deblur-picture.ts";
 import { denoisePicture } from "./denoise-picture.ts";
 import { inpaintPicture } from "./inpaint-picture.ts";

@@ -7,7 +7,7 @@
 import { type Backend, Lifetime, UserError } from "onnxgrad";
 import { receptiveFieldOf } from "../nn/bf-cnn.ts";
 import { configOf } from "../nn/bf-cnn-network.ts";
-import { compileDenoiser, compileResidual } from "../systems/local-denoiser.ts";
+import { compileDenoiser, compileResidual } from "../systems/parts/local/denoiser.ts";
 import {
   hasNoisyCondition,
   levelsOf,
@@ -15,7 +15,7 @@ import {
   mirrorMargin,
   type PyramidModel,
   summarise,
-} from "../systems/local-model.ts";
+} from "../systems/parts/local/model.ts";
 import { wrappedPixels } from "../wavelet/mean-bands.ts";
 import { arraySource, type ImageSource, mirrored } from "./image-source.ts";
 import { type BandLevel, bandLevel, copyRows, type RowSink, windowOf } from "./pyramid-bands.ts";

@@ -3,7 +3,7 @@ import { node } from "onnxgrad/node";
 import { describe, expect, test } from "vitest";
 import type { BfCnnNetwork } from "../nn/bf-cnn-network.ts";
 import { initBandUnet } from "../nn/band-unet.ts";
-import { localModel, unetModel } from "../systems/local-model.ts";
+import { localModel, unetModel } from "../systems/parts/local/model.ts";
 import type { Picture } from "./picture.ts";
 import { conditionalNetwork, randomNetwork, testPicture } from "./test-pictures.ts";
 import { type ConditionalOptions, upscaleConditional } from "./upscale-conditional.ts";

@@ -8,15 +8,15 @@ import { synthesiseDetails } from "../diffusion/ascent/multi-scale.ts";
 import { sampleMoments } from "../diffusion/sample-moments.ts";
 import { receptiveFieldOf } from "../nn/bf-cnn.ts";
 import { type BfCnnNetwork, configOf } from "../nn/bf-cnn-network.ts";
-import { compileResidual } from "../systems/local-denoiser.ts";
+import { compileResidual } from "../systems/parts/local/denoiser.ts";
 import {
   type LocalModel,
   requireCleanCondition,
   requireHaar,
   requirePyramid,
-} from "../systems/local-model.ts";
-import { detailScales } from "../systems/local-sampler.ts";
-import { DETAIL_ASCENT, fallen, scalesFrom } from "../systems/local-sampling.ts";
+} from "../systems/parts/local/model.ts";
+import { detailScales } from "../systems/parts/local/sampler.ts";
+import { DETAIL_ASCENT, fallen, scalesFrom } from "../systems/parts/local/sampling.ts";
 import { arraySource } from "./image-source.ts";
 import type { Picture } from "./picture.ts";
 import { copyRows } from "./pyramid-bands.ts";

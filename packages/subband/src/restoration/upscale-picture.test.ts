@@ -1,6 +1,6 @@
 import { node } from "onnxgrad/node";
 import { afterAll, describe, expect, test } from "vitest";
-import { localModel } from "../systems/local-model.ts";
+import { localModel } from "../systems/parts/local/model.ts";
 import { meanOfNine, testPicture } from "./test-pictures.ts";
 import { tiledDenoiser } from "./tiled-denoiser.ts";
 import { upscalePicture } from "./upscale-picture.ts";

@@ -8,10 +8,10 @@ import { stretch } from "../diffusion/ascent/multi-scale.ts";
 import { bandReport, bandStatistics } from "../evaluation/band-report.ts";
 import { spectrumFloor } from "../evaluation/spectrum-floor.ts";
 import { greyImages, radialPowerSpectrum, radialSpectrumError } from "../spectrum/radial.ts";
-import { localModel, type LocalModel, requirePyramid } from "../systems/local-model.ts";
-import type { LowPassPrior } from "../systems/low-pass-prior.ts";
-import { compileLocalSampler } from "../systems/local-sampler.ts";
-import { type LowPassSampling, sampleLocal } from "../systems/local-sampling.ts";
+import { localModel, type LocalModel, requirePyramid } from "../systems/parts/local/model.ts";
+import type { LowPassPrior } from "../systems/parts/local/low-pass-prior.ts";
+import { compileLocalSampler } from "../systems/parts/local/sampler.ts";
+import { type LowPassSampling, sampleLocal } from "../systems/parts/local/sampling.ts";
 import { analyseMeans } from "../wavelet/mean-bands.ts";
 import { planes } from "../wavelet/planes.ts";
 

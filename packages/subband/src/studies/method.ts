@@ -3,9 +3,9 @@
  * ours run here; methods from outside (`peers.ts`) have their results read.
  */
 import { type Backend, UserError } from "onnxgrad";
-import { compileDenoiser } from "../systems/local-denoiser.ts";
-import { macsPerPixel, parametersOf } from "../systems/local-cost.ts";
-import type { LocalModel } from "../systems/local-model.ts";
+import { compileDenoiser } from "../systems/parts/local/denoiser.ts";
+import { macsPerPixel, parametersOf } from "../systems/parts/local/cost.ts";
+import type { LocalModel } from "../systems/parts/local/model.ts";
 import { loadModel } from "../training/model-file.ts";
 import type { Picture } from "./noisy-pictures.ts";
 

@@ -2,7 +2,7 @@
 import { rng } from "onnxgrad";
 import { conditionalConfig, flatConfig, initBfCnn, initBfCnnStatistics } from "../nn/bf-cnn.ts";
 import type { BfCnnNetwork } from "../nn/bf-cnn-network.ts";
-import { type LocalModel, localModel } from "../systems/local-model.ts";
+import { type LocalModel, localModel } from "../systems/parts/local/model.ts";
 import type { Picture } from "./noisy-pictures.ts";
 
 /** An untrained model of two features, with `levels` levels. */

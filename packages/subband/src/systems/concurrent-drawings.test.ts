@@ -5,18 +5,18 @@ import { nodeWorker } from "onnxgrad/node-worker";
 import { describe, expect, test } from "vitest";
 import { initBandUnet } from "../nn/band-unet.ts";
 import { conditionalNetwork, meanOfNine, randomNetwork } from "../restoration/test-pictures.ts";
-import { compileDenoiser, compileResidual, conditionalResidual } from "./local-denoiser.ts";
-import { localModel, unetModel } from "./local-model.ts";
-import { compileLocalSampler } from "./local-sampler.ts";
-import { sampleLocal } from "./local-sampling.ts";
-import { edmLowOf, edmLowStage, resolveEdmLow } from "./low-pass-prior.ts";
+import { compileDenoiser, compileResidual, conditionalResidual } from "./parts/local/denoiser.ts";
+import { localModel, unetModel } from "./parts/local/model.ts";
+import { compileLocalSampler } from "./parts/local/sampler.ts";
+import { sampleLocal } from "./parts/local/sampling.ts";
+import { edmLowOf, edmLowStage, resolveEdmLow } from "./parts/local/low-pass-prior.ts";
 import { sampleImages } from "./sampling.ts";
 import type { System } from "./system.ts";
-import { untrainedTensors } from "./untrained-tensors.ts";
-import { wmgm } from "./wmgm.ts";
-import { resolveWmgmConfig } from "./wmgm-config.ts";
-import { wmgmFaithful } from "./wmgm-faithful.ts";
-import { resolveWmgmFaithfulConfig } from "./wmgm-faithful-config.ts";
+import { untrainedTensors } from "./parts/untrained-tensors.ts";
+import { wmgm } from "./wmgm/wmgm.ts";
+import { resolveWmgmConfig } from "./wmgm/config.ts";
+import { wmgmFaithful } from "./wmgm-faithful/wmgm-faithful.ts";
+import { resolveWmgmFaithfulConfig } from "./wmgm-faithful/config.ts";
 
 const backend = node({ threads: 1 });
 

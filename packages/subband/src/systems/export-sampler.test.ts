@@ -4,12 +4,12 @@ import * as ort from "onnxruntime-node";
 import { describe, expect, test } from "vitest";
 import { startNoise, stepNoise } from "../diffusion/noise.ts";
 import { toSample } from "../training/sample-grid.ts";
-import { untrainedTensors } from "./untrained-tensors.ts";
+import { untrainedTensors } from "./parts/untrained-tensors.ts";
 import { exportSampler } from "./export-sampler.ts";
 import { detailNoise, sampleImages } from "./sampling.ts";
 import type { System } from "./system.ts";
-import { wmgm } from "./wmgm.ts";
-import { resolveWmgmConfig } from "./wmgm-config.ts";
+import { wmgm } from "./wmgm/wmgm.ts";
+import { resolveWmgmConfig } from "./wmgm/config.ts";
 
 const STEPS = 3;
 

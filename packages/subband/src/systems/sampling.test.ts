@@ -3,8 +3,8 @@ import { node } from "onnxgrad/node";
 import { expectClose } from "onnxgrad/testing";
 import { describe, expect, test } from "vitest";
 import { sampleImages, type SampledImages } from "./sampling.ts";
-import { wmgm } from "./wmgm.ts";
-import { resolveWmgmConfig } from "./wmgm-config.ts";
+import { wmgm } from "./wmgm/wmgm.ts";
+import { resolveWmgmConfig } from "./wmgm/config.ts";
 
 const SIZE = 3 * 16 * 16;
 const config = resolveWmgmConfig(

@@ -4,10 +4,10 @@ import { node } from "onnxgrad/node";
 import { expectClose } from "onnxgrad/testing";
 import { describe, expect, test } from "vitest";
 import type { Stage } from "./stage.ts";
-import { wmgm } from "./wmgm.ts";
-import { resolveWmgmConfig } from "./wmgm-config.ts";
-import { wmgmFaithful } from "./wmgm-faithful.ts";
-import { resolveWmgmFaithfulConfig } from "./wmgm-faithful-config.ts";
+import { wmgm } from "./wmgm/wmgm.ts";
+import { resolveWmgmConfig } from "./wmgm/config.ts";
+import { wmgmFaithful } from "./wmgm-faithful/wmgm-faithful.ts";
+import { resolveWmgmFaithfulConfig } from "./wmgm-faithful/config.ts";
 
 const backend = node({ threads: 1, optimization: "disabled" });
 const BATCH = 8;

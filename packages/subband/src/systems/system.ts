@@ -5,8 +5,8 @@
 import type { Backend, NamedArray, Tensor } from "onnxgrad";
 import type { NoiseSource } from "../diffusion/noise.ts";
 import type { Schedule } from "../diffusion/schedules/schedule.ts";
-import type { LocalModel } from "./local-model.ts";
-import type { LowPassPrior } from "./low-pass-prior.ts";
+import type { LocalModel } from "./parts/local/model.ts";
+import type { LowPassPrior } from "./parts/local/low-pass-prior.ts";
 import type { Stage } from "./stage.ts";
 
 /** Extents of images or bands. */

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { rng } from "onnxgrad";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { flatConfig, initBfCnn, initBfCnnStatistics } from "../nn/bf-cnn.ts";
-import { type LocalModel, localModel, storeModel } from "../systems/local-model.ts";
+import { type LocalModel, localModel, storeModel } from "../systems/parts/local/model.ts";
 import { encodeCheckpoint, saveCheckpoint } from "./checkpoint.ts";
 import { isModel, loadModel, saveModel } from "./model-file.ts";
 

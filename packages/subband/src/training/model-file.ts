@@ -5,9 +5,9 @@
 import { existsSync, readdirSync, statSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { printableJson, UserError } from "onnxgrad";
-import { type LocalModel, restoreModel, storeModel } from "../systems/local-model.ts";
+import { type LocalModel, restoreModel, storeModel } from "../systems/parts/local/model.ts";
 import { writeFileAtomic } from "./atomic-file.ts";
-import type { LowPassPrior } from "../systems/low-pass-prior.ts";
+import type { LowPassPrior } from "../systems/parts/local/low-pass-prior.ts";
 import { type ImageShape, isDenoising } from "../systems/system.ts";
 import { decodeCheckpoint, encodeCheckpoint } from "./checkpoint.ts";
 import { loadRun, type LoadedRun } from "./load-run.ts";

@@ -1,9 +1,9 @@
 /** @module What the configuration of each preset's system may contain, field by field. */
 import { z } from "zod";
-import type { LocalConfig } from "../systems/local-config.ts";
-import type { LocalUnetConfig } from "../systems/local-unet-config.ts";
-import type { WmgmConfig } from "../systems/wmgm-config.ts";
-import type { WmgmFaithfulConfig } from "../systems/wmgm-faithful-config.ts";
+import type { LocalConfig } from "../systems/local/config.ts";
+import type { LocalUnetConfig } from "../systems/local-unet/config.ts";
+import type { WmgmConfig } from "../systems/wmgm/config.ts";
+import type { WmgmFaithfulConfig } from "../systems/wmgm-faithful/config.ts";
 import { isOrthogonal } from "../wavelet/wavelets.ts";
 
 /** A number of things. */

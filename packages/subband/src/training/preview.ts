@@ -3,8 +3,8 @@
  * images. Drawn with fixed noise, so that two moments differ by their weights alone.
  */
 import { type Backend, type NamedArray, rng } from "onnxgrad";
-import type { ImageSource } from "../data/held-out.ts";
-import { compileDenoiser } from "../systems/local-denoiser.ts";
+import type { ImageSource } from "../images/image-source.ts";
+import { compileDenoiser } from "../systems/parts/local/denoiser.ts";
 import { sampleImages } from "../systems/sampling.ts";
 import { type DenoisingSystem, isDenoising, type System } from "../systems/system.ts";
 import { type RunConfig, samplingOf } from "./run-config.ts";

@@ -1,34 +1,35 @@
 /** @module The configuration kept in `run.json`: which system, on which data, for how long; validated when read back. */
 import { unknownName, UserError } from "onnxgrad";
 import { z } from "zod";
-import type { HeldOutBy, ImageSource } from "../data/held-out.ts";
-import { measureBandScaling } from "../systems/band-scaling.ts";
-import { local } from "../systems/local.ts";
+import type { HeldOutBy } from "../data/held-out.ts";
+import type { ImageSource } from "../images/image-source.ts";
+import { measureBandScaling } from "../systems/parts/band-scaling.ts";
+import { local } from "../systems/local/local.ts";
 import {
   defaultLocalLevels,
   greatestDetails,
   type LocalConfig,
   resolveLocalConfig,
-} from "../systems/local-config.ts";
-import { localUnet } from "../systems/local-unet.ts";
-import { type LocalUnetConfig, resolveLocalUnetConfig, UNET_LEVELS } from "../systems/local-unet-config.ts";
+} from "../systems/local/config.ts";
+import { localUnet } from "../systems/local-unet/local-unet.ts";
+import { type LocalUnetConfig, resolveLocalUnetConfig, UNET_LEVELS } from "../systems/local-unet/config.ts";
 import type { DenoisingSystem, System } from "../systems/system.ts";
-import { wmgm } from "../systems/wmgm.ts";
+import { wmgm } from "../systems/wmgm/wmgm.ts";
 import {
   defaultLevels,
   requireMultiple,
   resolveWmgmConfig,
   type WmgmConfig,
-} from "../systems/wmgm-config.ts";
-import { wmgmFaithful } from "../systems/wmgm-faithful.ts";
+} from "../systems/wmgm/config.ts";
+import { wmgmFaithful } from "../systems/wmgm-faithful/wmgm-faithful.ts";
 import {
   defaultFaithfulLevels,
   FAITHFUL_SAMPLING,
   requireFaithfulSize,
   resolveWmgmFaithfulConfig,
   type WmgmFaithfulConfig,
-} from "../systems/wmgm-faithful-config.ts";
-import { measureLowRange } from "../systems/wmgm-faithful-low.ts";
+} from "../systems/wmgm-faithful/config.ts";
+import { measureLowRange } from "../systems/wmgm-faithful/low.ts";
 import { orthogonalWavelet } from "../wavelet/wavelets.ts";
 import { Count, Local, LocalUnet, Positive, Wmgm, WmgmFaithful } from "./model-schemas.ts";
 import { Pace } from "./pace.ts";

@@ -5,7 +5,7 @@ import { node } from "onnxgrad/node";
 import sharp from "sharp";
 import { rng } from "onnxgrad";
 import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
-import type { ImageSource } from "../data/held-out.ts";
+import type { ImageSource } from "../images/image-source.ts";
 import { RunConfig } from "./run-config.ts";
 import { openRunData } from "./run-data.ts";
 import { readRun, runPaths } from "./run-directory.ts";

@@ -5,7 +5,8 @@
 import { UserError } from "onnxgrad";
 import type { Dataset } from "../data/dataset.ts";
 import type { DatasetOptions } from "../data/dataset-recipes.ts";
-import { type DatasetSplit, type ImageSource, splitDataset } from "../data/held-out.ts";
+import { type DatasetSplit, splitDataset } from "../data/held-out.ts";
+import type { ImageSource } from "../images/image-source.ts";
 import { openDataset } from "../data/open-dataset.ts";
 import { locateData } from "./data-place.ts";
 import type { RunConfig, RunData } from "./run-config.ts";

@@ -13,8 +13,8 @@ import {
 } from "onnxgrad";
 import { endsAt, evenPace, type Pace, plannedImages, progressAt, progressBefore } from "./pace.ts";
 import { bestName, type BestMoment } from "./weights.ts";
-import { batchIndices, fillBatch } from "../data/batches.ts";
-import type { ImageSource } from "../data/held-out.ts";
+import { batchIndices, fillBatch } from "../images/batches.ts";
+import type { ImageSource } from "../images/image-source.ts";
 import { declaredFeeds, type Stage, type StageProgram, type StepContext } from "../systems/stage.ts";
 
 /** How far a stage is; what a checkpoint keeps beside the state. */

@@ -4,7 +4,7 @@
  */
 import { invariant, type NamedArray, State, type StateTree, UserError } from "onnxgrad";
 import { bandUnetConfigOf } from "../nn/band-unet.ts";
-import { hasNoisyCondition, levelsOf, type LocalModel, summarise } from "../systems/local-model.ts";
+import { hasNoisyCondition, levelsOf, type LocalModel, summarise } from "../systems/parts/local/model.ts";
 import type { Stage } from "../systems/stage.ts";
 import { isDenoising, type TrainedSystem } from "../systems/system.ts";
 import { loadModel } from "./model-file.ts";

@@ -6,7 +6,7 @@ import { node } from "onnxgrad/node";
 import { expectClose } from "onnxgrad/testing";
 import sharp from "sharp";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { hasNoisyCondition, levelsOf } from "../systems/local-model.ts";
+import { hasNoisyCondition, levelsOf } from "../systems/parts/local/model.ts";
 import { loadRun } from "./load-run.ts";
 import { readMetrics } from "./metrics-log.ts";
 import { loadModel } from "./model-file.ts";

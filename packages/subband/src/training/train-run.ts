@@ -10,7 +10,7 @@ import { splitDataset, wholePicturesCount } from "../data/held-out.ts";
 import { openDataset } from "../data/open-dataset.ts";
 import { type Leftovers, leftoversOf } from "../data/skipped.ts";
 import type { TrainedSystem } from "../systems/system.ts";
-import { requireMultiple } from "../systems/wmgm-config.ts";
+import { requireMultiple } from "../systems/wmgm/config.ts";
 import { hasCheckpoint, loadCheckpoint } from "./checkpoint.ts";
 import { locateData, placeOf } from "./data-place.ts";
 import { type MetricsLog, openMetricsLog } from "./metrics-log.ts";

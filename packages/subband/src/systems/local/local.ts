@@ -1,0 +1,134 @@
+/**
+ * @module Local models as published (Kadkhodaie et al. 2023): a denoiser of the coarsest low-pass band and one of the
+ * details of each level, trained apart; at 0 levels one flat denoiser of images.
+ */
+import { input, type NamedArray, pack, type Rng } from "onnxgrad";
+import {
+  type BfCnnConfig,
+  conditionalConfig,
+  flatConfig,
+  foldBfCnn,
+  foldedBfCnn,
+  initBfCnn,
+  initBfCnnStatistics,
+  lowPassConfig,
+} from "../../nn/bf-cnn.ts";
+import { countParameters } from "../../nn/layers.ts";
+import { traceInputs } from "../cost.ts";
+import type { LocalConfig } from "./config.ts";
+import {
+  localModel,
+  namedArrays,
+  type PyramidModel,
+  requirePyramid,
+  takeBfCnn,
+} from "../parts/local/model.ts";
+import { localStage } from "../parts/local/stage.ts";
+import { edmLowNetwork, edmLowOf, edmLowStage } from "../parts/local/low-pass-prior.ts";
+import type { DenoisingSystem, NetworkUse } from "../system.ts";
+
+/** One network of a configuration, and the band that it denoises. */
+interface Member {
+  /** Of its stage: `low`, or `details-j` with j = 1 at the finest level. */
+  readonly name: string;
+  readonly role: "low" | "details";
+  readonly level: number;
+  readonly network: BfCnnConfig;
+  readonly noiseSteps: number;
+}
+
+/** The networks, from the low-pass band to the finest details. */
+function members({
+  channels,
+  levels,
+  receptiveField,
+  features,
+  noiseSteps,
+  noisyCondition,
+}: LocalConfig): readonly Member[] {
+  const wide = (network: BfCnnConfig) => ({ ...network, width: features });
+  const flat = levels === 0 ? flatConfig(channels, receptiveField) : lowPassConfig(channels);
+  const details = Array.from({ length: levels }, (_, i): Member => {
+    const level = levels - i;
+    return {
+      name: `details-${level}`,
+      role: "details",
+      level,
+      network: wide(conditionalConfig(channels, receptiveField, noisyCondition)),
+      noiseSteps: noiseSteps.details[level - 1]!,
+    };
+  });
+  return [
+    { name: "low", role: "low", level: levels, network: wide(flat), noiseSteps: noiseSteps.low },
+    ...details,
+  ];
+}
+
+/** For networks whose shapes are wanted, not their values. */
+const BLANK = { uniform: () => 0, normal: () => 0 } as unknown as Rng;
+
+function networks(config: LocalConfig): readonly NetworkUse[] {
+  return members(config).map(({ name, level, network }) => {
+    const params = initBfCnn(BLANK, network);
+    const weights = traceInputs(pack(foldBfCnn(params, initBfCnnStatistics(params))));
+    const band = [1, network.inputs, config.height / 2 ** level, config.width / 2 ** level];
+    return {
+      name,
+      parameters: countParameters(params),
+      runs: "once",
+      outputs: [foldedBfCnn(weights, input("x", band))],
+    };
+  });
+}
+
+/** The pyramid in the arrays of a checkpoint. @throws UserError `nn/bf-cnn`, `nn/not-finite`, `local/channels`. */
+function modelOf(config: LocalConfig, checkpoint: ReadonlyMap<string, NamedArray>): PyramidModel {
+  const left = new Map(checkpoint);
+  const [low, ...details] = members(config).map(({ name }) => takeBfCnn(left, name));
+  return localModel(low!, details.reverse(), config.wavelet);
+}
+
+/** The inverse of {@link modelOf}, as far as the model goes. */
+function checkpointOf(config: LocalConfig, { low, details }: PyramidModel): Map<string, NamedArray> {
+  const given = [low, ...details.toReversed()];
+  const tree = Object.fromEntries(
+    members(config).flatMap(({ name }, i) => (given[i] === undefined ? [] : [[name, given[i]]])),
+  );
+  return namedArrays(tree);
+}
+
+/** The system of a configuration. */
+export function local(config: LocalConfig): DenoisingSystem {
+  const { channels, height, width, levels, wavelet, batch, lr, augmentConditions, noisyCondition, edmLow } =
+    config;
+  const image = { channels, height, width };
+  const shape = { ...image, levels };
+  const uses = networks(config);
+  // Published: each network sees images for a time that grows with its parameters, not with its band.
+  const parameters = uses.reduce((total, use) => total + use.parameters, 0);
+  return {
+    image,
+    levels,
+    stages: [
+      ...members(config).map((member, i) =>
+        localStage({
+          ...member,
+          share: ((1 - (edmLow?.share ?? 0)) * uses[i]!.parameters) / parameters,
+          image,
+          wavelet,
+          batch,
+          lr,
+          rescale: member.role === "low",
+          augmentConditions,
+          noisyCondition,
+        }),
+      ),
+      ...(edmLow === undefined ? [] : [edmLowStage(shape, edmLow)]),
+    ],
+    networks: () => [...uses, ...(edmLow === undefined ? [] : [edmLowNetwork(shape, edmLow)])],
+    detailNoise: config.noiseSteps.details.map((steps) => ((steps - 1) / 255) ** 2),
+    model: (checkpoint) => modelOf(config, checkpoint),
+    checkpoint: (model) => checkpointOf(config, requirePyramid(model, "preset local")),
+    ...(edmLow === undefined ? {} : { prior: (checkpoint) => edmLowOf(channels, edmLow, checkpoint) }),
+  };
+}

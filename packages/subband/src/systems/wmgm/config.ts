@@ -1,0 +1,135 @@
+/**
+ * @module Configuration of the default WMGM: plain data with a default for every field, resolved from image size and
+ * number of levels. A run directory keeps it whole; it is all that is needed to rebuild the networks.
+ */
+import { UserError } from "onnxgrad";
+import type { BandScaling } from "../parts/band-scaling.ts";
+import { type LowDiffusionConfig, resolutions, resolveLowDiffusion } from "../parts/low-diffusion.ts";
+
+/** Resolved configuration of a WMGM (SGM at 0 levels). */
+export interface WmgmConfig {
+  /** Image channels, 1 or 3. */
+  readonly channels: 1 | 3;
+  /** Pixels; multiples of 2^levels. */
+  readonly height: number;
+  readonly width: number;
+  /** Haar analyses; the diffusion lives on the low band of this level. 0: plain pixel diffusion. */
+  readonly levels: number;
+  /** Diffusion of the coarsest low band. */
+  readonly low: LowDiffusionConfig;
+  /** The multi-scale detail generator and its adversary. */
+  readonly detail: {
+    /** Feature channels, one a resolution. */
+    readonly widths: readonly number[];
+    /** Residual blocks a resolution and direction. */
+    readonly blocks: number;
+    /** Noise maps beside the low band. */
+    readonly noiseChannels: number;
+    /** Feature channels of the discriminator, one a resolution. */
+    readonly criticWidths: readonly number[];
+    /** Images a step; each is drawn twice. */
+    readonly batch: number;
+    /** Peak learning rates: energy score alone, generator with adversary, discriminator. */
+    readonly lr: { readonly score: number; readonly generator: number; readonly discriminator: number };
+    readonly emaDecay: number;
+    /** Fraction of the stage without adversary. */
+    readonly scoreShare: number;
+    /** Weight of the adversarial loss. */
+    readonly adversarial: number;
+    /** Weight of the repulsion between draws: 1 energy score, 0 regression. */
+    readonly repulsion: number;
+    /** R1 penalty and its interval in steps. */
+    readonly r1Gamma: number;
+    readonly r1Every: number;
+    /** Largest standard deviation of the noise put on low bands in training, image range. */
+    readonly augmentation: number;
+    /** The level told to the generator when sampling. */
+    readonly samplingAugmentation: number;
+    /** Patch sizes of the energy score, in coefficients. */
+    readonly patches: readonly number[];
+  };
+  /** Share of the training budget that goes to the low band, 0..1; the rest trains the details. */
+  readonly lowShare: number;
+  /** Measured from the training data. */
+  readonly scaling: BandScaling;
+}
+
+/** What a configuration is made from; everything else has a default. */
+export interface WmgmShape {
+  readonly channels: 1 | 3;
+  readonly height: number;
+  readonly width: number;
+  readonly levels?: number;
+  /** Feature channels of the low-band network at its finest resolution; the detail networks follow at half. */
+  readonly baseWidth?: number;
+  readonly batch?: number;
+  readonly lr?: number;
+}
+
+/** Levels that bring the shorter side to 8 pixels, at most 5. */
+export function defaultLevels(height: number, width: number): number {
+  let levels = 0;
+  let side = Math.min(height, width);
+  while (side > 8 && levels < 5 && height % 2 ** (levels + 1) === 0 && width % 2 ** (levels + 1) === 0) {
+    side /= 2;
+    levels++;
+  }
+  return levels;
+}
+
+/**
+ * Fills in all defaults.
+ * @throws UserError `config/size` when the size is not a multiple of 2^levels, or a band is too small.
+ */
+export function resolveWmgmConfig(shape: WmgmShape, scaling: BandScaling): WmgmConfig {
+  const { channels, height, width, baseWidth = 64, batch, lr } = shape;
+  const levels = shape.levels ?? defaultLevels(height, width);
+  requireMultiple(height, width, levels);
+  // The finest detail grid is the costly one: half the width where it is larger than 16 x 16.
+  const half = Math.max(8, height * width > 32 * 32 ? baseWidth / 4 : baseWidth / 2);
+  const detailResolutions = resolutions(height / 2 ** levels, width / 2 ** levels, 3);
+  return {
+    channels,
+    height,
+    width,
+    levels,
+    low: resolveLowDiffusion({
+      height: height / 2 ** levels,
+      width: width / 2 ** levels,
+      baseWidth,
+      batch,
+      lr,
+    }),
+    detail: {
+      widths: [half, 2 * half, 3 * half].slice(0, detailResolutions),
+      blocks: 1,
+      noiseChannels: 4,
+      criticWidths: [half, 2 * half, 3 * half].slice(0, Math.max(2, detailResolutions)),
+      batch: Math.max(2, Math.round((batch ?? 64) / 2)),
+      lr: { score: 2 * (lr ?? 1e-3), generator: (lr ?? 1e-3) * 0.4, discriminator: (lr ?? 1e-3) * 0.4 },
+      emaDecay: 0.998,
+      scoreShare: 0.6,
+      adversarial: 0.3,
+      repulsion: 1,
+      r1Gamma: 10,
+      r1Every: 8,
+      augmentation: 0.1,
+      samplingAugmentation: 0.02,
+      patches: [1, 2, 4],
+    },
+    lowShare: levels === 0 ? 1 : 0.5,
+    scaling,
+  };
+}
+
+/** @throws UserError unless both extents are multiples of 2^levels. */
+export function requireMultiple(height: number, width: number, levels: number): void {
+  const unit = 2 ** levels;
+  if (height % unit === 0 && width % unit === 0 && Math.min(height, width) / unit >= 2) return;
+  const near = (n: number) => Math.max(2 * unit, Math.round(n / unit) * unit);
+  throw new UserError(
+    "config/size",
+    `size: ${height}x${width} does not fit ${levels} wavelet levels (multiples of ${unit}, at least ${2 * unit}). ` +
+      `Use --size ${near(height)}x${near(width)} or fewer --levels.`,
+  );
+}
