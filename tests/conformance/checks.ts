@@ -22,6 +22,7 @@ import {
   type OpCase,
 } from "onnxgrad/testing";
 import { traceProgram } from "../../packages/onnxgrad/src/runtime/trace-program.ts";
+import { portName, portNamed } from "../../packages/onnxgrad/src/trace/port-names.ts";
 import { toleranceOf } from "./gaps.ts";
 import { type TrainingRun, TRAINING_RUNS } from "./training-runs.ts";
 
@@ -193,14 +194,17 @@ function trainReference(run: TrainingRun): Trajectory {
   );
   const steps = Array.from({ length: run.steps }, (_, k): Named => {
     const made = interpret(tensors, {
-      ...Object.fromEntries([...values].map(([name, data]) => [`state.${name}`, data])),
+      ...Object.fromEntries([...values].map(([name, data]) => [portName({ is: "state", name }), data])),
       ...Object.fromEntries(
-        Object.entries(run.feeds(k)).map(([name, feed]) => [`in.${name}`, numbers(feed)]),
+        Object.entries(run.feeds(k)).map(([name, feed]) => [portName({ is: "in", name }), numbers(feed)]),
       ),
     });
     updates.forEach(({ name }, i) => values.set(name, made[i]!.data));
     return Object.fromEntries(
-      outputs.slice(updates.length).map(([name], i) => [name.slice(4), made[updates.length + i]!.data]),
+      outputs.flatMap(([name], i) => {
+        const port = portNamed(name);
+        return port?.is === "out" ? [[port.name, made[i]!.data]] : [];
+      }),
     );
   });
   return { steps, state: Object.fromEntries(values) };

@@ -1,6 +1,7 @@
 /** @module The slow float64 interpreter: evaluates a traced graph with each operation's reference, as the tests' oracle. */
 import { didYouMean, quoteName, UserError } from "../errors.ts";
 import { inRange, type RefArray } from "../ops/define-op.ts";
+import { inputName } from "../trace/port-names.ts";
 import { reachable, type Spec, sizeOf, type Tensor } from "../trace/tensor.ts";
 
 type Feeds = Readonly<Record<string, ArrayLike<number | bigint>>>;
@@ -12,9 +13,9 @@ type Feeds = Readonly<Record<string, ArrayLike<number | bigint>>>;
 export function interpret(outputs: readonly Tensor[], feeds: Feeds): RefArray[] {
   const values = new Map<Tensor, RefArray>();
   for (const node of reachable(outputs)) {
-    if (node.op.name === "input") {
+    const name = inputName(node);
+    if (name !== undefined) {
       const tensor = node.outputs[0]!;
-      const { name } = node.attrs as { name: string };
       values.set(tensor, { shape: tensor.shape, data: fedValues(name, tensor, feeds) });
       continue;
     }

@@ -17,6 +17,7 @@ import {
 import { GraphError, invariant } from "../errors.ts";
 import type { LowerContext, OnnxAttribute, Processor } from "../ops/define-op.ts";
 import { BatchGuard, type DynamicBatch } from "./dynamic-batch.ts";
+import { inputName } from "../trace/port-names.ts";
 import { executionOrder } from "./execution-order.ts";
 import {
   type DType,
@@ -249,10 +250,10 @@ function port({ name, spec }: ModelPort, batch: DynamicBatch | undefined) {
 /** The inputs among `nodes`, each name once. @throws GraphError when two of one name differ. */
 export function inputPorts(nodes: readonly GraphNode[]): ModelPort[] {
   const ports = new Map<string, ModelPort>();
-  for (const { op, attrs, outputs } of nodes) {
-    if (op.name !== "input") continue;
-    const { name } = attrs as { name: string };
-    const spec = outputs[0]!;
+  for (const node of nodes) {
+    const name = inputName(node);
+    if (name === undefined) continue;
+    const spec = node.outputs[0]!;
     const before = ports.get(name);
     if (before && formatSpec(before.spec) !== formatSpec(spec))
       throw new GraphError(

@@ -9,6 +9,7 @@ import { cast, greater } from "../ops/compare.ts";
 import { concat, sliceRanges, split } from "../ops/slice.ts";
 import { input } from "../ops/source.ts";
 import type { OpName } from "../ops/registry.ts";
+import { inputName, portName } from "../trace/port-names.ts";
 import { scope } from "../trace/scope.ts";
 import { apply, type GraphNode, reachable, type Shape, type Tensor } from "../trace/tensor.ts";
 import { multiplyAccumulates } from "./multiply-accumulates.ts";
@@ -25,7 +26,7 @@ import {
 
 /** A graph in k shards and a rest. */
 export interface Partition {
-  /** What shard i computes, by name; the rest has an input `shard<i>.<name>` for each. */
+  /** What shard i computes, by name; the rest has an input for each, a port of that shard. */
   readonly shards: readonly Readonly<Record<string, Tensor>>[];
   /** The graph's outputs, in their order, from the shards' outputs, the inputs and the state. */
   readonly rest: readonly Tensor[];
@@ -35,8 +36,8 @@ export interface Partition {
   readonly cost: { readonly shards: number; readonly rest: number };
 }
 
-const nameOf = ({ attrs }: GraphNode) => (attrs as { readonly name: string }).name;
-const isInput = (node: GraphNode) => node.op.name === "input";
+const nameOf = (node: GraphNode) => inputName(node)!;
+const isInput = (node: GraphNode) => inputName(node) !== undefined;
 
 const costOf = (outputs: readonly Tensor[]): number =>
   reachable(outputs).reduce((sum, node) => sum + multiplyAccumulates(node), 0);
@@ -265,7 +266,7 @@ function buildRest(
     const found = places.get(tensor)!;
     const parts = Array.from({ length: k }, (_, i) =>
       input(
-        `shard${i}.${name}`,
+        portName({ is: "shard", shard: i, name }),
         localShape(tensor.shape, found, k),
         tensor.dtype === "int64" ? "int64" : "float32",
       ),

@@ -81,7 +81,7 @@ export interface ShardPlan {
   readonly models: readonly ShardModel[];
   /** Outputs that are the shards' outputs of another name, one after the other. */
   readonly joined: ReadonlyMap<string, string>;
-  /** What runs once, after the shards, for all other outputs; it takes a shard's output as `shard<i>.<name>`. */
+  /** What runs once, after the shards, for all other outputs; it takes a shard's outputs as ports of that shard. */
   readonly rest?: {
     readonly model: Uint8Array;
     readonly inputs: readonly { readonly name: string; readonly shape: Shape }[];

@@ -7,7 +7,7 @@ import { greater } from "../ops/compare.ts";
 import { conv2d } from "../ops/conv.ts";
 import { gather } from "../ops/gather.ts";
 import { mean, sum } from "../ops/reduce.ts";
-import { constant } from "../ops/source.ts";
+import { constant, input } from "../ops/source.ts";
 import { adam, adamInit } from "../optim/adam.ts";
 import { rng } from "../random/threefry.ts";
 import { expectClose } from "../testing/expect-close.ts";
@@ -318,11 +318,57 @@ describe("a function that cannot be compiled", () => {
       'output "hit" is bool[3]. Return float32 tensors, or use cast()',
     ],
     ["an output that is no tensor", () => ({ loss: 3 }), 'output "loss" is number'],
+    [
+      "an input of nobody's",
+      ({ i }) => ({ y: mul(i, input("scale", [3])) }),
+      'uses the input "scale" [3], which it was not given. Declare it in `inputs`.',
+    ],
+    [
+      "an input named as what is fed",
+      ({ i }) => ({ y: mul(i, input("in.i", [3])) }),
+      'uses the input "in.i" [3], which',
+    ],
+    [
+      "an input named as a part of the state",
+      () => ({ y: input("view(0, 1, state.deep.y)", [1]) }),
+      'uses the input "view(0, 1, state.deep.y)" [1], which',
+    ],
     ["nothing", () => ({}), "nothing to compute"],
     ["an unchanged state alone", ({ state: s }) => ({ state: { x: s.x } }), "nothing to compute"],
   ])("for %s says what and where", async (_, returned, message) => {
     await expect(wrong(returned as never)).rejects.toThrow(GraphError);
     await expect(wrong(returned as never)).rejects.toThrow(message);
+  });
+
+  test("has an input named `state`, which the state would hide, and is told to rename it", async () => {
+    const options = { state: { w: scalar(1) }, inputs: { state: [2] } };
+    await expect(
+      compile(backend, options as never, (args: object) => ({ sum: sum(Object.values(args)[0] as never) })),
+    ).rejects.toThrow(
+      new GraphError(
+        'compile: an input is named "state", and so is what the function gets the state as. Rename the input.',
+      ),
+    );
+  });
+
+  test("may have inputs, outputs and a state whose names look like those of ports", async () => {
+    const names = ["in.x", "next", "view(0, 1, state.w)", "shard0.x0"] as const;
+    const program = await build(
+      backend,
+      {
+        state: { "in.x": scalar(10), out: scalar(1) },
+        inputs: Object.fromEntries(names.map((n) => [n, [1]])),
+      },
+      ({ state: given, ...fed }) => ({
+        state: { "in.x": add(given["in.x"], given.out) },
+        ...Object.fromEntries(names.map((n) => [n, mul(fed[n] as never, 2)])),
+      }),
+    );
+    const got: Readonly<Record<string, Float32Array>> = await program.run(
+      Object.fromEntries(names.map((n, i) => [n, [i]])),
+    );
+    expect(names.map((n) => [...got[n]!])).toEqual(names.map((_, i) => [2 * i]));
+    expect(program.state.tree()["in.x"].data[0]).toBe(11);
   });
 });
 

@@ -4,6 +4,7 @@
  */
 import { UserError } from "../errors.ts";
 import type { ModelOptions } from "../onnx/model.ts";
+import { portName, portNamed } from "../trace/port-names.ts";
 import type { Shape } from "../trace/tensor.ts";
 import type { Backend, RuntimeData, RuntimeTensor } from "./backend.ts";
 import { type Feed, feedData, mistakeOfFeeds, requireIndices, requireKnownFeeds, tablesOf } from "./feeds.ts";
@@ -108,7 +109,8 @@ export async function compile<
   const { state, updates, outputs } = traceProgram(options, build);
   const opened = await openSession(backend, Object.fromEntries(outputs), options.model);
   const { session, overwritten } = opened;
-  const isOverwritten = ({ name }: StateEntry) => overwritten.has(`next.${name}`);
+  const nextOf = ({ name }: StateEntry) => portName({ is: "next", name });
+  const isOverwritten = (entry: StateEntry) => overwritten.has(nextOf(entry));
 
   const wrapped = new WeakMap<RuntimeData, RuntimeTensor>();
   const wrap = (data: RuntimeData, shape: Shape): RuntimeTensor => {
@@ -116,18 +118,20 @@ export async function compile<
     if (tensor === undefined) wrapped.set(data, (tensor = backend.tensor(data, shape)));
     return tensor;
   };
-  const stateInputs = opened.inputs.flatMap(({ name }) => {
-    const entry = name.startsWith("state.") ? state.entries.get(name.slice(6)) : undefined;
-    return entry === undefined ? [] : [[name, entry] as const];
-  });
-  const fedInputs = opened.inputs.flatMap(({ name, spec }) =>
-    name.startsWith("in.") ? [[name, name.slice(3), spec] as const] : [],
+  const ports = opened.inputs.map(({ name, spec }) => ({ name, spec, port: portNamed(name) }));
+  const stateInputs = ports.flatMap(({ name, port }) =>
+    port?.is === "state" ? [[name, state.entries.get(port.name)!] as const] : [],
+  );
+  const fedInputs = ports.flatMap(({ name, spec, port }) =>
+    port?.is === "in" ? [[name, port.name, spec] as const] : [],
   );
   const tables = tablesOf(outputs.map(([, tensor]) => tensor));
   const isUsed = new Set(fedInputs.map(([, key]) => key));
-  const buffers = outputs.slice(updates.length).map(([name, tensor]) => {
+  const buffers = outputs.flatMap(([name, tensor]) => {
+    const port = portNamed(name);
+    if (port?.is !== "out") return [];
     const data = new Float32Array(tensor.size);
-    return [name, name.slice(4), data, backend.tensor(data, tensor.shape)] as const;
+    return [[name, port.name, data, backend.tensor(data, tensor.shape)] as const];
   });
   type Results = { readonly [K in OutputNames<R>]: Float32Array };
   const results = (each: (data: Float32Array) => Float32Array) =>
@@ -173,7 +177,7 @@ export async function compile<
         const fetched: Record<string, RuntimeTensor> = {};
         for (const entry of updates) {
           const find = isOverwritten(entry) ? readable : writable;
-          fetched[`next.${entry.name}`] = await find(entry, backend, wrap);
+          fetched[nextOf(entry)] = await find(entry, backend, wrap);
         }
         if (updates.length === 0 || runs % readEvery === 0)
           for (const [name, , , tensor] of buffers) fetched[name] = tensor;

@@ -1,6 +1,7 @@
 /** @module What a program is fed: checked by name, type and length before it runs, so that no mistake is ignored. */
 import { quoteName, unknownName, UserError } from "../errors.ts";
 import { indexError } from "../ops/gather.ts";
+import { inputName } from "../trace/port-names.ts";
 import { reachable, sizeOf, type Spec, type Tensor } from "../trace/tensor.ts";
 import type { RuntimeData } from "./backend.ts";
 
@@ -74,8 +75,8 @@ export function tablesOf(outputs: readonly Tensor[]): ReadonlyMap<string, number
     if (op.name !== "gather" && op.name !== "scatterAdd") continue;
     let index = inputs[1]!.node;
     while (index.op.name === "reshape") index = index.inputs[0]!.node;
-    if (index.op.name !== "input") continue;
-    const { name } = index.attrs as { readonly name: string };
+    const name = inputName(index);
+    if (name === undefined) continue;
     const rows = op.name === "gather" ? inputs[0]!.shape[0]! : (attrs as { readonly rows: number }).rows;
     tables.set(name, Math.min(rows, tables.get(name) ?? rows));
   }

@@ -9,8 +9,9 @@ import { sum } from "../ops/reduce.ts";
 import { concat, split } from "../ops/slice.ts";
 import { reshape } from "../ops/reshape.ts";
 import { rewrite, withInputs } from "../passes/rewrite.ts";
+import { inputName, portName, portNamed } from "../trace/port-names.ts";
 import { apply1, type GraphNode, reachable, type Tensor } from "../trace/tensor.ts";
-import { viewName, viewOf, viewsInRow } from "./input-views.ts";
+import { viewOf, viewsInRow } from "./input-views.ts";
 
 /** Elements of a piece, about. */
 const PIECE = 2 ** 18;
@@ -30,8 +31,8 @@ interface Update {
 }
 
 /**
- * The same values, where vectors of the next state that are computed element by element come in pieces: outputs
- * `next.<entry>` give way to outputs named as views of them.
+ * The same values, where vectors of the next state that are computed element by element come in pieces: views in the
+ * place of such outputs.
  */
 export function inPieces(outputs: Readonly<Record<string, Tensor>>): Readonly<Record<string, Tensor>> {
   const named = Object.entries(outputs);
@@ -78,7 +79,7 @@ export function inPieces(outputs: Readonly<Record<string, Tensor>>): Readonly<Re
         name,
         own.map(({ size }) => size),
       );
-      return own.map((piece, k) => [viewName(views[k]!), piece] as const);
+      return own.map((piece, k) => [portName(views[k]!), piece] as const);
     }),
   );
 }
@@ -91,7 +92,7 @@ const isTotal = ({ op, outputs: [made] }: GraphNode) =>
   op.name === "norm" || (op.name === "sum" && made!.size === 1);
 
 const isUpdated = (name: string, tensor: Tensor) =>
-  name.startsWith("next.") &&
+  portNamed(name)?.is === "next" &&
   isVector(tensor, tensor.size) &&
   tensor.size >= 2 * PIECE &&
   ELEMENTWISE.has(tensor.node.op.name);
@@ -161,8 +162,9 @@ const evenly = (size: number, count: number) =>
 
 /** The pieces of what an update reads. */
 function leafPieces(leaf: Tensor, sizes: readonly number[]): readonly Tensor[] {
-  const { op, attrs, inputs } = leaf.node;
-  if (op.name === "input") return viewsInRow((attrs as { readonly name: string }).name, sizes).map(viewOf);
+  const { op, inputs } = leaf.node;
+  const name = inputName(leaf.node);
+  if (name !== undefined) return viewsInRow(name, sizes).map(viewOf);
   return op.name === "concat" ? piecesOfJoined(inputs, sizes) : split(leaf, sizes, 0);
 }
 

@@ -5,6 +5,7 @@
  */
 import type { OpName } from "../ops/registry.ts";
 import { scalarValue } from "../ops/source.ts";
+import { portName, portNamed } from "../trace/port-names.ts";
 import { type GraphNode, reachable, sameShape, type Tensor } from "../trace/tensor.ts";
 import { sourceOf, type Stretch, stretchNamed } from "./input-views.ts";
 
@@ -41,8 +42,8 @@ const overlap = (a: Stretch | undefined, b: Stretch) =>
   a !== undefined && a.of === b.of && a.start < b.end && b.start < a.end;
 
 /**
- * Names of the outputs `next.<entry>` of a graph that may be written over their inputs `state.<entry>`. Of those that come in
- * pieces (in-pieces.ts) all pieces may be.
+ * Names of the outputs of a graph that are the next values of a buffer of the state and may be written over the present
+ * ones. Of those that come in pieces (in-pieces.ts) all pieces may be.
  */
 export function overwritable(outputs: Readonly<Record<string, Tensor>>): ReadonlySet<string> {
   const nodes = reachable(Object.values(outputs));
@@ -66,8 +67,9 @@ export function overwritable(outputs: Readonly<Record<string, Tensor>>): Readonl
   for (const [name, tensor] of Object.entries(outputs)) {
     const writer = tensor.node;
     const { of, start, end } = stretchNamed(name, tensor);
-    if (!of.startsWith("next.") || safe.get(of) === false) continue;
-    const over = { of: `state.${of.slice("next.".length)}`, start, end };
+    const port = portNamed(of);
+    if (port?.is !== "next" || safe.get(of) === false) continue;
+    const over = { of: portName({ is: "state", name: port.name }), start, end };
     const others = (readers.get(over.of) ?? [])
       .filter(({ node, read }) => node !== writer && overlap(read, over))
       .map(({ node }) => node);

@@ -7,39 +7,30 @@
 import type { ModelPort } from "../onnx/model.ts";
 import { input } from "../ops/source.ts";
 import { rewrite } from "../passes/rewrite.ts";
+import { inputName, type Port, portName, portNamed } from "../trace/port-names.ts";
 import { type Shape, sizeOf, type Tensor } from "../trace/tensor.ts";
 import type { RuntimeTensor } from "./backend.ts";
 
-/** A stretch of the input or output `of`, from element `start` on. */
-export interface View {
-  readonly of: string;
-  readonly start: number;
-  readonly shape: Shape;
-}
-
-/** No other input or output has such a name: they begin with what they are, `state.`, `next.`, `in.` or `shard`. */
-export const viewName = ({ of, start, shape }: View): string => `view(${start}, ${shape.join("x")}, ${of})`;
+/** A stretch of another input or output. */
+type View = Port & { readonly is: "view" };
 
 /** A view as an input. */
-export const viewOf = (view: View): Tensor => input(viewName(view), view.shape);
+export const viewOf = (view: View): Tensor => input(portName(view), view.shape);
 
 /** Views of `of` one after the other, of these sizes. */
 export function viewsInRow(of: string, sizes: readonly number[]): readonly View[] {
   let start = 0;
   return sizes.map((size) => {
-    const view = { of, start, shape: [size] };
+    const view: View = { is: "view", of, start, shape: [size] };
     start += size;
     return view;
   });
 }
 
 function viewNamed(name: string): View | undefined {
-  const [, start, shape, of] = /^view\((\d+), ([\dx]*), (.+)\)$/.exec(name) ?? [];
-  if (of === undefined) return undefined;
-  return { of, start: Number(start), shape: shape === "" ? [] : shape!.split("x").map(Number) };
+  const port = portNamed(name);
+  return port?.is === "view" ? port : undefined;
 }
-
-const inputName = ({ node }: Tensor) => (node.attrs as { readonly name: string }).name;
 
 /** A stretch of memory by the name of what it is a part of. */
 export interface Stretch {
@@ -55,16 +46,19 @@ export function stretchNamed(name: string, { size }: Tensor): Stretch {
 }
 
 /** The memory that the output of an input node lies in. */
-export const sourceOf = (x: Tensor): Stretch | undefined =>
-  x.node.op.name === "input" ? stretchNamed(inputName(x), x) : undefined;
+export function sourceOf(x: Tensor): Stretch | undefined {
+  const name = inputName(x.node);
+  return name === undefined ? undefined : stretchNamed(name, x);
+}
 
 /** The same graph with views of flat inputs in the place of their parts, each in the shape in which it is used. */
 export function withViews(outputs: readonly Tensor[]): Tensor[] {
   return rewrite(outputs, ({ op, attrs, outputs: made }, [x]) => {
-    if (x?.node.op.name !== "input" || x.dtype !== "float32" || x.rank !== 1) return undefined;
+    const name = x && inputName(x.node);
+    if (name === undefined || x?.dtype !== "float32" || x.rank !== 1) return undefined;
     if (op.name === "split")
-      return viewsInRow(inputName(x), (attrs as { readonly sizes: readonly number[] }).sizes).map(viewOf);
-    const view = op.name === "reshape" ? viewNamed(inputName(x)) : undefined;
+      return viewsInRow(name, (attrs as { readonly sizes: readonly number[] }).sizes).map(viewOf);
+    const view = op.name === "reshape" ? viewNamed(name) : undefined;
     return view && [viewOf({ ...view, shape: made[0]!.shape })];
   });
 }

@@ -7,6 +7,7 @@ import { partition, type Partition } from "../parallel/partition.ts";
 import { convolutionsByRows } from "../passes/convolutions-by-rows.ts";
 import { optimize } from "../passes/optimize.ts";
 import { rematerialize } from "../passes/rematerialize.ts";
+import { inputName, portNamed } from "../trace/port-names.ts";
 import { reachable, type Shape, type Tensor } from "../trace/tensor.ts";
 import { convolutionBlock } from "./convolution-block.ts";
 import type { Backend, Session, ShardModel, ShardPlan } from "./backend.ts";
@@ -35,7 +36,7 @@ export interface OpenedSession {
   readonly shards: number;
 }
 
-/** Loads the graph that computes `outputs`. Inputs named `in.*` may have the batch as their first dimension. */
+/** Loads the graph that computes `outputs`. What is fed may have the batch as its first dimension. */
 export async function openSession(
   backend: Backend,
   outputs: Outputs,
@@ -51,7 +52,7 @@ export async function openSession(
   const count = backend.planned?.count ?? backend.shards?.count ?? 1;
   // The most shards that divide the batch.
   for (let k = count; k > 1; k--) {
-    const found = partition(Object.values(outputs), k, (name) => name.startsWith("in."));
+    const found = partition(Object.values(outputs), k, (name) => portNamed(name)?.is === "in");
     if (found !== undefined && isWorthwhile(found)) return openSharded(backend, outputs, found, kernels);
   }
   const prepared = fitted(backend, kernels, outputs);
@@ -144,9 +145,8 @@ async function openSharded(
 function joinedFrom({ node: { op, inputs, attrs } }: Tensor): string | undefined {
   if (op.name !== "concat" || (attrs as { readonly axis: number }).axis !== 0) return undefined;
   const names = inputs.map(({ node, dtype }, i) => {
-    if (node.op.name !== "input" || dtype !== "float32") return undefined;
-    const { name } = node.attrs as { readonly name: string };
-    return name.startsWith(`shard${i}.`) ? name.slice(`shard${i}.`.length) : undefined;
+    const port = dtype === "float32" ? portNamed(inputName(node) ?? "") : undefined;
+    return port?.is === "shard" && port.shard === i ? port.name : undefined;
   });
   return new Set(names).size === 1 ? names[0] : undefined;
 }

@@ -1,5 +1,6 @@
 /** @module A program over the shards of the batch, run as one: the shards at the same time, then the rest, if any. */
 import { localShape, type Sharded } from "../parallel/placement.ts";
+import { portNamed } from "../trace/port-names.ts";
 import { type Shape, sizeOf } from "../trace/tensor.ts";
 import type { Backend, RuntimeData, RuntimeTensor, Session, ShardPlan } from "./backend.ts";
 import { Lifetime, SESSION } from "./turns.ts";
@@ -47,9 +48,9 @@ export async function openPlan(backend: Backend, plan: ShardPlan): Promise<Sessi
     if (last === undefined) return;
     const fed: Record<string, RuntimeTensor> = {};
     for (const { name, shape } of rest!.inputs) {
-      const [, shard, crossed] = /^shard(\d+)\.(.+)$/.exec(name) ?? [];
+      const port = portNamed(name);
       fed[name] =
-        crossed === undefined ? feeds[name]! : backend.tensor(results[Number(shard)]!.get(crossed)!, shape);
+        port?.is === "shard" ? backend.tensor(results[port.shard]!.get(port.name)!, shape) : feeds[name]!;
     }
     const computed = Object.entries(fetches).filter(([name]) => !joined.has(name));
     await last.run(fed, Object.fromEntries(computed));

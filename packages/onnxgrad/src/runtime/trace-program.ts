@@ -2,14 +2,24 @@
  * @module Traces a function of a state and inputs into an optimised graph whose inputs and outputs have names: what
  * {@link compile} lowers, and what the float64 interpreter can evaluate in its place. Knows no backend.
  */
-import { GraphError } from "../errors.ts";
+import { GraphError, quoteName } from "../errors.ts";
 import { reshape } from "../ops/reshape.ts";
 import { concat, split } from "../ops/slice.ts";
 import { input } from "../ops/source.ts";
 import { optimize } from "../passes/optimize.ts";
 import { isNdArray } from "../trace/ndarray.ts";
 import type { Packed } from "../trace/packed.ts";
-import { formatSpec, sameShape, type Shape, sizeOf, type Spec, Tensor } from "../trace/tensor.ts";
+import { inputName, type Port, portName } from "../trace/port-names.ts";
+import {
+  formatSpec,
+  type GraphNode,
+  reachable,
+  sameShape,
+  type Shape,
+  sizeOf,
+  type Spec,
+  Tensor,
+} from "../trace/tensor.ts";
 import { treeLeaves, treeMap } from "../trace/tree.ts";
 import { State, type StateEntry, type StateTree, type Traced } from "./state.ts";
 
@@ -29,12 +39,12 @@ export interface TraceOptions<S extends StateTree, I extends Readonly<Record<str
 /** What a traced function receives. */
 export type TraceArguments<S, I> = { readonly [K in keyof I]: Tensor } & { readonly state: Traced<S> };
 
-/** A traced function. Its inputs are named `state.<entry>` and `in.<name>`. */
+/** A traced function. Its inputs are ports of the state and of what is fed ({@link portName}). */
 export interface TracedProgram<S extends StateTree> {
   readonly state: State<S>;
   /** The buffers that get new values. */
   readonly updates: readonly StateEntry[];
-  /** `next.<entry>` of every update in order, then `out.<name>` of everything else that was returned. */
+  /** The next values of every update in order, then everything else that was returned, by the names of their ports. */
   readonly outputs: readonly (readonly [name: string, tensor: Tensor])[];
 }
 
@@ -58,25 +68,40 @@ export function traceProgram<S extends StateTree, I extends Readonly<Record<stri
 ): TracedProgram<S> {
   const state = options.state instanceof State ? options.state : new State((options.state ?? {}) as S);
   const inputs = Object.entries(options.inputs ?? {});
+  if (inputs.some(([name]) => name === "state"))
+    throw new GraphError(
+      `compile: an input is named "state", and so is what the function gets the state as. Rename the input.`,
+    );
+  const own = new Set<GraphNode>();
+  const given: Given = (port, { shape, dtype }) => {
+    const tensor = input(portName(port), shape, dtype);
+    own.add(tensor.node);
+    return tensor;
+  };
   const traced = build({
-    ...Object.fromEntries(
-      inputs.map(([name, spec]) => [name, input(`in.${name}`, specOf(spec).shape, specOf(spec).dtype)]),
-    ),
-    state: traceState(state.template, state),
+    ...Object.fromEntries(inputs.map(([name, spec]) => [name, given({ is: "in", name }, specOf(spec))])),
+    state: traceState(state.template, state, given),
   } as TraceArguments<S, I>);
 
   const { state: nextState, ...results } = traced as Readonly<Record<string, unknown>>;
   const candidates = nextState === undefined ? [] : collectUpdates(nextState, state.template, state, "");
   const proposed: [string, Tensor][] = [
-    ...candidates.map(([entry, tensor]): [string, Tensor] => [`next.${entry.name}`, tensor]),
+    ...candidates.map(([entry, tensor]): [string, Tensor] => [
+      portName({ is: "next", name: entry.name }),
+      tensor,
+    ]),
     ...Object.entries(results).map(([name, tensor]): [string, Tensor] => {
       if (!isTensor(tensor) || tensor.dtype !== "float32")
         throw new GraphError(
           `compile: output "${name}" is ${isTensor(tensor) ? formatSpec(tensor) : typeof tensor}. Return float32 tensors, or use cast().`,
         );
-      return [`out.${name}`, tensor];
+      return [portName({ is: "out", name }), tensor];
     }),
   ];
+  requireGiven(
+    proposed.map(([, tensor]) => tensor),
+    own,
+  );
   const optimized = optimize(
     proposed.map(([, tensor]) => tensor),
     { debug: options.debug ?? false },
@@ -90,8 +115,20 @@ export function traceProgram<S extends StateTree, I extends Readonly<Record<stri
   return { state, updates, outputs };
 }
 
+/** Makes the tensor of an input. */
+type Given = (port: Port, spec: Spec) => Tensor;
+
+/** @throws GraphError when an input is reached that is not among `own`: nothing would feed it. */
+function requireGiven(outputs: readonly Tensor[], own: ReadonlySet<GraphNode>): void {
+  const stranger = reachable(outputs).find((node) => inputName(node) !== undefined && !own.has(node));
+  if (stranger !== undefined)
+    throw new GraphError(
+      `compile: the function uses the input ${quoteName(inputName(stranger)!)} ${formatSpec(stranger.outputs[0]!)}, which it was not given. Declare it in \`inputs\`.`,
+    );
+}
+
 /** Tensors in the place of the state's arrays; packed buffers are split into their leaves. */
-function traceState<S extends StateTree>(template: S, state: State): Traced<S> {
+function traceState<S extends StateTree>(template: S, state: State, given: Given): Traced<S> {
   const visit = (value: StateTree, name: string): unknown => {
     const entry = state.entries.get(name);
     if (entry === undefined)
@@ -101,7 +138,7 @@ function traceState<S extends StateTree>(template: S, state: State): Traced<S> {
           visit(child, name === "" ? key : `${name}.${key}`),
         ]),
       );
-    const whole = input(`state.${name}`, entry.shape);
+    const whole = given({ is: "state", name }, { shape: entry.shape, dtype: "float32" });
     if (entry.packed === undefined) return whole;
     const parts = split(
       whole,
@@ -116,7 +153,7 @@ function traceState<S extends StateTree>(template: S, state: State): Traced<S> {
 
 /** Whether a tensor is the state's own buffer, as it was fed. */
 function isStateOf(entry: StateEntry, { node }: Tensor): boolean {
-  return node.op.name === "input" && (node.attrs as { name: string }).name === `state.${entry.name}`;
+  return inputName(node) === portName({ is: "state", name: entry.name });
 }
 
 /** Pairs each returned part of the next state with its buffer. */
