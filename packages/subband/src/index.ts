@@ -75,6 +75,7 @@ export {
 export { conditionalDiscriminator, initConditionalDiscriminator } from "./nn/conditional-discriminator.ts";
 export { detailGenerator, initDetailGenerator } from "./nn/detail-generator.ts";
 export { countMacs } from "./nn/gmac.ts";
+export { iddpmUnet, type IddpmUnetConfig, initIddpmUnet } from "./nn/iddpm-unet.ts";
 export { countParameters } from "./nn/layers.ts";
 export { initPixelDiscriminator, pixelDiscriminator } from "./nn/pixel-discriminator.ts";
 export { initScoreUnet, scoreUnet } from "./nn/score-unet.ts";

@@ -8,7 +8,6 @@ import {
   mean,
   type NdArray,
   pack,
-  type Rng,
   rng,
   square,
   Tensor,
@@ -19,11 +18,9 @@ import { node } from "onnxgrad/node";
 import { expectClose } from "onnxgrad/testing";
 import { describe, expect, test } from "vitest";
 import { attentionUnet, initAttentionUnet, initAttentionUnetStatistics } from "./attention-unet.ts";
-import { countParameters, type Params } from "./layers.ts";
+import { countParameters, type Params, SHAPES } from "./layers.ts";
 
-/** Counting needs shapes only: draws that cost nothing. */
-const still: Rng = { ...rng(0, "attention-unet-test"), uniform: () => 0.5, normal: () => 0 };
-const released = (width: number) => initAttentionUnet(still, { inputs: 6, outputs: 9, width });
+const released = (width: number) => initAttentionUnet(SHAPES, { inputs: 6, outputs: 9, width });
 
 /** The k-th array of a tree in order holds 0.3 sin(0.37 i + k), plus 1 where it is a scale. */
 function patterned<T>(tree: T): T {
@@ -72,7 +69,7 @@ describe("initAttentionUnet()", () => {
   });
 
   test("refuses an odd width", () => {
-    expect(() => initAttentionUnet(still, { inputs: 6, outputs: 9, width: 5 })).toThrow(/width 5 is odd/);
+    expect(() => initAttentionUnet(SHAPES, { inputs: 6, outputs: 9, width: 5 })).toThrow(/width 5 is odd/);
   });
 
   test("draws weights and biases within 1 / sqrt(fan in), a third of whose square is their variance", () => {
@@ -86,7 +83,7 @@ describe("initAttentionUnet()", () => {
 });
 
 describe("attentionUnet()", () => {
-  const params = patterned(initAttentionUnet(still, { inputs: 6, outputs: 9, width: 2 }));
+  const params = patterned(initAttentionUnet(SHAPES, { inputs: 6, outputs: 9, width: 2 }));
   const fresh = initAttentionUnetStatistics(params);
   const x = image(2 * 6 * 32 * 32);
 
@@ -130,7 +127,7 @@ describe("attentionUnet()", () => {
   });
 
   test("has the gradient that finite differences see", () => {
-    const small = patterned(initAttentionUnet(still, { inputs: 2, outputs: 3, width: 2 }));
+    const small = patterned(initAttentionUnet(SHAPES, { inputs: 2, outputs: 3, width: 2 }));
     const leaves = treeLeaves<NdArray>(small as never, isNdArray);
     const traced = treeMap(small, isNdArray, ({ shape }, name) => input(name, shape)) as Params<typeof small>;
     const feeds = Object.fromEntries(leaves.map(({ name, leaf }) => [name, Float64Array.from(leaf.data)]));

@@ -37,6 +37,25 @@ export interface InitOptions {
   readonly gain?: number;
 }
 
+/**
+ * A stream for whoever wants the shapes of a network alone: nothing is drawn, and all weights are views of the same zeros,
+ * to be read only. Its numbers are all 0.
+ */
+export const SHAPES: Rng = {
+  uint32: () => 0,
+  uniform: () => 0,
+  below: () => 0,
+  normal: () => 0,
+  fillNormal: (target) => {
+    target.fill(0);
+    return target;
+  },
+  permutation: (n) => Uint32Array.from({ length: n }, (_, i) => i),
+};
+
+/** What {@link SHAPES} gives views of; as long as the largest weight so far. */
+let zeros = new Float32Array();
+
 /** Draws an array of the given shape whose outputs sum over `fanIn` inputs. */
 export function initWeight(
   rng: Rng,
@@ -44,7 +63,12 @@ export function initWeight(
   fanIn: number,
   { scheme = "normal", gain = 1 }: InitOptions = {},
 ): NdArray {
-  const data = new Float32Array(shape.reduce((a, b) => a * b, 1));
+  const size = shape.reduce((a, b) => a * b, 1);
+  if (rng === SHAPES) {
+    if (zeros.length < size) zeros = new Float32Array(size);
+    return ndarray(shape, zeros.subarray(0, size));
+  }
+  const data = new Float32Array(size);
   const scale = gain / Math.sqrt(fanIn);
   for (let i = 0; i < data.length; i++)
     data[i] = scale * (scheme === "normal" ? rng.normal() : 2 * rng.uniform() - 1);
