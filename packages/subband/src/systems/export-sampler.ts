@@ -76,7 +76,12 @@ export function exportSampler(
     },
     (given: Readonly<Record<string, Tensor>>) => {
       const start = mul(given["noise"]!, sigmas[0]!);
-      const sampled = unrollPlan(plan, denoise, start, (step) => given[`step_noise_${step}`]!);
+      const sampled = unrollPlan(
+        plan,
+        (x, { sigma }) => denoise(x, sigma),
+        start,
+        (step) => given[`step_noise_${step}`]!,
+      );
       return { image: toBytes(decode(sampled, (level) => given[`detail_noise_${level}`]!)) };
     },
   );

@@ -55,7 +55,7 @@ export async function sampleImages(
         sigmas[0]!,
         new Float32Array(sampler.batch * lowSize),
       );
-      const low = await runPlan(plan, (state, sigma) => networks.denoise(state, sigma), x, {
+      const low = await runPlan(plan, (state, { sigma }) => networks.denoise(state, sigma), x, {
         noise: stepNoise<Float32Array>(images),
       });
       const decoded = await networks.decode(low, (level, out) => detailNoise(images, level, out));

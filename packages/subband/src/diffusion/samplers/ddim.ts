@@ -4,7 +4,7 @@
  */
 import { UserError } from "onnxgrad";
 import type { Denoiser, State } from "../denoiser.ts";
-import { oneCallPlan, runPlan, type SampleOptions, type SamplingPlan } from "./plan.ts";
+import { atLevel, oneCallPlan, runPlan, type SampleOptions, type SamplingPlan } from "./plan.ts";
 
 /** Settings of DDIM. */
 export interface DdimSettings {
@@ -36,5 +36,5 @@ export async function sampleDdim<T extends State>(
   sigmas: readonly number[],
   options: SampleOptions<T> & DdimSettings = {},
 ): Promise<T> {
-  return runPlan(planDdim(sigmas, options), denoise, x, options);
+  return runPlan(planDdim(sigmas, options), atLevel(denoise), x, options);
 }

@@ -4,7 +4,7 @@
  * one evaluation a step, no noise in the step to 0.
  */
 import type { Denoiser, State } from "../denoiser.ts";
-import { oneCallPlan, runPlan, type SampleOptions, type SamplingPlan } from "./plan.ts";
+import { atLevel, oneCallPlan, runPlan, type SampleOptions, type SamplingPlan } from "./plan.ts";
 
 /** Settings of the ancestral sampler. */
 export interface DdpmSamplerSettings {
@@ -35,5 +35,5 @@ export async function sampleDdpm<T extends State>(
   sigmas: readonly number[],
   options: SampleOptions<T> & DdpmSamplerSettings = {},
 ): Promise<T> {
-  return runPlan(planDdpm(sigmas, options), denoise, x, options);
+  return runPlan(planDdpm(sigmas, options), atLevel(denoise), x, options);
 }

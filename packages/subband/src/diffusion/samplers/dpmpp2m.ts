@@ -4,7 +4,7 @@
  * step to 0, where lambda is infinite, are of order 1.
  */
 import type { Denoiser, State } from "../denoiser.ts";
-import { oneCallPlan, runPlan, type SampleOptions, type SamplingPlan } from "./plan.ts";
+import { atLevel, oneCallPlan, runPlan, type SampleOptions, type SamplingPlan } from "./plan.ts";
 
 /**
  * The calls of DPM-Solver++(2M) down `sigmas`: `x' = r x + (1 - r) ((1 + w) D - w Dprevious)` with `r = next / sigma`
@@ -27,5 +27,5 @@ export async function sampleDpmpp2m<T extends State>(
   sigmas: readonly number[],
   options: SampleOptions<T> = {},
 ): Promise<T> {
-  return runPlan(planDpmpp2m(sigmas), denoise, x, options);
+  return runPlan(planDpmpp2m(sigmas), atLevel(denoise), x, options);
 }

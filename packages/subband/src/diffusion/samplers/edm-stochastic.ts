@@ -5,7 +5,7 @@
  */
 import type { Denoiser, State } from "../denoiser.ts";
 import { heunStep } from "./heun.ts";
-import { runPlan, type SampleOptions, type SamplingPlan, sigmaPairs } from "./plan.ts";
+import { atLevel, runPlan, type SampleOptions, type SamplingPlan, sigmaPairs } from "./plan.ts";
 
 /** Settings of the EDM stochastic sampler; the defaults are the paper's for ImageNet-64 (table 5). */
 export interface EdmStochasticSettings {
@@ -41,5 +41,5 @@ export async function sampleEdmStochastic<T extends State>(
   sigmas: readonly number[],
   options: SampleOptions<T> & EdmStochasticSettings = {},
 ): Promise<T> {
-  return runPlan(planEdmStochastic(sigmas, options), denoise, x, options);
+  return runPlan(planEdmStochastic(sigmas, options), atLevel(denoise), x, options);
 }

@@ -3,7 +3,14 @@
  * eq. 3 with s = 1). Order 1, one evaluation a step; the step to 0 returns the prediction of the clean data.
  */
 import type { Denoiser, State } from "../denoiser.ts";
-import { type CallFactors, oneCallPlan, runPlan, type SampleOptions, type SamplingPlan } from "./plan.ts";
+import {
+  atLevel,
+  type CallFactors,
+  oneCallPlan,
+  runPlan,
+  type SampleOptions,
+  type SamplingPlan,
+} from "./plan.ts";
 
 /** The factors of `x' = x + (next - sigma) (x - D) / sigma`. */
 export function eulerFactors(sigma: number, next: number): CallFactors {
@@ -23,5 +30,5 @@ export async function sampleEuler<T extends State>(
   sigmas: readonly number[],
   options: SampleOptions<T> = {},
 ): Promise<T> {
-  return runPlan(planEuler(sigmas), denoise, x, options);
+  return runPlan(planEuler(sigmas), atLevel(denoise), x, options);
 }

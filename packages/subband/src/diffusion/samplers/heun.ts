@@ -4,7 +4,14 @@
  */
 import type { Denoiser, State } from "../denoiser.ts";
 import { eulerFactors } from "./euler.ts";
-import { type PlanCall, runPlan, type SampleOptions, type SamplingPlan, sigmaPairs } from "./plan.ts";
+import {
+  atLevel,
+  type PlanCall,
+  runPlan,
+  type SampleOptions,
+  type SamplingPlan,
+  sigmaPairs,
+} from "./plan.ts";
 
 /**
  * One Heun step from `sigma` to `next`: the Euler call, and where `next > 0` the correcting call. With r = next / sigma
@@ -41,5 +48,5 @@ export async function sampleHeun<T extends State>(
   sigmas: readonly number[],
   options: SampleOptions<T> = {},
 ): Promise<T> {
-  return runPlan(planHeun(sigmas), denoise, x, options);
+  return runPlan(planHeun(sigmas), atLevel(denoise), x, options);
 }

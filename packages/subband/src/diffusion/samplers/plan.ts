@@ -12,7 +12,7 @@ import type { NoiseSource } from "../noise.ts";
  *
  * ```text
  * x <- x + noiseBefore n
- * D  = denoise(x, sigma)
+ * D  = predict(x, call)
  * x <- a x + b D + c Dprevious + noiseAfter n
  * ```
  */
@@ -37,6 +37,17 @@ export interface PlanCall {
 
 /** The calls of a whole sampling run, in order. Its length is the number of function evaluations. */
 export type SamplingPlan = readonly PlanCall[];
+
+/**
+ * Predicts the clean data in `x`, as a {@link Denoiser} does, and may go by all of the call: a map from one level to
+ * another needs both ends.
+ */
+export type Predictor<T extends State = State> = (x: T, call: PlanCall) => T | Promise<T>;
+
+/** A denoiser as what {@link runPlan} calls: of a call it needs the level alone. */
+export function atLevel<T extends State>(denoise: Denoiser<T>): Predictor<T> {
+  return (x, { sigma }) => denoise(x, sigma);
+}
 
 /** What `onStep` is told after each step. The arrays are the sampler's own: copy what is to be kept. */
 export interface StepReport<T extends State> {
@@ -64,13 +75,13 @@ export interface SampleOptions<T extends State> {
  */
 export async function runPlan<T extends State>(
   plan: SamplingPlan,
-  denoise: Denoiser<T>,
+  predict: Predictor<T>,
   x: T,
   options: SampleOptions<T> = {},
 ): Promise<T> {
   const { noise, onStep } = options;
   const state = x.slice() as T;
-  // The denoiser may reuse its buffer, so the previous result is kept here.
+  // The predictor may reuse its buffer, so the previous result is kept here.
   const previous = x.slice().fill(0) as T;
   const fresh = plan.some((call) => call.noiseBefore > 0 || call.noiseAfter > 0)
     ? (x.slice() as T)
@@ -82,10 +93,10 @@ export async function runPlan<T extends State>(
     );
   }
   for (const [index, call] of plan.entries()) {
-    const { step, sigma, sigmaNext, a, b, c, noiseBefore, noiseAfter } = call;
+    const { step, sigmaNext, a, b, c, noiseBefore, noiseAfter } = call;
     if (fresh !== undefined && (noiseBefore > 0 || noiseAfter > 0)) noise!(step, fresh);
     if (fresh !== undefined && noiseBefore > 0) addScaled(state, noiseBefore, fresh);
-    const denoised = await denoise(state, sigma);
+    const denoised = await predict(state, call);
     for (let i = 0; i < state.length; i++) {
       const d = denoised[i]!;
       state[i] = a * state[i]! + b * d + c * previous[i]!;

@@ -5,7 +5,14 @@
  */
 import type { Denoiser, State } from "../denoiser.ts";
 import { vpNoise, vpScale } from "../vp.ts";
-import { type CallFactors, oneCallPlan, runPlan, type SampleOptions, type SamplingPlan } from "./plan.ts";
+import {
+  atLevel,
+  type CallFactors,
+  oneCallPlan,
+  runPlan,
+  type SampleOptions,
+  type SamplingPlan,
+} from "./plan.ts";
 
 /** Settings of the reverse-SDE sampler. */
 export interface ReverseSdeSettings {
@@ -44,5 +51,5 @@ export async function sampleReverseSde<T extends State>(
   sigmas: readonly number[],
   options: SampleOptions<T> & ReverseSdeSettings = {},
 ): Promise<T> {
-  return runPlan(planReverseSde(sigmas, options), denoise, x, options);
+  return runPlan(planReverseSde(sigmas, options), atLevel(denoise), x, options);
 }

@@ -12,7 +12,7 @@ import { planDpmpp2m, sampleDpmpp2m } from "./dpmpp2m.ts";
 import { sampleEdmStochastic } from "./edm-stochastic.ts";
 import { sampleEuler } from "./euler.ts";
 import { sampleHeun } from "./heun.ts";
-import { runPlan, type StepReport } from "./plan.ts";
+import { atLevel, runPlan, type StepReport } from "./plan.ts";
 import { sampleReverseSde } from "./reverse-sde.ts";
 import { linearPlan, sample, samplerNamed, samplerPlan, samplers } from "./samplers.ts";
 
@@ -277,8 +277,23 @@ describe("errors", () => {
   });
 
   test("an empty plan returns a copy of the start", async () => {
-    const got = await runPlan([], curved, start);
+    const got = await runPlan([], atLevel(curved), start);
     expect(got).toEqual(start);
     expect(got).not.toBe(start);
+  });
+
+  test("tells a predictor both ends of each call: the mean velocity of dz/dt = z from t to r lands on z(0) = z(1) / e", async () => {
+    const times = [1, 0.7, 0.2, 0];
+    // z <- z - (t - r) u, u = (z(t) - z(r)) / (t - r) along the exact path.
+    const plan = times.slice(1).map((r, step) => ({
+      ...{ step, sigma: times[step]!, sigmaNext: r },
+      ...{ a: 1, b: r - times[step]!, c: 0, noiseBefore: 0, noiseAfter: 0 },
+    }));
+    const end = await runPlan(
+      plan,
+      (z, { sigma: t, sigmaNext: r }) => z.map((value) => (value * (1 - Math.exp(r - t))) / (t - r)),
+      Float64Array.of(1, -3),
+    );
+    expectClose(end, [1 / Math.E, -3 / Math.E], { rtol: 1e-12 });
   });
 });

@@ -8,7 +8,7 @@ import { planDpmpp2m } from "./dpmpp2m.ts";
 import { type EdmStochasticSettings, planEdmStochastic } from "./edm-stochastic.ts";
 import { planEuler } from "./euler.ts";
 import { planHeun } from "./heun.ts";
-import { runPlan, type SampleOptions, type SamplingPlan } from "./plan.ts";
+import { atLevel, runPlan, type SampleOptions, type SamplingPlan } from "./plan.ts";
 import { planReverseSde, type ReverseSdeSettings } from "./reverse-sde.ts";
 
 /** Name of a sampler. */
@@ -151,5 +151,5 @@ export async function sample<T extends State>(
   sigmas: readonly number[],
   options: SampleOptions<T> & SamplerSettings = {},
 ): Promise<T> {
-  return runPlan(linearPlan(name, sigmas, options), denoise, x, options);
+  return runPlan(linearPlan(name, sigmas, options), atLevel(denoise), x, options);
 }

@@ -18,14 +18,14 @@ describe("unrollPlan()", () => {
     const start = normal("start").map((value) => sigmas[0]! * value);
     const want = await runPlan(
       plan,
-      (x, sigma) => x.map((value) => (shrink(sigma) * value) / (1 + value * value)),
+      (x, { sigma }) => x.map((value) => (shrink(sigma) * value) / (1 + value * value)),
       start,
       { noise: (step, out) => out.set(normal(`step-${step}`)) },
     );
     const steps = noisySteps(plan);
     const end = unrollPlan(
       plan,
-      (x, sigma) => div(mul(x, shrink(sigma)), add(mul(x, x), 1)),
+      (x, { sigma }) => div(mul(x, shrink(sigma)), add(mul(x, x), 1)),
       input("start", [4]),
       (step) => input(`step-${step}`, [4]),
     );

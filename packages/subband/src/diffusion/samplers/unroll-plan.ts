@@ -3,7 +3,7 @@
  * for samplers that live in one model file.
  */
 import { add, mul, type Tensor } from "onnxgrad";
-import type { SamplingPlan } from "./plan.ts";
+import type { PlanCall, SamplingPlan } from "./plan.ts";
 
 /** Steps of the plan that need noise, in order. */
 export function noisySteps(plan: SamplingPlan): number[] {
@@ -17,15 +17,16 @@ export function noisySteps(plan: SamplingPlan): number[] {
  */
 export function unrollPlan(
   plan: SamplingPlan,
-  denoise: (x: Tensor, sigma: number) => Tensor,
+  predict: (x: Tensor, call: PlanCall) => Tensor,
   x: Tensor,
   noise: (step: number) => Tensor,
 ): Tensor {
   let state = x;
   let previous: Tensor | undefined;
-  for (const { step, sigma, a, b, c, noiseBefore, noiseAfter } of plan) {
+  for (const call of plan) {
+    const { step, a, b, c, noiseBefore, noiseAfter } = call;
     if (noiseBefore > 0) state = add(state, mul(noise(step), noiseBefore));
-    const denoised = denoise(state, sigma);
+    const denoised = predict(state, call);
     const terms = [
       ...(a === 0 ? [] : [mul(state, a)]),
       mul(denoised, b),

@@ -15,7 +15,7 @@ import {
 import { blindDenoiser } from "../../../diffusion/ascent/residual.ts";
 import type { AscentSettings } from "../../../diffusion/ascent/stochastic-ascent.ts";
 import { type ImageRange, startNoise, stepNoise } from "../../../diffusion/noise.ts";
-import { runPlan } from "../../../diffusion/samplers/plan.ts";
+import { atLevel, runPlan } from "../../../diffusion/samplers/plan.ts";
 import { linearPlan } from "../../../diffusion/samplers/samplers.ts";
 import { edmSchedule } from "../../../diffusion/schedules/edm.ts";
 import type { LocalSampler } from "./sampler.ts";
@@ -191,7 +191,7 @@ function scheduled({ low, lowSize }: LocalSampler, { sampler, steps }: Scheduled
     const noise = startNoise(run, sigmas[0]!, new Float32Array(images.count * lowSize));
     const end = await runPlan(
       plan,
-      denoise,
+      atLevel(denoise),
       noise.map((value) => value + mean),
       {
         noise: stepNoise<Float32Array>(run),
