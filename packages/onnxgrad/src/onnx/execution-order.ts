@@ -31,27 +31,19 @@ export function executionOrder(nodes: readonly GraphNode[]): GraphNode[] {
 
 const sourcesOf = ({ inputs }: GraphNode) => new Set(inputs.map(({ node }) => node));
 
-const HEAVY: ReadonlySet<string> = new Set([
-  "conv2d",
-  "conv2dByRows",
-  "conv2dInputGrad",
-  "conv2dWeightGrad",
-  "matmul",
-]);
-
 /**
- * When each node should run: as traced, but what leads to no other heavy node (a weight gradient and its changes of
+ * When each node should run: as traced, but what leads to no other product (a weight gradient and its changes of
  * shape, say) right after the last of its sources that does, and what it read can be freed then.
  */
 function runTimes(nodes: readonly GraphNode[]): Map<GraphNode, number> {
-  const beforeHeavy = new Set<GraphNode>();
+  const beforeProduct = new Set<GraphNode>();
   for (const node of [...nodes].reverse())
-    if (HEAVY.has(node.op.name) || beforeHeavy.has(node))
-      for (const source of sourcesOf(node)) beforeHeavy.add(source);
+    if (node.op.macs !== null || beforeProduct.has(node))
+      for (const source of sourcesOf(node)) beforeProduct.add(source);
   const after = new Map<GraphNode, number>();
   const time = new Map<GraphNode, number>();
   nodes.forEach((node, i) => {
-    const start = beforeHeavy.has(node)
+    const start = beforeProduct.has(node)
       ? i
       : Math.max(-1, ...node.inputs.map((each) => after.get(each.node)!));
     after.set(node, start);

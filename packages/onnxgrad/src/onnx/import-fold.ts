@@ -5,7 +5,7 @@
 import { UserError } from "../errors.ts";
 import type { RefArray } from "../ops/define-op.ts";
 import { constant } from "../ops/source.ts";
-import { type GraphNode, type Shape, sizeOf, type Tensor } from "../trace/tensor.ts";
+import type { GraphNode, Tensor } from "../trace/tensor.ts";
 import { MOST_DIMENSIONS } from "./import-tensor.ts";
 
 /** Elements of one traced tensor, at most: 1 GiB of float32. */
@@ -51,21 +51,15 @@ interface Cost {
 const tooLarge = (problem: string): UserError => new UserError("import/too-large", problem);
 const count = (n: number): string => (Number.isFinite(n) ? n.toLocaleString("en-US") : "endlessly many");
 
-function costOf({ op: { name }, inputs, outputs, attrs }: GraphNode): Cost {
-  const [a, b] = inputs;
+function costOf(node: GraphNode): Cost {
+  const { op, inputs, outputs, attrs } = node;
   const size = outputs.reduce((total, each) => total + each.size, 0);
   const products = (times: number) => ({ work: times, nanoseconds: NANOSECONDS_PRODUCT * times });
-  const taps = (weight: Shape) => sizeOf(weight.slice(1));
-  switch (name) {
+  if (op.macs !== null) return products(op.macs(node));
+  switch (op.name) {
     case "constant":
     case "reshape":
       return { work: 0, nanoseconds: 0 };
-    case "matmul":
-      return products(size * a!.shape.at(-1)!);
-    case "conv2d":
-      return products(size * taps(b!.shape));
-    case "conv2dInputGrad":
-      return products(a!.size * taps(b!.shape));
     case "maxPool2d":
       return products(size * (attrs as { readonly kernel: number }).kernel ** 2);
     default: {

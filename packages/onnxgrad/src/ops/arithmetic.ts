@@ -2,12 +2,28 @@
 import { apply1, type Spec, type Tensor } from "../trace/tensor.ts";
 import { broadcastShape, broadcastTo, evaluateElementwise } from "./broadcast.ts";
 import { cast, equal, greaterEqual, less, lessEqual, where } from "./compare.ts";
-import { defineOp, type OpDefinition, requireFloat, type VjpContext } from "./define-op.ts";
+import {
+  defineOp,
+  type NoAttrs,
+  type OpDefinition,
+  requireFloat,
+  type Traits,
+  type VjpContext,
+} from "./define-op.ts";
 import { log } from "./elementary.ts";
+import { elementwise, every, linear, PARTIAL, type PlacementRule } from "./placement.ts";
 import { constant, lift, scalarValue } from "./source.ts";
 
-/** Operations without attributes. */
-export type NoAttrs = Readonly<Record<string, never>>;
+/** Summands may be partial all together. */
+const sumLike: PlacementRule<NoAttrs> = (node, places) =>
+  every(places, "partial") ? { inputs: places, outputs: [PARTIAL] } : elementwise(node, places);
+
+/** One factor may be partial. */
+const product: PlacementRule<NoAttrs> = (node, places) => linear(node, places) ?? elementwise(node, places);
+
+/** The dividend may be partial, the divisor not. */
+const quotient: PlacementRule<NoAttrs> = (node, places) =>
+  (places[1]!.kind === "replicated" ? linear(node, places) : undefined) ?? elementwise(node, places);
 
 function binary(
   name: string,
@@ -16,6 +32,8 @@ function binary(
   vjp: (
     context: VjpContext<NoAttrs> & { a: Tensor; b: Tensor; y: Tensor },
   ) => readonly [() => Tensor, () => Tensor],
+  place: PlacementRule<NoAttrs>,
+  traits: Omit<Traits, "elementwise">,
 ): OpDefinition<NoAttrs> {
   return defineOp<NoAttrs>({
     name,
@@ -32,6 +50,9 @@ function binary(
     evaluate: (inputs, _, [out]) => [
       evaluateElementwise(inputs, out!.shape, evaluate as (...v: number[]) => number),
     ],
+    place,
+    macs: null,
+    traits: { elementwise: true, ...traits },
   });
 }
 
@@ -40,29 +61,41 @@ export const addOp: OpDefinition<NoAttrs> = binary(
   "Add",
   (a, b) => a + b,
   ({ grad }) => [() => grad, () => grad],
+  sumLike,
+  { cheap: true, overwrites: true, neutral: 0 },
 );
 export const subOp: OpDefinition<NoAttrs> = binary(
   "sub",
   "Sub",
   (a, b) => a - b,
   ({ grad }) => [() => grad, () => mul(grad, -1)],
+  sumLike,
+  { cheap: true, overwrites: true, neutral: 0 },
 );
 export const mulOp: OpDefinition<NoAttrs> = binary(
   "mul",
   "Mul",
   (a, b) => a * b,
   ({ grad, a, b }) => [() => mul(grad, b), () => mul(grad, a)],
+  product,
+  { cheap: true, overwrites: true, neutral: 1 },
 );
 export const divOp: OpDefinition<NoAttrs> = binary(
   "div",
   "Div",
   (a, b) => a / b,
   ({ grad, b, y }) => [() => div(grad, b), () => mul(mul(grad, -1), div(y, b))],
+  quotient,
+  { cheap: true, overwrites: true, neutral: 1 },
 );
-export const powOp: OpDefinition<NoAttrs> = binary("pow", "Pow", power, ({ grad, a, b, y }) => [
-  () => powerGradient(grad, a, b),
-  () => exponentGradient(grad, a, b, y),
-]);
+export const powOp: OpDefinition<NoAttrs> = binary(
+  "pow",
+  "Pow",
+  power,
+  ({ grad, a, b, y }) => [() => powerGradient(grad, a, b), () => exponentGradient(grad, a, b, y)],
+  elementwise,
+  {},
+);
 
 /** a^b of IEEE 754, where JavaScript's is NaN for a = 1 with b that is no number, and for |a| = 1 with infinite b. */
 function power(a: number, b: number): number {
@@ -94,14 +127,28 @@ export function smaller(a: number, b: number): number {
 /** 1 unless a has lost to b, 1/2 at ties: an extremum that is NaN passes its gradient to both. */
 const kept = (lost: Tensor, lostOrTied: Tensor): Tensor =>
   sub(1, mul(add(cast(lost, "float32"), cast(lostOrTied, "float32")), 0.5));
-export const maximumOp: OpDefinition<NoAttrs> = binary("maximum", "Max", larger, ({ grad, a, b }) => [
-  () => mul(grad, kept(less(a, b), lessEqual(a, b))),
-  () => mul(grad, kept(less(b, a), lessEqual(b, a))),
-]);
-export const minimumOp: OpDefinition<NoAttrs> = binary("minimum", "Min", smaller, ({ grad, a, b }) => [
-  () => mul(grad, kept(less(b, a), lessEqual(b, a))),
-  () => mul(grad, kept(less(a, b), lessEqual(a, b))),
-]);
+export const maximumOp: OpDefinition<NoAttrs> = binary(
+  "maximum",
+  "Max",
+  larger,
+  ({ grad, a, b }) => [
+    () => mul(grad, kept(less(a, b), lessEqual(a, b))),
+    () => mul(grad, kept(less(b, a), lessEqual(b, a))),
+  ],
+  elementwise,
+  { cheap: true, overwrites: true },
+);
+export const minimumOp: OpDefinition<NoAttrs> = binary(
+  "minimum",
+  "Min",
+  smaller,
+  ({ grad, a, b }) => [
+    () => mul(grad, kept(less(b, a), lessEqual(b, a))),
+    () => mul(grad, kept(less(a, b), lessEqual(a, b))),
+  ],
+  elementwise,
+  { cheap: true, overwrites: true },
+);
 
 type Operand = Tensor | number;
 const apply2 = (op: OpDefinition<NoAttrs>, a: Operand, b: Operand) => apply1(op, [lift(a), lift(b)], {});

@@ -1,6 +1,7 @@
 /** @module NumPy broadcasting: the shape rule, strides for the reference evaluation, and `broadcastTo` with its adjoint. */
 import { apply1, sameShape, type Shape, sizeOf, type Spec, type Tensor } from "../trace/tensor.ts";
 import { defineOp, type OpDefinition, type RefArray, shapeError } from "./define-op.ts";
+import { linear, sharded, withLocalShape } from "./placement.ts";
 import { reshape } from "./reshape.ts";
 import { sum } from "./reduce.ts";
 
@@ -107,6 +108,15 @@ export const broadcastToOp: OpDefinition<BroadcastAttrs> = defineOp<BroadcastAtt
   lower: (context, [x], { attrs, inputs: [spec] }) =>
     context.emit("Expand", [x!, context.expansion(spec!.shape, attrs.shape)]),
   evaluate: ([x], { shape }) => [evaluateElementwise([x!], shape, (value) => value)],
+  place(node, places) {
+    const [place] = places;
+    if (place!.kind !== "sharded") return linear(node, places);
+    const added = node.outputs[0]!.shape.length - node.inputs[0]!.shape.length;
+    const target = sharded(place!.axis + added, place!.blocks);
+    return { inputs: places, outputs: [target], attrs: withLocalShape(node.attrs, target) };
+  },
+  macs: null,
+  traits: { cheap: true, handsOn: true },
 });
 
 /** Broadcasts `x` to `shape` (NumPy rules). @throws GraphError when the shape cannot be reached. */

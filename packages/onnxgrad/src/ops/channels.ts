@@ -3,10 +3,18 @@
  * is the other's gradient, so that a layer costs as few passes over its features as it can.
  */
 import { apply, apply1, type Shape, type Tensor } from "../trace/tensor.ts";
-import { mul, type NoAttrs, sub } from "./arithmetic.ts";
+import { mul, sub } from "./arithmetic.ts";
 import { broadcastTo } from "./broadcast.ts";
-import { defineOp, type OpDefinition, type RefArray, requireFloat, shapeError } from "./define-op.ts";
+import {
+  defineOp,
+  type NoAttrs,
+  type OpDefinition,
+  type RefArray,
+  requireFloat,
+  shapeError,
+} from "./define-op.ts";
 import { reshaped } from "./emit.ts";
+import { sharded } from "./placement.ts";
 import { sum } from "./reduce.ts";
 import { reshape } from "./reshape.ts";
 import { constant } from "./source.ts";
@@ -68,6 +76,13 @@ export const channelMomentsOp: OpDefinition<NoAttrs> = defineOp<NoAttrs>({
     );
     return [means, variances].map((data): RefArray => ({ shape: out!.shape, data }));
   },
+  // Statistics of a channel need all of its images.
+  place: (_, [place]) =>
+    place!.kind === "sharded" && place!.axis === 1
+      ? { inputs: [place!], outputs: [sharded(0, place!.blocks), sharded(0, place!.blocks)] }
+      : undefined,
+  macs: null,
+  traits: {},
 });
 
 /** scale[c] * x + shift[c]. */
@@ -111,6 +126,15 @@ export const channelAffineOp: OpDefinition<NoAttrs> = defineOp<NoAttrs>({
     );
     return [{ shape: x!.shape, data }];
   },
+  // Images sharded along the batch, what every channel is multiplied by and gets added replicated.
+  place: (_, places) =>
+    places[0]!.kind === "sharded" &&
+    places[0]!.axis === 0 &&
+    places.slice(1).every(({ kind }) => kind === "replicated")
+      ? { inputs: places, outputs: [places[0]!] }
+      : undefined,
+  macs: null,
+  traits: { cheap: true },
 });
 
 /** Mean and biased variance [c] of the channels of x [n,c,h,w], over batch and space. @throws GraphError for other ranks. */

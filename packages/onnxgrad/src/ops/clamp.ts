@@ -4,6 +4,7 @@ import { apply1, type Tensor } from "../trace/tensor.ts";
 import { mul } from "./arithmetic.ts";
 import { cast, greaterEqual, lessEqual } from "./compare.ts";
 import { defineOp, type OpDefinition, requireFloat } from "./define-op.ts";
+import { elementwise } from "./placement.ts";
 
 interface ClampAttrs {
   /** Finite; absent where there is no bound. */
@@ -31,6 +32,9 @@ export const clampOp: OpDefinition<ClampAttrs> = defineOp<ClampAttrs>({
     const data = x!.data.map((v) => (v < low ? low : v)).map((v) => (v > high ? high : v));
     return [{ shape: x!.shape, data }];
   },
+  place: elementwise,
+  macs: null,
+  traits: { elementwise: true, cheap: true, overwrites: true },
 });
 
 /**

@@ -1,9 +1,9 @@
 /** @module Comparisons, casts and selection: the operations that make or consume bool and int64 tensors. */
 import { apply1, type DType, sameShape, type Tensor } from "../trace/tensor.ts";
-import type { NoAttrs } from "./arithmetic.ts";
 import { broadcastShape, evaluateElementwise } from "./broadcast.ts";
-import { defineOp, type OpDefinition, requireFloat, shapeError } from "./define-op.ts";
+import { defineOp, type NoAttrs, type OpDefinition, requireFloat, shapeError } from "./define-op.ts";
 import { wrapped } from "./gather.ts";
+import { along, elementwise } from "./placement.ts";
 import { constant, lift } from "./source.ts";
 
 function comparison(
@@ -23,6 +23,9 @@ function comparison(
     evaluate: (inputs, _, [out]) => [
       evaluateElementwise(inputs, out!.shape, (a, b) => Number(evaluate(a!, b!))),
     ],
+    place: elementwise,
+    macs: null,
+    traits: { elementwise: true, cheap: true },
   });
 }
 
@@ -80,6 +83,9 @@ export const castOp: OpDefinition<CastAttrs> = defineOp<CastAttrs>({
       data: x!.data.map((v) => (to === "bool" ? Number(v !== 0) : to === "float32" ? v : Math.trunc(v) + 0)),
     },
   ],
+  place: elementwise,
+  macs: null,
+  traits: { elementwise: true, cheap: true },
 });
 
 /** Converts the element type: bool to 0/1, float to int64 or uint8 by truncation. For uint8, clamp to 0..255 first. */
@@ -104,6 +110,9 @@ export const whereOp: OpDefinition<NoAttrs> = defineOp<NoAttrs>({
   ],
   lower: (context, inputs) => context.emit("Where", inputs),
   evaluate: (inputs, _, [out]) => [evaluateElementwise(inputs, out!.shape, (c, a, b) => (c !== 0 ? a! : b!))],
+  place: elementwise,
+  macs: null,
+  traits: { elementwise: true, cheap: true },
 });
 
 /** `condition ? a : b`, element by element, with broadcasting. */
@@ -140,6 +149,9 @@ export const oneHotOp: OpDefinition<OneHotAttrs> = defineOp<OneHotAttrs>({
     });
     return [{ shape: out!.shape, data }];
   },
+  place: along(() => true),
+  macs: null,
+  traits: {},
 });
 
 /**
@@ -157,6 +169,9 @@ export const stopGradientOp: OpDefinition<NoAttrs> = defineOp<NoAttrs>({
   vjp: null,
   lower: (_, inputs) => inputs,
   evaluate: ([x]) => [x!],
+  place: along(() => true, true),
+  macs: null,
+  traits: { elementwise: true, handsOn: true },
 });
 
 /** The same value, held constant by differentiation. */

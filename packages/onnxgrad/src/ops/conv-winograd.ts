@@ -178,6 +178,10 @@ export const conv2dByRowsOp: OpDefinition<ConvByRows> = defineOp<ConvByRows>({
       : conv2dOp.evaluate(bias ? [from, w!, bias] : [from, w!], g, [y]);
     return [asRows(made[0]!, block)];
   },
+  place: null,
+  macs: ({ inputs: [, w], attrs }) =>
+    sizeOf(imageOf(attrs, w!)) * attrs.image[1]! * sizeOf(w!.shape.slice(2)),
+  traits: {},
 });
 
 /** Features by rows as an image. */
@@ -197,6 +201,9 @@ export const imageFromRowsOp: OpDefinition<ByRows> = defineOp<ByRows>({
     return [fromBlocks(context, reshaped(context, planes, [n, wide, h, w]), c)];
   },
   evaluate: ([x], { image, block }) => [asImage(x!, image, block)],
+  place: null,
+  macs: null,
+  traits: {},
 });
 
 /** {@link conv2dByRowsOp}. */

@@ -21,6 +21,7 @@ import { lowerWeightGrad } from "./conv-weight-grad.ts";
 import { isSmall, windowConv, windowInputGrad } from "./conv-windows.ts";
 import { defineOp, type LowerContext, type OpDefinition, shapeError } from "./define-op.ts";
 import { reshaped, reversed, swapped, transposed } from "./emit.ts";
+import { linear, PARTIAL, type PlacementRule, samePlace, type Sharded, withLocalShape } from "./placement.ts";
 import { sum } from "./reduce.ts";
 import { reshape } from "./reshape.ts";
 
@@ -58,6 +59,19 @@ function forEachProduct(
       }
 }
 
+/** Images sharded along the batch, the weight (and bias) replicated. */
+const ofImages: PlacementRule<unknown> = (node, places) => {
+  const [x, w, bias] = places;
+  if (x!.kind === "partial" || w!.kind === "partial")
+    return bias === undefined ? linear(node, places) : undefined;
+  if (x!.kind !== "sharded" || x!.axis !== 0 || places.slice(1).some(({ kind }) => kind !== "replicated"))
+    return undefined;
+  return { inputs: places, outputs: [x!] };
+};
+
+/** Products with one element of what the weight is applied to, or is made from: taps of all channels of a group. */
+const productsOf = (weight: Shape) => sizeOf(weight.slice(1));
+
 /** y = conv(x, w) (+ bias when a third input of [out] is given). */
 export const conv2dOp: OpDefinition<ConvGeometry> = defineOp<ConvGeometry>({
   name: "conv2d",
@@ -94,6 +108,9 @@ export const conv2dOp: OpDefinition<ConvGeometry> = defineOp<ConvGeometry>({
     if (bias) data.forEach((_, i) => (data[i]! += bias.data[Math.floor(i / plane) % out!.shape[1]!]!));
     return [{ shape: out!.shape, data }];
   },
+  place: ofImages,
+  macs: ({ inputs: [, w], outputs: [y] }) => sizeOf(y!.shape) * productsOf(w!.shape),
+  traits: {},
 });
 
 interface AdjointAttrs extends ConvGeometry {
@@ -128,6 +145,12 @@ export const conv2dInputGradOp: OpDefinition<AdjointAttrs> = defineOp<AdjointAtt
     forEachProduct(shape, w!.shape, y!.shape, g, (xi, wi, yi) => (data[xi]! += y!.data[yi]! * w!.data[wi]!));
     return [{ shape, data }];
   },
+  place(node, places) {
+    const decision = ofImages(node, places);
+    return decision && { ...decision, attrs: withLocalShape(node.attrs, decision.outputs[0]!) };
+  },
+  macs: ({ inputs: [y, w] }) => sizeOf(y!.shape) * productsOf(w!.shape),
+  traits: {},
 });
 
 /** Weight gradient of a convolution: (x, y) -> w. */
@@ -160,6 +183,14 @@ export const conv2dWeightGradOp: OpDefinition<AdjointAttrs> = defineOp<AdjointAt
     forEachProduct(x!.shape, shape, y!.shape, g, (xi, wi, yi) => (data[wi]! += x!.data[xi]! * y!.data[yi]!));
     return [{ shape, data }];
   },
+  place(node, places) {
+    if (places.some(({ kind }) => kind === "partial")) return linear(node, places);
+    const moving = places.find((each) => each.kind === "sharded") as Sharded;
+    const fits = places.every((each) => each.kind === "replicated" || samePlace(each, moving));
+    return moving.axis === 0 && fits ? { inputs: [moving, moving], outputs: [PARTIAL] } : undefined;
+  },
+  macs: ({ inputs: [, y], attrs }) => sizeOf(y!.shape) * productsOf(attrs.shape),
+  traits: {},
 });
 
 /**

@@ -1,10 +1,15 @@
 /**
- * @module What an operation is: shape rule, gradient, ONNX lowering and float64 reference evaluation, declared
- * together. An operation without one of them does not compile.
+ * @module What an operation is: shape rule, gradient, ONNX lowering, float64 reference evaluation, how it is split over the
+ * batch, what it costs and what the compiler may assume of it, declared together. An operation without one of them does
+ * not compile.
  */
 import { GraphError } from "../errors.ts";
 import { modulePath } from "../trace/scope.ts";
 import { formatSpec, type Shape, type Spec, type Tensor } from "../trace/tensor.ts";
+import type { PlacementRule } from "./placement.ts";
+
+/** Operations without attributes. */
+export type NoAttrs = Readonly<Record<string, never>>;
 
 /** A float64 array of the reference interpreter; int64 and bool values are held as numbers. */
 export interface RefArray {
@@ -77,13 +82,37 @@ export interface OpDefinition<A> {
    */
   readonly vjp: null | ((context: VjpContext<A>) => readonly (Tensor | null)[]);
   /** Writes the operation as ONNX nodes; returns the names of its outputs. */
-  lower(context: LowerContext, inputs: readonly string[], node: LoweredNode<A>): readonly string[];
+  lower(context: LowerContext, inputs: readonly string[], node: NodeSpec<A>): readonly string[];
   /** Float64 reference evaluation, plain and slow: the oracle of the tests. */
   evaluate(inputs: readonly RefArray[], attrs: A, outputs: readonly Spec[]): readonly RefArray[];
+  /** How it runs on a part of the batch (placement.ts). `null`: on the whole alone. */
+  readonly place: null | PlacementRule<A>;
+  /** Multiply-accumulates of one evaluation, as papers count them. `null`: it is no matrix product and no convolution. */
+  readonly macs: null | ((node: NodeSpec<A>) => number);
+  /** What the compiler may assume of it; `{}`: nothing. */
+  readonly traits: Traits;
 }
 
-/** The part of a node that a lowering needs. */
-export interface LoweredNode<A> {
+/** Properties of an operation, and of its lowering for CPUs, that passes and the runtime make use of. */
+export interface Traits {
+  /** Every element of an output depends on the elements at its place in the inputs, which broadcast, and on no other. */
+  readonly elementwise?: true;
+  /** It is one pass over the data, or none: it may be computed again instead of kept. */
+  readonly cheap?: true;
+  /** It has one input and is finite at 0: features in any layout, filled up with zeros, stay such. */
+  readonly activation?: true;
+  /** Its kernel reads an element only to write it, and may write over the input. */
+  readonly overwrites?: true;
+  /** It hands the memory of its first input on, or may, where it changes nothing or moves no element. */
+  readonly handsOn?: true;
+  /** It has several outputs and is one node of ONNX: all of it has run when one of them is there. */
+  readonly oneNode?: true;
+  /** The operand that changes nothing; the runtime leaves the operation out then, and hands the other operand on. */
+  readonly neutral?: number;
+}
+
+/** A node without its place in a graph: attributes, shapes and types. Every traced node is one. */
+export interface NodeSpec<A> {
   readonly attrs: A;
   readonly inputs: readonly Spec[];
   readonly outputs: readonly Spec[];

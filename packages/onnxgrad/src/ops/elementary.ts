@@ -1,9 +1,17 @@
 /** @module Elementwise functions of one tensor: elementary functions and activations. */
 import { apply1, type Tensor } from "../trace/tensor.ts";
-import { add, div, mul, type NoAttrs, square, sub } from "./arithmetic.ts";
+import { add, div, mul, square, sub } from "./arithmetic.ts";
 import { evaluateElementwise } from "./broadcast.ts";
-import { defineOp, type LowerContext, type OpDefinition, requireFloat } from "./define-op.ts";
+import {
+  defineOp,
+  type LowerContext,
+  type NoAttrs,
+  type OpDefinition,
+  requireFloat,
+  type Traits,
+} from "./define-op.ts";
 import { emit1 } from "./emit.ts";
+import { elementwise } from "./placement.ts";
 
 interface UnaryRule {
   readonly x: Tensor;
@@ -16,6 +24,7 @@ function unary(
   lowering: string | ((context: LowerContext, x: string) => string[]),
   evaluate: (x: number) => number,
   vjp: null | ((rule: UnaryRule) => Tensor),
+  traits: Omit<Traits, "elementwise">,
 ): OpDefinition<NoAttrs> {
   return defineOp<NoAttrs>({
     name,
@@ -27,6 +36,9 @@ function unary(
     lower: (context, [x]) =>
       typeof lowering === "string" ? context.emit(lowering, [x!]) : lowering(context, x!),
     evaluate: (inputs, _, [out]) => [evaluateElementwise(inputs, out!.shape, (x) => evaluate(x!))],
+    place: elementwise,
+    macs: null,
+    traits: { elementwise: true, ...traits },
   });
 }
 
@@ -52,34 +64,67 @@ function lowerSigmoid(context: LowerContext, x: string): string[] {
   return context.emit("Reciprocal", [emit1(context, "Add", [decayed, context.floats([], [1])])]);
 }
 
-export const expOp: OpDefinition<NoAttrs> = unary("exp", "Exp", Math.exp, ({ grad, y }) => mul(grad, y));
-export const logOp: OpDefinition<NoAttrs> = unary("log", "Log", Math.log, ({ grad, x }) => div(grad, x));
-export const sqrtOp: OpDefinition<NoAttrs> = unary("sqrt", "Sqrt", Math.sqrt, ({ grad, y }) =>
-  div(mul(grad, 0.5), y),
+export const expOp: OpDefinition<NoAttrs> = unary("exp", "Exp", Math.exp, ({ grad, y }) => mul(grad, y), {
+  cheap: true,
+});
+export const logOp: OpDefinition<NoAttrs> = unary("log", "Log", Math.log, ({ grad, x }) => div(grad, x), {});
+export const sqrtOp: OpDefinition<NoAttrs> = unary(
+  "sqrt",
+  "Sqrt",
+  Math.sqrt,
+  ({ grad, y }) => div(mul(grad, 0.5), y),
+  { cheap: true },
 );
-export const absOp: OpDefinition<NoAttrs> = unary("abs", "Abs", Math.abs, ({ grad, x }) =>
-  mul(grad, sign(x)),
+export const absOp: OpDefinition<NoAttrs> = unary(
+  "abs",
+  "Abs",
+  Math.abs,
+  ({ grad, x }) => mul(grad, sign(x)),
+  { cheap: true },
 );
-export const signOp: OpDefinition<NoAttrs> = unary("sign", "Sign", signOf, null);
-export const roundOp: OpDefinition<NoAttrs> = unary("round", "Round", roundHalfEven, null);
-export const sinOp: OpDefinition<NoAttrs> = unary("sin", "Sin", Math.sin, ({ grad, x }) => mul(grad, cos(x)));
-export const cosOp: OpDefinition<NoAttrs> = unary("cos", "Cos", Math.cos, ({ grad, x }) =>
-  mul(mul(grad, -1), sin(x)),
+export const signOp: OpDefinition<NoAttrs> = unary("sign", "Sign", signOf, null, { cheap: true });
+export const roundOp: OpDefinition<NoAttrs> = unary("round", "Round", roundHalfEven, null, {});
+export const sinOp: OpDefinition<NoAttrs> = unary(
+  "sin",
+  "Sin",
+  Math.sin,
+  ({ grad, x }) => mul(grad, cos(x)),
+  {},
 );
-export const tanhOp: OpDefinition<NoAttrs> = unary("tanh", "Tanh", Math.tanh, ({ grad, y }) =>
-  mul(grad, sub(1, square(y))),
+export const cosOp: OpDefinition<NoAttrs> = unary(
+  "cos",
+  "Cos",
+  Math.cos,
+  ({ grad, x }) => mul(mul(grad, -1), sin(x)),
+  {},
 );
-export const sigmoidOp: OpDefinition<NoAttrs> = unary("sigmoid", lowerSigmoid, logistic, ({ grad, y }) =>
-  mul(grad, mul(y, sub(1, y))),
+export const tanhOp: OpDefinition<NoAttrs> = unary(
+  "tanh",
+  "Tanh",
+  Math.tanh,
+  ({ grad, y }) => mul(grad, sub(1, square(y))),
+  { cheap: true, activation: true },
 );
-export const erfOp: OpDefinition<NoAttrs> = unary("erf", "Erf", erfReference, ({ grad, x }) =>
-  mul(grad, mul(exp(mul(square(x), -1)), 2 / Math.sqrt(Math.PI))),
+export const sigmoidOp: OpDefinition<NoAttrs> = unary(
+  "sigmoid",
+  lowerSigmoid,
+  logistic,
+  ({ grad, y }) => mul(grad, mul(y, sub(1, y))),
+  { cheap: true, activation: true },
+);
+export const erfOp: OpDefinition<NoAttrs> = unary(
+  "erf",
+  "Erf",
+  erfReference,
+  ({ grad, x }) => mul(grad, mul(exp(mul(square(x), -1)), 2 / Math.sqrt(Math.PI))),
+  {},
 );
 export const reluOp: OpDefinition<NoAttrs> = unary(
   "relu",
   "Relu",
   (x) => (x < 0 ? 0 : x),
   ({ grad, x }) => mul(grad, slopes(x, 0)),
+  { cheap: true, activation: true },
 );
 export const softplusOp: OpDefinition<NoAttrs> = unary(
   "softplus",
@@ -95,6 +140,7 @@ export const softplusOp: OpDefinition<NoAttrs> = unary(
   },
   (x) => Math.max(x, 0) + Math.log1p(Math.exp(-Math.abs(x))),
   ({ grad, x }) => mul(grad, sigmoid(x)),
+  { activation: true },
 );
 
 /** e^x. */
@@ -177,6 +223,9 @@ export const siluOp: OpDefinition<NoAttrs> = defineOp<NoAttrs>({
     { shape: x!.shape, data: x!.data.map((v) => v * logistic(v)) },
     { shape: x!.shape, data: x!.data.map(logistic) },
   ],
+  place: elementwise,
+  macs: null,
+  traits: { elementwise: true, cheap: true, activation: true },
 });
 
 /** x * sigmoid(x), also known as swish. */
@@ -215,6 +264,9 @@ export const slopesOp: OpDefinition<LeakyReluAttrs> = defineOp<LeakyReluAttrs>({
   evaluate: ([x], { slope }) => [
     { shape: x!.shape, data: x!.data.map((v) => (v > 0 ? 1 : v !== v && isFraction(slope) ? NaN : slope)) },
   ],
+  place: elementwise,
+  macs: null,
+  traits: { elementwise: true, cheap: true },
 });
 
 const isFraction = (slope: number): boolean => slope >= 0 && slope <= 1;
@@ -231,6 +283,9 @@ export const leakyReluOp: OpDefinition<LeakyReluAttrs> = defineOp<LeakyReluAttrs
   vjp: ({ grad, inputs: [x], attrs: { slope } }) => [mul(grad, slopes(x!, slope))],
   lower: (context, [x], { attrs }) => context.emit("LeakyRelu", [x!], { attrs: { alpha: attrs.slope } }),
   evaluate: ([x], { slope }) => [{ shape: x!.shape, data: x!.data.map((v) => (v > 0 ? v : slope * v)) }],
+  place: elementwise,
+  macs: null,
+  traits: { elementwise: true, cheap: true, activation: true },
 });
 
 /** x for x > 0, slope * x below (default slope 0.01). */

@@ -4,9 +4,9 @@
  */
 import { UserError } from "../errors.ts";
 import { apply1, sizeOf, type Tensor } from "../trace/tensor.ts";
-import type { NoAttrs } from "./arithmetic.ts";
-import { defineOp, type OpDefinition, requireFloat, shapeError } from "./define-op.ts";
+import { defineOp, type NoAttrs, type OpDefinition, requireFloat, shapeError } from "./define-op.ts";
 import { emit1, reshaped } from "./emit.ts";
+import { linear, PARTIAL, samePlace, type Sharded } from "./placement.ts";
 
 /** An index that may count from the end, as one from the start. */
 export const wrapped = (index: number, extent: number): number => (index < 0 ? index + extent : index);
@@ -51,6 +51,16 @@ export const gatherOp: OpDefinition<NoAttrs> = defineOp<NoAttrs>({
     });
     return [{ shape: out!.shape, data }];
   },
+  // Rows of a replicated table by sharded indices.
+  place(node, places) {
+    const [x, indices] = places;
+    if (x!.kind === "partial") return linear(node, places);
+    return x!.kind === "replicated" && indices!.kind === "sharded"
+      ? { inputs: places, outputs: [indices!] }
+      : undefined;
+  },
+  macs: null,
+  traits: {},
 });
 
 interface ScatterAttrs {
@@ -99,6 +109,17 @@ export const scatterAddOp: OpDefinition<ScatterAttrs> = defineOp<ScatterAttrs>({
     });
     return [{ shape: out!.shape, data }];
   },
+  place(node, places) {
+    const [updates, indices] = places;
+    if (updates!.kind === "partial") return indices!.kind === "replicated" ? linear(node, places) : undefined;
+    const moving = (updates!.kind === "sharded" ? updates : indices) as Sharded;
+    const fits = places.every((each) => each.kind === "replicated" || samePlace(each, moving));
+    return fits && moving.axis < node.inputs[1]!.shape.length
+      ? { inputs: [moving, moving], outputs: [PARTIAL] }
+      : undefined;
+  },
+  macs: null,
+  traits: {},
 });
 
 /**

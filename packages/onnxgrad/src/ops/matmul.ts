@@ -1,11 +1,53 @@
 /** @module Matrix product with batched, broadcast leading dimensions. */
 import { apply1, sizeOf, type Spec, type Tensor } from "../trace/tensor.ts";
-import type { NoAttrs } from "./arithmetic.ts";
 import { broadcastShape, forEachBroadcast } from "./broadcast.ts";
-import { defineOp, type OpDefinition, requireFloat, shapeError } from "./define-op.ts";
+import { defineOp, type NoAttrs, type OpDefinition, requireFloat, shapeError } from "./define-op.ts";
+import {
+  linear,
+  PARTIAL,
+  type Placement,
+  type PlacementRule,
+  REPLICATED,
+  sharded,
+  type Sharded,
+} from "./placement.ts";
 import { matrixTranspose } from "./reshape.ts";
 
 const lead = ({ shape, dtype }: Spec): Spec => ({ shape: shape.slice(0, -2), dtype });
+
+const place: PlacementRule<NoAttrs> = (node, places) => {
+  const { inputs, outputs } = node;
+  if (places.some(({ kind }) => kind === "partial")) return linear(node, places);
+  const rank = outputs[0]!.shape.length;
+  const [a, b] = places as [Placement, Placement];
+  const [left, right] = inputs.map(({ shape }) => shape.length) as [number, number];
+  // Axes counted from the right: 0 and 1 are the matrix, the others broadcast.
+  const depth = (each: Placement, own: number) => (each.kind === "sharded" ? own - 1 - each.axis : -1);
+  const da = depth(a, left);
+  const db = depth(b, right);
+  const both = a.kind === "sharded" && b.kind === "sharded";
+  if ((da === 0 || db === 1) && (!both || (da === 0 && db === 1 && a.blocks === b.blocks))) {
+    const blocks = (a as Sharded).blocks ?? (b as Sharded).blocks;
+    return {
+      inputs: [sharded(left - 1, blocks), sharded(right - 2, blocks)],
+      outputs: [PARTIAL],
+    };
+  }
+  if (da === 1 && b.kind === "replicated")
+    return { inputs: places, outputs: [sharded(rank - 2, (a as Sharded).blocks)] };
+  if (db === 0 && a.kind === "replicated")
+    return { inputs: places, outputs: [sharded(rank - 1, (b as Sharded).blocks)] };
+  const lead = Math.max(da, db);
+  if (lead < 2 || (both && (da !== db || a.blocks !== b.blocks))) return undefined;
+  const blocks = a.kind === "sharded" ? a.blocks : (b as Sharded).blocks;
+  return {
+    inputs: inputs.map(({ shape }) => {
+      const axis = shape.length - 1 - lead;
+      return axis >= 0 && shape[axis]! > 1 ? sharded(axis, blocks) : REPLICATED;
+    }),
+    outputs: [sharded(rank - 1 - lead, blocks)],
+  };
+};
 
 /** [..., m, k] x [..., k, n] -> [..., m, n]. */
 export const matmulOp: OpDefinition<NoAttrs> = defineOp<NoAttrs>({
@@ -58,6 +100,9 @@ export const matmulOp: OpDefinition<NoAttrs> = defineOp<NoAttrs>({
     );
     return [{ shape: out!.shape, data }];
   },
+  place,
+  macs: ({ inputs: [a], outputs: [y] }) => sizeOf(y!.shape) * a!.shape.at(-1)!,
+  traits: {},
 });
 
 /**

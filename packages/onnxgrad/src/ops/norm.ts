@@ -1,8 +1,8 @@
 /** @module The Euclidean norm of all elements, whose squares may be more or less than float32 can hold. */
 import { apply1, type Shape, sizeOf, type Tensor } from "../trace/tensor.ts";
-import { div, LARGEST, mul, type NoAttrs } from "./arithmetic.ts";
+import { div, LARGEST, mul } from "./arithmetic.ts";
 import { equal, where } from "./compare.ts";
-import { defineOp, type LowerContext, type OpDefinition, requireFloat } from "./define-op.ts";
+import { defineOp, type LowerContext, type NoAttrs, type OpDefinition, requireFloat } from "./define-op.ts";
 import { emit1, reshaped } from "./emit.ts";
 
 /** By this, or its inverse, numbers of float32 are scaled so that 2^31 of their squares can be added. */
@@ -38,6 +38,10 @@ export const normOp: OpDefinition<NoAttrs> = defineOp<NoAttrs>({
   evaluate: ([x]) => [
     { shape: [], data: Float64Array.of(Math.sqrt(x!.data.reduce((total, v) => total + v * v, 0))) },
   ],
+  // Norms of parts do not add up.
+  place: null,
+  macs: null,
+  traits: {},
 });
 
 /** A scalar. */

@@ -3,6 +3,7 @@ import { apply, sameShape, type Shape, type Tensor } from "../trace/tensor.ts";
 import { add, mul, pow, sub } from "./arithmetic.ts";
 import { defineOp, inRange, type OpDefinition, requireFloat, shapeError } from "./define-op.ts";
 import { channelAffine, channelMoments } from "./channels.ts";
+import { alongRows } from "./placement.ts";
 import { mean } from "./reduce.ts";
 import { reshape } from "./reshape.ts";
 
@@ -69,6 +70,9 @@ export const standardizeOp: OpDefinition<StandardizeAttrs> = defineOp<Standardiz
       { shape: row!.shape, data: inverses },
     ];
   },
+  place: alongRows,
+  macs: null,
+  traits: { oneNode: true },
 });
 
 /** Zero mean and unit variance over the last axis. */

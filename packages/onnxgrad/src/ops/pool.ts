@@ -4,6 +4,7 @@ import { add, larger, maximum, mul, sub } from "./arithmetic.ts";
 import { cast, equal } from "./compare.ts";
 import { defineOp, inRange, type OpDefinition, requireFloat, shapeError } from "./define-op.ts";
 import { emit1 } from "./emit.ts";
+import { along } from "./placement.ts";
 import { withNaNs } from "./reduce.ts";
 import { sliceRanges, unslice } from "./slice.ts";
 import { constant } from "./source.ts";
@@ -14,6 +15,9 @@ interface PoolAttrs {
   /** Whether no element is known to be NaN, which saves looking for them. */
   readonly numbers?: boolean;
 }
+
+/** Images and channels are pooled alone. */
+const isPooledAlone = (axis: number) => axis < 2;
 
 const pooled = (n: number, { kernel, stride }: PoolAttrs) => Math.floor((n - kernel) / stride) + 1;
 
@@ -80,6 +84,9 @@ export const maxPool2dOp: OpDefinition<PoolAttrs> = defineOp<PoolAttrs>({
     });
     return [{ shape: out!.shape, data }];
   },
+  place: along(isPooledAlone),
+  macs: null,
+  traits: {},
 });
 
 /**
@@ -141,6 +148,9 @@ export const avgPool2dOp: OpDefinition<BlockAttrs> = defineOp<BlockAttrs>({
     forEachInBlock(x!.shape, kernel, (block, pixel) => (data[block]! += x!.data[pixel]!));
     return [{ shape: out!.shape, data: data.map((total) => inRange(total) / kernel ** 2) }];
   },
+  place: along(isPooledAlone, true),
+  macs: null,
+  traits: {},
 });
 
 /** Every pixel as a kernel x kernel block. */
@@ -162,6 +172,9 @@ export const upsampleNearest2dOp: OpDefinition<BlockAttrs> = defineOp<BlockAttrs
     forEachInBlock(out!.shape, kernel, (block, pixel) => (data[pixel] = x!.data[block]!));
     return [{ shape: out!.shape, data }];
   },
+  place: along(isPooledAlone, true),
+  macs: null,
+  traits: { cheap: true },
 });
 
 /**

@@ -6,6 +6,7 @@ import {
   defineOp,
   inRange,
   type LowerContext,
+  type NodeSpec,
   type OpDefinition,
   type RefArray,
   requireFloat,
@@ -13,6 +14,7 @@ import {
 } from "./define-op.ts";
 import { div, larger, mul, smaller } from "./arithmetic.ts";
 import { emit1 } from "./emit.ts";
+import { along, PARTIAL, type PlacementRule } from "./placement.ts";
 import { reshape } from "./reshape.ts";
 
 interface ReduceAttrs {
@@ -94,12 +96,25 @@ export function withNaNs(
   return emit1(context, "Sub", [found, zero]);
 }
 
+const notReduced = (axis: number, { attrs }: NodeSpec<ReduceAttrs>) => !attrs.axes.includes(axis);
+
+/** A sum, or a mean, over the sharded axis becomes partial. */
+const summed =
+  (average: boolean): PlacementRule<ReduceAttrs> =>
+  (node, places) =>
+    places[0]!.kind === "sharded" && !notReduced(places[0]!.axis, node)
+      ? { inputs: places, outputs: [PARTIAL], average }
+      : along(notReduced, true)(node, places);
+
 export const sumOp: OpDefinition<ReduceAttrs> = defineOp<ReduceAttrs>({
   name: "sum",
   infer: inferReduce("sum", { empty: true }),
   vjp: ({ grad, inputs }) => [broadcastTo(grad, inputs[0]!.shape)],
   lower: lowerReduce("ReduceSum"),
   evaluate: ([x], _, [out]) => [evaluateReduce(x!, out!, 0, (a, b) => a + b)],
+  place: summed(false),
+  macs: null,
+  traits: {},
 });
 
 export const meanOp: OpDefinition<ReduceAttrs> = defineOp<ReduceAttrs>({
@@ -115,6 +130,9 @@ export const meanOp: OpDefinition<ReduceAttrs> = defineOp<ReduceAttrs>({
       { shape: total.shape, data: total.data.map((value) => inRange(value) / countOf(x!.shape, axes)) },
     ];
   },
+  place: summed(true),
+  macs: null,
+  traits: {},
 });
 
 /** Gradient of an extremum: shared equally among the elements that reach it. */
@@ -129,6 +147,9 @@ export const maxOp: OpDefinition<ReduceAttrs> = defineOp<ReduceAttrs>({
   vjp: extremumVjp,
   lower: lowerExtremum("ReduceMax"),
   evaluate: ([x], _, [out]) => [evaluateReduce(x!, out!, -Infinity, (most, value) => larger(value, most))],
+  place: along(notReduced),
+  macs: null,
+  traits: {},
 });
 
 export const minOp: OpDefinition<ReduceAttrs> = defineOp<ReduceAttrs>({
@@ -137,6 +158,9 @@ export const minOp: OpDefinition<ReduceAttrs> = defineOp<ReduceAttrs>({
   vjp: extremumVjp,
   lower: lowerExtremum("ReduceMin"),
   evaluate: ([x], _, [out]) => [evaluateReduce(x!, out!, Infinity, (least, value) => smaller(value, least))],
+  place: along(notReduced),
+  macs: null,
+  traits: {},
 });
 
 /** How a reduction is asked for. */

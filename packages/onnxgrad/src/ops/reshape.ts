@@ -2,6 +2,7 @@
 import { apply1, sameShape, type Shape, sizeOf, type Tensor } from "../trace/tensor.ts";
 import { defineOp, type OpDefinition, shapeError } from "./define-op.ts";
 import { stridesOf } from "./broadcast.ts";
+import { linear, sharded, withLocalShape } from "./placement.ts";
 
 interface ReshapeAttrs {
   readonly shape: Shape;
@@ -23,6 +24,33 @@ export const reshapeOp: OpDefinition<ReshapeAttrs> = defineOp<ReshapeAttrs>({
   vjp: ({ grad, inputs }) => [reshape(grad, inputs[0]!.shape)],
   lower: (context, [x], { attrs }) => context.emit("Reshape", [x!, context.shape(attrs.shape)]),
   evaluate: ([x], { shape }) => [{ shape, data: x!.data }],
+  // The sharded stretch must begin at an axis of the target and hold whole multiples there.
+  place(node, places) {
+    const [place] = places;
+    const [x] = node.inputs;
+    const { shape } = node.attrs;
+    if (place!.kind !== "sharded") return linear(node, places);
+    const size = sizeOf(x!.shape);
+    const before = sizeOf(x!.shape.slice(0, place!.axis)) * place!.blocks;
+    const stretch = size / before;
+    let outer = 1;
+    for (let axis = 0; axis < shape.length; axis++) {
+      const blocks = before / outer;
+      // Elements of one stretch that this axis steps over: all of it must be within this axis and those behind it.
+      const target = sharded(axis, blocks);
+      const inner = size / outer / shape[axis]!;
+      const begins =
+        Number.isInteger(blocks) &&
+        shape[axis]! % blocks === 0 &&
+        (shape[axis]! / blocks) * inner === stretch;
+      if (begins && shape[axis]! / blocks > 1)
+        return { inputs: places, outputs: [target], attrs: withLocalShape(node.attrs, target) };
+      outer *= shape[axis]!;
+    }
+    return undefined;
+  },
+  macs: null,
+  traits: { cheap: true, handsOn: true },
 });
 
 /**
@@ -84,6 +112,14 @@ export const transposeOp: OpDefinition<TransposeAttrs> = defineOp<TransposeAttrs
     }
     return [{ shape: out!.shape, data }];
   },
+  place(node, places) {
+    const [place] = places;
+    if (place!.kind !== "sharded") return linear(node, places);
+    const axis = node.attrs.permutation.indexOf(place!.axis);
+    return { inputs: places, outputs: [sharded(axis, place!.blocks)] };
+  },
+  macs: null,
+  traits: { cheap: true, handsOn: true },
 });
 
 /**

@@ -2,8 +2,25 @@
 import { GraphError, invariant } from "../errors.ts";
 import { apply, apply1, type Shape, sizeOf, type Spec, type Tensor } from "../trace/tensor.ts";
 import { broadcastTo, stridesOf } from "./broadcast.ts";
-import { defineOp, type OpDefinition, type RefArray, requireFloat, shapeError } from "./define-op.ts";
+import {
+  defineOp,
+  type NodeSpec,
+  type OpDefinition,
+  type RefArray,
+  requireFloat,
+  shapeError,
+} from "./define-op.ts";
 import { joined, parted } from "./emit.ts";
+import {
+  every,
+  linear,
+  localShape,
+  PARTIAL,
+  type PlacementRule,
+  samePlace,
+  sharded,
+  type Sharded,
+} from "./placement.ts";
 import { constant } from "./source.ts";
 
 /** One dimension of a slice: elements start, start + step, ... (`count` of them); a negative step runs backwards. */
@@ -70,6 +87,33 @@ function checkRanges(name: string, ranges: readonly SliceRange[], shape: Shape, 
   });
 }
 
+/** A slice (or its adjoint) of other axes, or of whole stretches of the sharded one. */
+const stretches =
+  <A extends SliceAttrs & { readonly shape?: Shape }>(
+    /** Shape of the larger side: of the input of a slice, of the output of its adjoint. */
+    largerOf: (node: NodeSpec<A>) => Shape,
+  ): PlacementRule<A> =>
+  (node, places) => {
+    const [place] = places;
+    if (place!.kind !== "sharded") return linear(node, places);
+    const { axis, blocks } = place as Sharded;
+    const { attrs } = node;
+    const { start, count, step } = attrs.ranges[axis]!;
+    const unit = node.inputs[0]!.shape[axis]! / blocks;
+    const whole = largerOf(node)[axis]!;
+    if (step !== 1 || start % unit !== 0 || count % unit !== 0 || whole % unit !== 0) return undefined;
+    return {
+      inputs: places,
+      outputs: [sharded(axis, node.outputs[0]!.shape[axis]! / unit)],
+      attrs: (k) => ({
+        ranges: attrs.ranges.map((range, i) =>
+          i === axis ? { start: start / k, count: count / k, step } : range,
+        ),
+        ...(attrs.shape && { shape: localShape(attrs.shape, place!, k) }),
+      }),
+    };
+  };
+
 /** Takes a strided box out of a tensor. */
 export const sliceOp: OpDefinition<SliceAttrs> = defineOp<SliceAttrs>({
   name: "slice",
@@ -110,6 +154,9 @@ export const sliceOp: OpDefinition<SliceAttrs> = defineOp<SliceAttrs>({
     forEachSliced(ranges, x!.shape, (at, from) => (data[at] = x!.data[from]!));
     return [{ shape: out!.shape, data }];
   },
+  place: stretches(({ inputs }) => inputs[0]!.shape),
+  macs: null,
+  traits: { cheap: true, handsOn: true },
 });
 
 /** The adjoint of slice: writes a tensor into a strided box of zeros. */
@@ -165,6 +212,9 @@ export const unsliceOp: OpDefinition<UnsliceAttrs> = defineOp<UnsliceAttrs>({
     forEachSliced(ranges, shape, (at, from) => (data[from] = x!.data[at]!));
     return [{ shape, data }];
   },
+  place: stretches(({ outputs }) => outputs[0]!.shape),
+  macs: null,
+  traits: { handsOn: true },
 });
 
 /**
@@ -329,6 +379,26 @@ export const concatOp: OpDefinition<AxisAttrs> = defineOp<AxisAttrs>({
     }
     return [{ shape: out!.shape, data }];
   },
+  place(node, places) {
+    if (every(places, "partial")) return { inputs: places, outputs: [PARTIAL] };
+    const at = places.findIndex(({ kind }) => kind === "sharded");
+    if (at < 0 || places.some(({ kind }) => kind === "partial")) return undefined;
+    const first = places[at] as Sharded;
+    const { axis } = first;
+    if (axis !== node.attrs.axis) {
+      const fits = places.every((each) => each.kind === "replicated" || samePlace(each, first));
+      return fits ? { inputs: places.map(() => first), outputs: [first] } : undefined;
+    }
+    const unit = node.inputs[at]!.shape[axis]! / first.blocks;
+    const wanted = node.inputs.map(({ shape }) => sharded(axis, shape[axis]! / unit));
+    const fits = places.every((each, i) =>
+      each.kind === "replicated" ? Number.isInteger(wanted[i]!.blocks) : samePlace(each, wanted[i]!),
+    );
+    const blocks = wanted.reduce((sum, each) => sum + each.blocks, 0);
+    return fits ? { inputs: wanted, outputs: [sharded(axis, blocks)] } : undefined;
+  },
+  macs: null,
+  traits: { cheap: true },
 });
 
 /**
@@ -377,6 +447,22 @@ export const splitOp: OpDefinition<SplitAttrs> = defineOp<SplitAttrs>({
       return { shape: out.shape, data };
     });
   },
+  place(node, places) {
+    const [place] = places;
+    if (place!.kind !== "sharded") return linear(node, places);
+    const { axis, blocks } = place as Sharded;
+    const { sizes } = node.attrs;
+    if (axis !== node.attrs.axis) return { inputs: places, outputs: node.outputs.map(() => place!) };
+    const unit = node.inputs[0]!.shape[axis]! / blocks;
+    if (sizes.some((size) => size % unit !== 0)) return undefined;
+    return {
+      inputs: places,
+      outputs: sizes.map((size) => sharded(axis, size / unit)),
+      attrs: (k) => ({ axis, sizes: sizes.map((size) => size / k) }),
+    };
+  },
+  macs: null,
+  traits: { cheap: true, oneNode: true },
 });
 
 /**

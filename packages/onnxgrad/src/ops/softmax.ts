@@ -1,11 +1,12 @@
 /** @module Softmax and log-sum-exp over the last axis, and scaled dot-product attention. */
 import { apply1, type Tensor } from "../trace/tensor.ts";
-import { add, LARGEST, mul, type NoAttrs, sub } from "./arithmetic.ts";
+import { add, LARGEST, mul, sub } from "./arithmetic.ts";
 import { clamp } from "./clamp.ts";
 import { stopGradient } from "./compare.ts";
-import { defineOp, type OpDefinition, requireFloat, shapeError } from "./define-op.ts";
+import { defineOp, type NoAttrs, type OpDefinition, requireFloat, shapeError } from "./define-op.ts";
 import { exp, log } from "./elementary.ts";
 import { matmul } from "./matmul.ts";
+import { alongRows } from "./placement.ts";
 import { max, sum } from "./reduce.ts";
 import { matrixTranspose, reshape } from "./reshape.ts";
 
@@ -35,6 +36,9 @@ export const softmaxOp: OpDefinition<NoAttrs> = defineOp<NoAttrs>({
     }
     return [{ shape: x!.shape, data }];
   },
+  place: alongRows,
+  macs: null,
+  traits: { cheap: true },
 });
 
 /** Softmax over the last axis. */

@@ -16,6 +16,9 @@ export const inputOp: OpDefinition<InputAttrs> = defineOp<InputAttrs>({
   vjp: null,
   lower: (_, __, { attrs }) => [attrs.name],
   evaluate: () => invariant(false, "inputs are fed, not evaluated") as never,
+  place: null,
+  macs: null,
+  traits: {},
 });
 
 /** A placeholder of the given name and shape. */
@@ -40,6 +43,9 @@ export const constantOp: OpDefinition<ConstantAttrs> = defineOp<ConstantAttrs>({
     return shape.length === 1 ? [flat] : context.emit("Reshape", [flat, context.shape(shape)]);
   },
   evaluate: (_, { shape, values }) => [{ shape, data: values }],
+  place: null,
+  macs: null,
+  traits: {},
 });
 
 /**

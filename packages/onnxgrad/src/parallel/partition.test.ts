@@ -17,7 +17,7 @@ import { rng } from "../random/threefry.ts";
 import { expectClose } from "../testing/expect-close.ts";
 import { type GraphNode, reachable, type Shape, sizeOf, type Tensor } from "../trace/tensor.ts";
 import { partition, type Partition } from "./partition.ts";
-import { localShape } from "./placement.ts";
+import { localShape } from "../ops/placement.ts";
 
 const BATCH = 4;
 const isBatched = (name: string) => name.startsWith("in.");

@@ -6,23 +6,21 @@
 import { add } from "../ops/arithmetic.ts";
 import { broadcastTo } from "../ops/broadcast.ts";
 import { cast, greater } from "../ops/compare.ts";
-import { concat, sliceRanges, split } from "../ops/slice.ts";
-import { input } from "../ops/source.ts";
-import type { OpName } from "../ops/registry.ts";
-import { inputName, portName } from "../trace/port-names.ts";
-import { scope } from "../trace/scope.ts";
-import { apply, type GraphNode, reachable, type Shape, type Tensor } from "../trace/tensor.ts";
-import { multiplyAccumulates } from "./multiply-accumulates.ts";
 import {
-  applyLocally,
   type Decision,
   divides,
   localShape,
   type Placement,
-  placementRules,
   REPLICATED,
   type Sharded,
-} from "./placement.ts";
+} from "../ops/placement.ts";
+import { concat, sliceRanges, split } from "../ops/slice.ts";
+import { input } from "../ops/source.ts";
+import { inputName, portName } from "../trace/port-names.ts";
+import { scope } from "../trace/scope.ts";
+import { apply, type GraphNode, reachable, type Shape, type Tensor } from "../trace/tensor.ts";
+import { applyLocally } from "./apply-locally.ts";
+import { multiplyAccumulates } from "./multiply-accumulates.ts";
 
 /** A graph in k shards and a rest. */
 export interface Partition {
@@ -163,7 +161,7 @@ function place(
       for (const tensor of node.outputs) places.set(tensor, REPLICATED);
       continue;
     }
-    const decision = placementRules[node.op.name as OpName](node, from as Placement[]);
+    const decision = node.op.place?.(node, from as Placement[]);
     if (
       decision === undefined ||
       !fits(node.inputs, decision.inputs) ||

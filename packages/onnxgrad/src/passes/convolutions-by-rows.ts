@@ -7,14 +7,8 @@
 import { LEARNED_PAIRS } from "../ops/blocked.ts";
 import { adjointGeometry, type ConvGeometry, type ConvShapes } from "../ops/conv-geometry.ts";
 import { conv2dByRows, fitsWinograd, imageFromRows, imageFromRowsOp } from "../ops/conv-winograd.ts";
-import type { OpName } from "../ops/registry.ts";
 import { apply, type GraphNode, reachable, type Tensor } from "../trace/tensor.ts";
 import { rewrite } from "./rewrite.ts";
-
-/** Of one input, whose elements stay where they are. */
-const ACTIVATIONS: ReadonlySet<string> = new Set<OpName>([
-  ...(["relu", "leakyRelu", "silu", "sigmoid", "tanh", "softplus"] as const),
-]);
 
 /** Pixels from which a convolution of learned weights is by rows: a twelfth of a training step; below, memory grows more. */
 const PIXELS = 2 ** 12;
@@ -48,14 +42,14 @@ export function convolutionsByRows(outputs: readonly Tensor[], block: number): T
   const leadsOn = (tensor: Tensor): boolean => {
     const next = onlyUser(tensor);
     if (next === undefined) return false;
-    if (ACTIVATIONS.has(next.op.name)) return leadsOn(next.outputs[0]!);
+    if (next.op.traits.activation) return leadsOn(next.outputs[0]!);
     return next.inputs[0] === tensor && isStaying(next);
   };
 
   return rewrite(outputs, (node, inputs) => {
     const y = node.outputs[0]!;
     const features = rowsOf(inputs[0]);
-    if (features !== undefined && ACTIVATIONS.has(node.op.name) && onlyUser(node.inputs[0]!) === node)
+    if (features !== undefined && node.op.traits.activation && onlyUser(node.inputs[0]!) === node)
       return [imageFromRows(apply(node.op, [features], node.attrs)[0]!, { image: y.shape, block })];
     const convolution = found.get(node);
     if (convolution === undefined) return undefined;

@@ -3,19 +3,9 @@
  * the backward pass will read. What follows cheaply from other tensors that are kept anyway is dropped there and computed
  * again by whoever reads it later. The last pass: eliminating common subexpressions would undo it.
  */
-import type { OpName } from "../ops/registry.ts";
 import { scope } from "../trace/scope.ts";
 import { apply, type GraphNode, type Tensor } from "../trace/tensor.ts";
 import { bufferOf, bytesOf, isGiven, type Liveness, liveness } from "./liveness.ts";
-
-/** One pass over the data, or none. */
-const CHEAP: ReadonlySet<string> = new Set<OpName>([
-  ...(["add", "sub", "mul", "div", "maximum", "minimum", "clamp", "abs", "sign", "sqrt", "exp"] as const),
-  ...(["equal", "less", "greater", "lessEqual", "greaterEqual", "cast", "where"] as const),
-  ...(["sigmoid", "tanh", "relu", "leakyRelu", "slopes", "silu", "softmax"] as const),
-  "channelAffine" satisfies OpName,
-  ...(["reshape", "broadcastTo", "transpose", "concat", "split", "slice", "upsampleNearest2d"] as const),
-]);
 
 /** Bytes below which a tensor is kept. */
 const SMALL = 1 << 16;
@@ -49,7 +39,7 @@ function choose({ nodes, lastUse, peakAt }: Liveness, outputs: readonly Tensor[]
   // From the last one back: what a node is computed from may itself be dropped after it.
   for (const node of nodes.slice(0, peakAt + 1).reverse()) {
     const own = node.outputs.filter((tensor) => kept.has(tensor) && !returned.has(tensor));
-    if (own.length === 0 || !CHEAP.has(node.op.name)) continue;
+    if (own.length === 0 || !node.op.traits.cheap) continue;
     const needed = sources(node, (buffer) => isFree(buffer) || kept.has(buffer) || dropped.has(buffer));
     if (total(needed) >= total(own)) continue;
     for (const tensor of own) {
@@ -71,7 +61,7 @@ function sources(node: GraphNode, isThere: (buffer: Tensor) => boolean): Readonl
   for (let buffer = stack.pop(); buffer !== undefined; buffer = stack.pop()) {
     if (seen.has(buffer) || isThere(buffer)) continue;
     seen.add(buffer);
-    if (CHEAP.has(buffer.node.op.name)) stack.push(...buffer.node.inputs.map(bufferOf));
+    if (buffer.node.op.traits.cheap) stack.push(...buffer.node.inputs.map(bufferOf));
     else needed.add(buffer);
   }
   return needed;
@@ -91,7 +81,7 @@ function recomputeAfter(
   // What dies at the peak is not there any more, unless it has become a source.
   const survives = (buffer: Tensor) =>
     isFree(buffer) ||
-    !CHEAP.has(buffer.node.op.name) ||
+    !buffer.node.op.traits.cheap ||
     (!dropped.has(buffer) && (lastUse.get(buffer) ?? -1) > peakAt);
   const late = (tensor: Tensor): Tensor => {
     const found = moved.get(tensor);

@@ -1,7 +1,7 @@
 /** @module What onnxgrad asks of ONNX Runtime: the seam between compiled programs and the Node or web package. */
 
 import type { Processor } from "../ops/define-op.ts";
-import type { Sharded } from "../parallel/placement.ts";
+import type { Sharded } from "../ops/placement.ts";
 import type { Shape } from "../trace/tensor.ts";
 
 /** Element buffers that cross the seam. */

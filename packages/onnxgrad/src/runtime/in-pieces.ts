@@ -3,7 +3,6 @@
  * processor's caches. Taken piece by piece, what one pass writes is still there when the next one reads it, and no piece
  * whose gradient is there waits for the others or is joined to them.
  */
-import type { OpName } from "../ops/registry.ts";
 import { norm } from "../ops/norm.ts";
 import { sum } from "../ops/reduce.ts";
 import { concat, split } from "../ops/slice.ts";
@@ -15,12 +14,6 @@ import { viewOf, viewsInRow } from "./input-views.ts";
 
 /** Elements of a piece, about. */
 const PIECE = 2 ** 18;
-
-/** Operations on vectors of one length and scalars, element by element. */
-const ELEMENTWISE: ReadonlySet<string> = new Set<OpName>([
-  ...(["add", "sub", "mul", "div", "maximum", "minimum", "clamp", "pow"] as const),
-  ...(["abs", "sign", "sqrt", "exp", "log", "stopGradient"] as const),
-]);
 
 /** The elementwise computations of vectors of one length that end in the next state. */
 interface Update {
@@ -87,15 +80,19 @@ export function inPieces(outputs: Readonly<Record<string, Tensor>>): Readonly<Re
 const isVector = ({ rank, dtype, size }: Tensor, length: number) =>
   rank === 1 && dtype === "float32" && size === length;
 
+/** Whether a node computes a vector of `length` element by element, from such vectors and scalars. */
+const isInner = ({ op, inputs, outputs }: GraphNode, length: number) =>
+  op.traits.elementwise === true &&
+  outputs.length === 1 &&
+  isVector(outputs[0]!, length) &&
+  inputs.every((x) => x.size === 1 || isVector(x, length));
+
 /** What is made of everything, and of what is made of its parts, in the same way: sums, and norms of gradients. */
 const isTotal = ({ op, outputs: [made] }: GraphNode) =>
   op.name === "norm" || (op.name === "sum" && made!.size === 1);
 
-const isUpdated = (name: string, tensor: Tensor) =>
-  portNamed(name)?.is === "next" &&
-  isVector(tensor, tensor.size) &&
-  tensor.size >= 2 * PIECE &&
-  ELEMENTWISE.has(tensor.node.op.name);
+const isUpdated = (name: string, { size, node }: Tensor) =>
+  portNamed(name)?.is === "next" && size >= 2 * PIECE && isInner(node, size);
 
 function updateOf(
   length: number,
@@ -111,11 +108,9 @@ function updateOf(
     if (isTotal(node) && isVector(node.inputs[0]!, length)) stack.push(node.inputs[0]!);
   for (let tensor = stack.pop(); tensor !== undefined; tensor = stack.pop()) {
     if (inner.has(tensor) || leaves.has(tensor)) continue;
-    const { op, inputs } = tensor.node;
-    const vectors = inputs.filter((x) => isVector(x, length));
-    const isInner = ELEMENTWISE.has(op.name) && inputs.every((x) => x.size === 1 || vectors.includes(x));
-    (isInner ? inner : leaves).add(tensor);
-    if (isInner) stack.push(...vectors);
+    const isComputed = isInner(tensor.node, length);
+    (isComputed ? inner : leaves).add(tensor);
+    if (isComputed) stack.push(...tensor.node.inputs.filter((x) => isVector(x, length)));
   }
   return { length, inner, leaves };
 }
@@ -126,11 +121,10 @@ function staysInside(
   outputs: Readonly<Record<string, Tensor>>,
   nodes: readonly GraphNode[],
 ): boolean {
-  const isInner = (tensor: Tensor) => inner.has(tensor);
-  const isPieced = (node: GraphNode) => isInner(node.outputs[0]!) || isTotal(node);
+  const isPieced = (node: GraphNode) => inner.has(node.outputs[0]!) || isTotal(node);
   return (
-    nodes.every((node) => !node.inputs.some(isInner) || isPieced(node)) &&
-    Object.entries(outputs).every(([name, tensor]) => !isInner(tensor) || isUpdated(name, tensor))
+    nodes.every((node) => !node.inputs.some((x) => inner.has(x)) || isPieced(node)) &&
+    Object.entries(outputs).every(([name, tensor]) => !inner.has(tensor) || isUpdated(name, tensor))
   );
 }
 

@@ -3,40 +3,10 @@
  * and to write then, which it does not know; that is right whenever the last node, the one that writes, can only run after
  * every other that reads. Halves the memory of parameters and moments, and spares the caches.
  */
-import type { OpName } from "../ops/registry.ts";
 import { scalarValue } from "../ops/source.ts";
 import { portName, portNamed } from "../trace/port-names.ts";
 import { type GraphNode, reachable, sameShape, type Tensor } from "../trace/tensor.ts";
 import { sourceOf, type Stretch, stretchNamed } from "./input-views.ts";
-
-/** Operations that read an element only to write it: what may write. */
-const ELEMENTWISE: ReadonlySet<string> = new Set<OpName>([
-  "add",
-  "sub",
-  "mul",
-  "div",
-  "maximum",
-  "minimum",
-  "clamp",
-]);
-/** What the runtime may merge with an addition of its result; the whole is then no elementwise operation. */
-const MERGED: ReadonlySet<string> = new Set<OpName>([
-  "matmul",
-  "conv2d",
-  "conv2dInputGrad",
-  "conv2dWeightGrad",
-]);
-/** What hands its input's memory on, or may where it changes nothing or moves no element. */
-const HANDS_ON: ReadonlySet<string> = new Set<OpName>([
-  "reshape",
-  "stopGradient",
-  "transpose",
-  "broadcastTo",
-  "slice",
-  "unslice",
-]);
-/** Operations of several outputs that are one node of the runtime: all of it has run when one output is there. */
-const ONE_NODE: ReadonlySet<string> = new Set<OpName>(["split", "standardize"]);
 
 const overlap = (a: Stretch | undefined, b: Stretch) =>
   a !== undefined && a.of === b.of && a.start < b.end && b.start < a.end;
@@ -75,10 +45,10 @@ export function overwritable(outputs: Readonly<Record<string, Tensor>>): Readonl
       .map(({ node }) => node);
     safe.set(
       of,
-      ELEMENTWISE.has(writer.op.name) &&
+      writer.op.traits.overwrites === true &&
         !handedOut.some((each) => overlap(each, over)) &&
         readsAsItWrites(writer, over, memory) &&
-        others.every(({ op, outputs: made }) => made.length === 1 || ONE_NODE.has(op.name)) &&
+        others.every(({ op, outputs: made }) => made.length === 1 || op.traits.oneNode) &&
         allLeadTo(writer, others),
     );
   }
@@ -98,9 +68,8 @@ function allLeadTo(node: GraphNode, others: readonly GraphNode[]): boolean {
 }
 
 function mayHandOn({ op, inputs, outputs }: GraphNode): boolean {
-  if (HANDS_ON.has(op.name)) return inputs[0]!.size === outputs[0]!.size;
-  // The runtime leaves out arithmetic that changes nothing.
-  const neutral = { add: 0, sub: 0, mul: 1, div: 1 }[op.name];
+  const { handsOn, neutral } = op.traits;
+  if (handsOn) return inputs[0]!.size === outputs[0]!.size;
   return neutral !== undefined && inputs.some((x) => scalarValue(x) === neutral);
 }
 
@@ -111,7 +80,8 @@ function readsAsItWrites(
 ): boolean {
   return inputs.every((x) => {
     const read = memory.get(x);
-    if (!overlap(read, over)) return !MERGED.has(x.node.op.name);
+    // The runtime may merge a product with an addition of its result; the whole is then no elementwise operation.
+    if (!overlap(read, over)) return x.node.op.macs === null;
     return read!.start === over.start && sameShape(x.shape, outputs[0]!.shape);
   });
 }

@@ -1,5 +1,5 @@
 /** @module A program over the shards of the batch, run as one: the shards at the same time, then the rest, if any. */
-import { localShape, type Sharded } from "../parallel/placement.ts";
+import { localShape, type Sharded } from "../ops/placement.ts";
 import { portNamed } from "../trace/port-names.ts";
 import { type Shape, sizeOf } from "../trace/tensor.ts";
 import type { Backend, RuntimeData, RuntimeTensor, Session, ShardPlan } from "./backend.ts";
