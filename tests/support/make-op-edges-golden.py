@@ -129,10 +129,29 @@ for name, f in {"equal int64": torch.eq, "less int64": torch.lt, "greaterEqual i
 case("where", lambda a, b: torch.where(a > b, a, b), A, B)
 case("where of a quotient", lambda a: torch.where(a > 0, a, torch.zeros_like(a)), GRID)
 
+class LogSumExp(torch.autograd.Function):
+    """PyTorch's logsumexp, with PyTorch's softmax for its gradient where the result is finite. Its own exp(x - result) is the
+    same but for rounding, by which it sums to 2 for two equal numbers beyond 1e7, and beyond 1e16 in float64."""
+
+    @staticmethod
+    def forward(ctx, x):
+        ctx.save_for_backward(x)
+        return x.logsumexp(-1)
+
+    @staticmethod
+    def backward(ctx, grad):
+        x, = ctx.saved_tensors
+        with torch.enable_grad():
+            given = x.clone().requires_grad_()
+            result = given.logsumexp(-1)
+            own, = torch.autograd.grad(result, given, grad)
+        return torch.where(result.isfinite()[:, None], grad[:, None] * x.softmax(-1), own)
+
+
 # Reductions, over the last axis and over all.
 for name, f in {
     "sum": lambda x: x.sum(-1), "mean": lambda x: x.mean(-1), "max": lambda x: x.amax(-1), "min": lambda x: x.amin(-1),
-    "softmax": lambda x: x.softmax(-1), "logSumExp": lambda x: x.logsumexp(-1),
+    "softmax": lambda x: x.softmax(-1), "logSumExp": LogSumExp.apply,
     "standardize": lambda x: F.layer_norm(x, [4]),
     "layerNorm": lambda x: F.layer_norm(x, [4], t([1.0, 2, 3, 4]), t([1.0, 0, -1, 0])),
 }.items():
