@@ -1,6 +1,6 @@
 /**
- * @module Per-channel statistics and per-channel scale and shift of [n,c,h,w]: what batch normalisation is made of. Each
- * is the other's gradient, so that a layer costs as few passes over its features as it can.
+ * @module Per-channel statistics and per-channel scale and shift of [n,c,h,w]: what batch normalisation is made of. The
+ * gradient of the statistics is again a scale and a shift, so that a layer costs as few passes over its features as it can.
  */
 import { apply, apply1, type Shape, type Tensor } from "../trace/tensor.ts";
 import { mul, sub } from "./arithmetic.ts";
@@ -17,7 +17,6 @@ import { reshaped } from "./emit.ts";
 import { sharded } from "./placement.ts";
 import { sum } from "./reduce.ts";
 import { reshape } from "./reshape.ts";
-import { constant } from "./source.ts";
 
 /** Elements of one channel. */
 const countOf = ([n, , h, w]: Shape) => n! * h! * w!;
@@ -100,8 +99,8 @@ export const channelAffineOp: OpDefinition<NoAttrs> = defineOp<NoAttrs>({
       );
     return [{ shape: x!.shape, dtype: "float32" }];
   },
-  vjp: ({ grad, inputs: [x, scale, shift], needs }) => [
-    needs[0] ? channelAffine(grad, scale!, constant(new Float64Array(shift!.size), shift!.shape)) : null,
+  vjp: ({ grad, inputs: [x, scale], needs }) => [
+    needs[0] ? mul(grad, reshape(scale!, [1, scale!.size, 1, 1])) : null,
     needs[1] ? sum(mul(grad, x!), [0, 2, 3]) : null,
     needs[2] ? sum(grad, [0, 2, 3]) : null,
   ],
