@@ -200,25 +200,54 @@ describe("layerViolations()", () => {
       /write .* "node:path"/,
     ],
     [
-      "onnxruntime outside runtime/node.ts",
+      "onnxruntime outside runtime/node/",
       source("onnxgrad", "runtime/compile.ts", 'import ort from "onnxruntime-node";'),
-      /only runtime\/node\.ts/,
+      /only runtime\/node\//,
     ],
     [
       "the web runtime in the Node one",
-      source("onnxgrad", "runtime/node.ts", 'import ort from "onnxruntime-web";'),
-      /only runtime\/web\.ts/,
+      source("onnxgrad", "runtime/node/node.ts", 'import ort from "onnxruntime-web";'),
+      /only runtime\/web\//,
     ],
-    ["its place", source("onnxgrad", "runtime/node.ts", 'import ort from "onnxruntime-node";'), undefined],
+    [
+      "its place",
+      source("onnxgrad", "runtime/node/node.ts", 'import ort from "onnxruntime-node";'),
+      undefined,
+    ],
     [
       "its place, web",
-      source("onnxgrad", "runtime/web.ts", 'import ort from "onnxruntime-web/webgpu";'),
+      source("onnxgrad", "runtime/web/web.ts", 'import ort from "onnxruntime-web/webgpu";'),
+      undefined,
+    ],
+    [
+      "a room within a room, from the one around it",
+      source("onnxgrad", "runtime/compile.ts", 'import { State } from "./state/state.ts";'),
+      undefined,
+    ],
+    [
+      "a room within a room that is not among those allowed",
+      source("onnxgrad", "runtime/compile.ts", 'import { node } from "./node/node.ts";'),
+      /runtime may import only .*, runtime\/state\./,
+    ],
+    [
+      "the room around from within, values",
+      source("onnxgrad", "runtime/state/state.ts", 'import { compile } from "../compile.ts";'),
+      /runtime\/state may import types of runtime only/,
+    ],
+    [
+      "the room around from within, types",
+      source("onnxgrad", "runtime/state/state.ts", 'import type { Device } from "../backend.ts";'),
+      undefined,
+    ],
+    [
+      "a folder that is no room of its own",
+      source("subband", "diffusion/samplers/heun.ts", 'import { a } from "../../spectrum/fft.ts";'),
       undefined,
     ],
     [
       "a builtin in the web runtime",
-      source("onnxgrad", "runtime/web.ts", 'import { join } from "node:path";'),
-      /runtime\/web\.ts .* run in a browser/,
+      source("onnxgrad", "runtime/web/web.ts", 'import { join } from "node:path";'),
+      /all of onnxgrad but runtime\/node\/ .* runs in a browser/,
     ],
     [
       "onnx-buf outside onnx/",

@@ -1,6 +1,7 @@
 /**
- * @module Which room may import which: the table, and the check that reads it. A room is a folder (or a single file)
- * directly in a package's `src/`; `docs/architecture.md` says what belongs in each. Imports point down the list.
+ * @module Which room may import which: the table, and the check that reads it. A room is a folder (or a single file) in a
+ * package's `src/`; a folder in it may be a room of its own (`runtime/node`). `docs/architecture.md` says what belongs in
+ * each. Imports point down the list.
  */
 import { builtinModules } from "node:module";
 import { importsOf, resolveRelative, type SourceFile } from "./imports.ts";
@@ -29,6 +30,7 @@ export interface Guard {
 export const ROOMS: Readonly<Record<string, Readonly<Record<string, Room>>>> = {
   onnxgrad: {
     "errors.ts": { portable: true, imports: [] },
+    "turns.ts": { portable: true, imports: ["errors.ts"] },
     random: { portable: true, imports: ["errors.ts"] },
     // A tensor holds the declaration of the operation that made it, whose type lives with the operations.
     trace: { portable: true, imports: ["errors.ts"], types: ["ops"] },
@@ -39,21 +41,22 @@ export const ROOMS: Readonly<Record<string, Readonly<Record<string, Room>>>> = {
     onnx: { portable: true, imports: ["errors.ts", "trace", "ops", "passes"] },
     optim: { portable: true, imports: ["errors.ts", "trace", "ops", "grad"] },
     interpret: { portable: true, imports: ["errors.ts", "trace", "ops", "passes"] },
-    runtime: {
-      portable: false,
-      imports: [
-        "errors.ts",
-        "random",
-        "trace",
-        "ops",
-        "grad",
-        "passes",
-        "parallel",
-        "onnx",
-        "optim",
-        "interpret",
-      ],
+    // A buffer of the state may be on a device, whose type is part of the seam to ONNX Runtime.
+    "runtime/state": {
+      portable: true,
+      imports: ["errors.ts", "turns.ts", "trace", "ops"],
+      types: ["runtime"],
     },
+    runtime: {
+      portable: true,
+      imports: ["errors.ts", "turns.ts", "trace", "ops", "passes", "parallel", "onnx", "runtime/state"],
+    },
+    "runtime/threads": { portable: false, imports: ["errors.ts"] },
+    "runtime/node": {
+      portable: false,
+      imports: ["errors.ts", "turns.ts", "trace", "ops", "onnx", "runtime", "runtime/threads"],
+    },
+    "runtime/web": { portable: false, imports: ["errors.ts", "turns.ts", "ops", "onnx", "runtime"] },
     testing: {
       portable: true,
       imports: ["errors.ts", "random", "trace", "ops", "grad", "passes", "interpret"],
@@ -134,14 +137,14 @@ export const GUARDS: readonly Guard[] = [
   {
     packageName: "onnxgrad",
     specifier: /^onnxruntime-node(?:\/|$)/,
-    allowed: /^runtime\/(?:node|[\w-]*worker)\.ts$/,
-    why: "only runtime/node.ts (and a worker beside it) imports onnxruntime-node",
+    allowed: /^runtime\/node\//,
+    why: "only runtime/node/ imports onnxruntime-node",
   },
   {
     packageName: "onnxgrad",
     specifier: /^onnxruntime-(?!node(?:\/|$))/,
-    allowed: /^runtime\/web\.ts$/,
-    why: "only runtime/web.ts imports onnxruntime-web",
+    allowed: /^runtime\/web\//,
+    why: "only runtime/web/ imports onnxruntime-web",
   },
   {
     packageName: "onnxgrad",
@@ -152,8 +155,8 @@ export const GUARDS: readonly Guard[] = [
   {
     packageName: "onnxgrad",
     specifier: /^node:/,
-    allowed: /^runtime\/(?!web\.ts$)/,
-    why: "runtime/web.ts and every room below runtime/ run in a browser",
+    allowed: /^runtime\/(?:node|threads)\//,
+    why: "all of onnxgrad but runtime/node/ and runtime/threads/ runs in a browser",
   },
   {
     packageName: "subband",
@@ -183,22 +186,23 @@ export function layerViolations(
   rooms: Readonly<Record<string, Readonly<Record<string, Room>>>> = ROOMS,
 ): string[] {
   return files.flatMap((file) => {
-    const roomName = roomOf(file.path);
+    const known = rooms[file.packageName] ?? {};
+    const roomName = roomOf(file.path, known);
     if (roomName === "index.ts") return [];
-    const room = rooms[file.packageName]?.[roomName];
+    const room = known[roomName];
     const where = `packages/${file.packageName}/src/${file.path}`;
     if (room === undefined)
       return [
         `${where}: unknown room "${roomName}" of ${file.packageName}. Move the file into ` +
-          `${Object.keys(rooms[file.packageName] ?? {}).join(", ")}, or add the room to tests/repo/layers.ts and ` +
+          `${Object.keys(known).join(", ")}, or add the room to tests/repo/layers.ts and ` +
           `docs/architecture.md.`,
       ];
     const breaches = importsOf(file.text).flatMap(({ specifier, typeOnly }) => {
       const target = resolveRelative(file.path, specifier);
       const rule =
         target === undefined
-          ? packageRule(file, room, specifier)
-          : roomRule(roomName, room, target, typeOnly);
+          ? packageRule(file, roomName, room, specifier)
+          : roomRule(roomName, known, target, typeOnly);
       return rule === undefined ? [] : [`${where}: imports "${specifier}": ${rule}`];
     });
     return room.portable ? [...breaches, ...hostGlobals(where, roomName, file.text)] : breaches;
@@ -228,9 +232,11 @@ export function undeclaredDependencies(
   );
 }
 
-/** First part of the path: a folder, or a file directly in `src/`. */
-function roomOf(path: string): string {
-  return path.split("/")[0]!;
+/** The innermost of the `known` rooms that a file lies in; else the first part of its path. */
+function roomOf(path: string, known: Readonly<Record<string, Room>>): string {
+  const parts = path.split("/");
+  const paths = parts.map((_, i) => parts.slice(0, i + 1).join("/"));
+  return paths.findLast((each) => Object.hasOwn(known, each)) ?? parts[0]!;
 }
 
 /** `@scope/name` or `name` of a specifier with or without a subpath. */
@@ -250,10 +256,16 @@ function isPackage(specifier: string): boolean {
 }
 
 /** The rule which a relative import breaks, or undefined. */
-function roomRule(from: string, room: Room, target: string, typeOnly: boolean): string | undefined {
+function roomRule(
+  from: string,
+  known: Readonly<Record<string, Room>>,
+  target: string,
+  typeOnly: boolean,
+): string | undefined {
   if (target.startsWith("..") || target.startsWith("/"))
     return "leaves the package; import siblings by their name.";
-  const to = roomOf(target);
+  const room = known[from]!;
+  const to = roomOf(target, known);
   if (to === from || room.imports.includes(to)) return undefined;
   if (to === "index.ts")
     return "index.ts is for users of the package; import the file that defines the name.";
@@ -264,7 +276,7 @@ function roomRule(from: string, room: Room, target: string, typeOnly: boolean): 
 }
 
 /** The rule which an import of a builtin or an npm package breaks, or undefined. */
-function packageRule(file: SourceFile, room: Room, specifier: string): string | undefined {
+function packageRule(file: SourceFile, roomName: string, room: Room, specifier: string): string | undefined {
   const guard = GUARDS.find(
     (each) =>
       each.packageName === file.packageName &&
@@ -279,7 +291,7 @@ function packageRule(file: SourceFile, room: Room, specifier: string): string | 
   const portable = PORTABLE_PACKAGES.includes(packageOf(specifier)) && specifier !== "onnxgrad/node";
   return portable
     ? undefined
-    : `${roomOf(file.path)} runs in a browser: no Node builtins and of npm packages only ${PORTABLE_PACKAGES.join(", ")}.`;
+    : `${roomName} runs in a browser: no Node builtins and of npm packages only ${PORTABLE_PACKAGES.join(", ")}.`;
 }
 
 function hostGlobals(where: string, room: string, text: string): string[] {

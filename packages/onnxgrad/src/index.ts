@@ -142,5 +142,5 @@ export {
   type StateEntry,
   type StateTree,
   type Traced,
-} from "./runtime/state.ts";
-export { Lifetime, type LifetimeOptions, Turns } from "./runtime/turns.ts";
+} from "./runtime/state/state.ts";
+export { Lifetime, type LifetimeOptions, Turns } from "./turns.ts";

@@ -10,7 +10,7 @@ import { input } from "../ops/source.ts";
 import { adam, adamInit } from "../optim/adam.ts";
 import { rng } from "../random/threefry.ts";
 import { compile } from "../runtime/compile.ts";
-import { node } from "../runtime/node.ts";
+import { node } from "../runtime/node/node.ts";
 import { expectClose } from "../testing/expect-close.ts";
 import { ndarray } from "../trace/ndarray.ts";
 import { pack } from "../trace/packed.ts";

@@ -4,7 +4,7 @@ import { describe, expect, test } from "vitest";
 import { add, mul } from "../ops/arithmetic.ts";
 import { exp } from "../ops/elementary.ts";
 import { constant, input } from "../ops/source.ts";
-import { node } from "../runtime/node.ts";
+import { node } from "../runtime/node/node.ts";
 import type { Tensor } from "../trace/tensor.ts";
 import { toOnnx } from "./model.ts";
 

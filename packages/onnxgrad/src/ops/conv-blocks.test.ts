@@ -5,7 +5,7 @@ import { lowerGraph } from "../onnx/model.ts";
 import { rng } from "../random/threefry.ts";
 import { compile } from "../runtime/compile.ts";
 import { convolutionBlock } from "../runtime/convolution-block.ts";
-import { node } from "../runtime/node.ts";
+import { node } from "../runtime/node/node.ts";
 import { expectClose } from "../testing/expect-close.ts";
 import type { Shape, Tensor } from "../trace/tensor.ts";
 import { mul } from "./arithmetic.ts";

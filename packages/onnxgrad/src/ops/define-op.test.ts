@@ -13,7 +13,7 @@ import { rematerialize } from "../passes/rematerialize.ts";
 import { rng } from "../random/threefry.ts";
 import { compile } from "../runtime/compile.ts";
 import { overwritable } from "../runtime/in-place.ts";
-import { node } from "../runtime/node.ts";
+import { node } from "../runtime/node/node.ts";
 import { expectClose } from "../testing/expect-close.ts";
 import { apply1, reachable, type Tensor } from "../trace/tensor.ts";
 import { add, div, mul, square, sub } from "./arithmetic.ts";

@@ -2,7 +2,7 @@ import { fromBinary } from "@bufbuild/protobuf";
 import { ModelProtoSchema } from "onnx-buf";
 import { describe, expect, test } from "vitest";
 import { toOnnx } from "../onnx/model.ts";
-import { node } from "../runtime/node.ts";
+import { node } from "../runtime/node/node.ts";
 import { caseGraph, compositeCases, opCases } from "../testing/index.ts";
 import { mul } from "./arithmetic.ts";
 import { concat, split } from "./slice.ts";

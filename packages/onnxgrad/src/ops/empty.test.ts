@@ -2,7 +2,7 @@ import { describe, expect, test } from "vitest";
 import { GraphError } from "../errors.ts";
 import { gradients } from "../grad/gradients.ts";
 import { compile } from "../runtime/compile.ts";
-import { node } from "../runtime/node.ts";
+import { node } from "../runtime/node/node.ts";
 import type { Tensor } from "../trace/tensor.ts";
 import { square } from "./arithmetic.ts";
 import { channelMoments } from "./channels.ts";

@@ -2,7 +2,7 @@ import { describe, expect, test } from "vitest";
 import { gradients } from "../grad/gradients.ts";
 import { interpret } from "../interpret/interpret.ts";
 import { compile } from "../runtime/compile.ts";
-import { node } from "../runtime/node.ts";
+import { node } from "../runtime/node/node.ts";
 import { oneHot } from "./compare.ts";
 import { gather } from "./gather.ts";
 import { sum } from "./reduce.ts";

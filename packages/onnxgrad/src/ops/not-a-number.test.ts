@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { compile } from "../runtime/compile.ts";
-import { node } from "../runtime/node.ts";
+import { node } from "../runtime/node/node.ts";
 import { maxPool2d } from "./pool.ts";
 import { max, min } from "./reduce.ts";
 import { reshape } from "./reshape.ts";

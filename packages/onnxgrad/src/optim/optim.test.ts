@@ -3,7 +3,7 @@ import { GraphError } from "../errors.ts";
 import { interpret } from "../interpret/interpret.ts";
 import { input } from "../ops/source.ts";
 import { compile } from "../runtime/compile.ts";
-import { node } from "../runtime/node.ts";
+import { node } from "../runtime/node/node.ts";
 import { expectClose } from "../testing/expect-close.ts";
 import { ndarray, scalar } from "../trace/ndarray.ts";
 import { pack } from "../trace/packed.ts";

@@ -11,7 +11,7 @@ import { constant, input } from "../ops/source.ts";
 import { rng } from "../random/threefry.ts";
 import { compile } from "../runtime/compile.ts";
 import { convolutionBlock } from "../runtime/convolution-block.ts";
-import { node } from "../runtime/node.ts";
+import { node } from "../runtime/node/node.ts";
 import { expectClose } from "../testing/expect-close.ts";
 import { reachable, type Shape, sizeOf, type Tensor } from "../trace/tensor.ts";
 import { convolutionsByRows } from "./convolutions-by-rows.ts";

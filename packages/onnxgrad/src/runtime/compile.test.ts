@@ -14,8 +14,8 @@ import { expectClose } from "../testing/expect-close.ts";
 import { full, ndarray, scalar } from "../trace/ndarray.ts";
 import { pack } from "../trace/packed.ts";
 import { compile } from "./compile.ts";
-import { node } from "./node.ts";
-import { State } from "./state.ts";
+import { node } from "./node/node.ts";
+import { State } from "./state/state.ts";
 
 const backend = node({ threads: 1 });
 const opened: { dispose(): Promise<void> }[] = [];

@@ -8,10 +8,10 @@ import { portName, portNamed } from "../trace/port-names.ts";
 import type { Shape } from "../trace/tensor.ts";
 import type { Backend, RuntimeData, RuntimeTensor } from "./backend.ts";
 import { type Feed, feedData, mistakeOfFeeds, requireIndices, requireKnownFeeds, tablesOf } from "./feeds.ts";
-import type { State, StateEntry, StateTree } from "./state.ts";
+import type { State, StateEntry, StateTree } from "./state/state.ts";
 import { openSession } from "./open-session.ts";
-import { readable, writable, written } from "./state-buffers.ts";
-import { Lifetime } from "./turns.ts";
+import { readable, writable, written } from "./state/state-buffers.ts";
+import { Lifetime } from "../turns.ts";
 import {
   type InputSpec,
   specOf,

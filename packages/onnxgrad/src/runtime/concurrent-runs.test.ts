@@ -14,10 +14,10 @@ import { rng } from "../random/threefry.ts";
 import { scalar } from "../trace/ndarray.ts";
 import type { Backend } from "./backend.ts";
 import { compile } from "./compile.ts";
-import { node } from "./node.ts";
-import { nodeWorker } from "./node-worker.ts";
-import { State } from "./state.ts";
-import { web } from "./web.ts";
+import { node } from "./node/node.ts";
+import { nodeWorker } from "./node/node-worker.ts";
+import { State } from "./state/state.ts";
+import { web } from "./web/web.ts";
 
 const noGpu = await whyNoWebgpu();
 

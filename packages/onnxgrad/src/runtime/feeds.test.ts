@@ -10,7 +10,7 @@ import { reshape } from "../ops/reshape.ts";
 import { constant, input } from "../ops/source.ts";
 import { ndarray } from "../trace/ndarray.ts";
 import { compile } from "./compile.ts";
-import { node } from "./node.ts";
+import { node } from "./node/node.ts";
 
 const backend = node({ threads: 1 });
 const opened: { dispose(): Promise<void> }[] = [];

@@ -19,7 +19,7 @@ import { compile } from "./compile.ts";
 import { inPieces } from "./in-pieces.ts";
 import { overwritable } from "./in-place.ts";
 import { withViews } from "./input-views.ts";
-import { node } from "./node.ts";
+import { node } from "./node/node.ts";
 import type { TraceArguments } from "./trace-program.ts";
 
 const here = node({ threads: 1 });

@@ -18,7 +18,7 @@ import type { Backend } from "./backend.ts";
 import { compile } from "./compile.ts";
 import { overwritable } from "./in-place.ts";
 import { withViews } from "./input-views.ts";
-import { node } from "./node.ts";
+import { node } from "./node/node.ts";
 import { type TraceArguments, traceProgram } from "./trace-program.ts";
 
 const here = node({ threads: 1 });

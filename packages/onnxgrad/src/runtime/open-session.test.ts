@@ -16,8 +16,8 @@ import { pack } from "../trace/packed.ts";
 import type { Tensor } from "../trace/tensor.ts";
 import type { Backend } from "./backend.ts";
 import { compile, type Program } from "./compile.ts";
-import { node } from "./node.ts";
-import { State } from "./state.ts";
+import { node } from "./node/node.ts";
+import { State } from "./state/state.ts";
 
 const CHANNELS = 32;
 const draw = (name: string, shape: readonly number[], scale = 1): NdArray => ({

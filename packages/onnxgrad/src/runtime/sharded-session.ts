@@ -3,7 +3,7 @@ import { localShape, type Sharded } from "../ops/placement.ts";
 import { portNamed } from "../trace/port-names.ts";
 import { type Shape, sizeOf } from "../trace/tensor.ts";
 import type { Backend, RuntimeData, RuntimeTensor, Session, ShardPlan } from "./backend.ts";
-import { Lifetime, SESSION } from "./turns.ts";
+import { Lifetime, SESSION } from "../turns.ts";
 
 type Tensors = Readonly<Record<string, RuntimeTensor>>;
 

@@ -21,7 +21,7 @@ import {
   Tensor,
 } from "../trace/tensor.ts";
 import { treeLeaves, treeMap } from "../trace/tree.ts";
-import { State, type StateEntry, type StateTree, type Traced } from "./state.ts";
+import { State, type StateEntry, type StateTree, type Traced } from "./state/state.ts";
 
 /** Declares an input: its shape (float32), or shape and element type. */
 export type InputSpec = Shape | { readonly shape: Shape; readonly dtype: "float32" | "int64" };

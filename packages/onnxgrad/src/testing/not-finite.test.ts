@@ -7,7 +7,7 @@ import { interpret } from "../interpret/interpret.ts";
 import { input } from "../ops/source.ts";
 import { rng } from "../random/threefry.ts";
 import { compile } from "../runtime/compile.ts";
-import { node } from "../runtime/node.ts";
+import { node } from "../runtime/node/node.ts";
 import { caseGraph, type OpCase } from "./case-graph.ts";
 import { compositeCases, opCases } from "./op-cases.ts";
 

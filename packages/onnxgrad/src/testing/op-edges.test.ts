@@ -9,7 +9,7 @@ import { interpret } from "../interpret/interpret.ts";
 import { registry } from "../ops/registry.ts";
 import { constant, input } from "../ops/source.ts";
 import { compile } from "../runtime/compile.ts";
-import { node } from "../runtime/node.ts";
+import { node } from "../runtime/node/node.ts";
 import { reachable, type Shape, type Spec, type Tensor } from "../trace/tensor.ts";
 import { EDGE_ALLOWANCES, EDGE_GAPS, type EdgePart } from "./edge-gaps.ts";
 import { EDGES } from "./op-edges.ts";

@@ -3,11 +3,11 @@
  * `onnxruntime-web`; runs in Node too (WebAssembly only), which the tests use.
  */
 import type * as Ort from "onnxruntime-web";
-import { invariant, UserError } from "../errors.ts";
-import { toOnnx } from "../onnx/model.ts";
-import { input } from "../ops/source.ts";
-import type { Backend } from "./backend.ts";
-import { Lifetime, SESSION, Turns } from "./turns.ts";
+import { invariant, UserError } from "../../errors.ts";
+import { toOnnx } from "../../onnx/model.ts";
+import { input } from "../../ops/source.ts";
+import type { Backend } from "../backend.ts";
+import { Lifetime, SESSION, Turns } from "../../turns.ts";
 import { type CountingDevice, type Gpu, webgpuDevice } from "./web-device.ts";
 
 /** Settings of the browser backend. */

@@ -1,19 +1,19 @@
 import { afterEach, describe, expect, test, vi } from "vitest";
-import { UserError } from "../errors.ts";
-import { valueAndGrad } from "../grad/gradients.ts";
-import { mean } from "../ops/reduce.ts";
-import { conv2d } from "../ops/conv.ts";
-import { silu } from "../ops/elementary.ts";
-import { square, sub } from "../ops/arithmetic.ts";
-import { gather } from "../ops/gather.ts";
-import { adam, adamInit } from "../optim/adam.ts";
-import { rng } from "../random/threefry.ts";
-import { expectClose } from "../testing/expect-close.ts";
-import { ndarray } from "../trace/ndarray.ts";
-import { pack } from "../trace/packed.ts";
-import type { Backend } from "./backend.ts";
-import { compile } from "./compile.ts";
-import { node } from "./node.ts";
+import { UserError } from "../../errors.ts";
+import { valueAndGrad } from "../../grad/gradients.ts";
+import { mean } from "../../ops/reduce.ts";
+import { conv2d } from "../../ops/conv.ts";
+import { silu } from "../../ops/elementary.ts";
+import { square, sub } from "../../ops/arithmetic.ts";
+import { gather } from "../../ops/gather.ts";
+import { adam, adamInit } from "../../optim/adam.ts";
+import { rng } from "../../random/threefry.ts";
+import { expectClose } from "../../testing/expect-close.ts";
+import { ndarray } from "../../trace/ndarray.ts";
+import { pack } from "../../trace/packed.ts";
+import type { Backend } from "../backend.ts";
+import { compile } from "../compile.ts";
+import { node } from "../node/node.ts";
 import { web } from "./web.ts";
 
 /** Losses and parameters of ten training steps. */

@@ -3,12 +3,12 @@
  * threads, models can: graphs are traced and lowered here, and the thread gets ONNX bytes. For the thread's memory the
  * state is on a device: it stays there between runs and comes back when asked for.
  */
-import type { Backend, RuntimeData, RuntimeTensor, Session, ShardPlan } from "./backend.ts";
+import type { Backend, RuntimeData, RuntimeTensor, Session, ShardPlan } from "../backend.ts";
 import type { NodeOptions } from "./node.ts";
 import type { Answer, Request, WireBuffer, WireOutput, WireTensor } from "./node-worker-thread.ts";
 import { shardCount, threadCount } from "./shards.ts";
-import { ThreadCalls } from "./thread-calls.ts";
-import { Lifetime, SESSION } from "./turns.ts";
+import { ThreadCalls } from "../threads/thread-calls.ts";
+import { Lifetime, SESSION } from "../../turns.ts";
 
 /** Values on this side, for the inputs and outputs of a run. */
 interface LocalTensor {
@@ -78,7 +78,7 @@ class Thread {
   constructor(options: NodeOptions, traffic: { toDevice: number; toHost: number }) {
     this.#traffic = traffic;
     this.#calls = new ThreadCalls(
-      "node-worker-thread",
+      new URL("./node-worker-thread", import.meta.url),
       options,
       (reason) => `the worker thread of ONNX Runtime has ended: ${reason}. Compile again and load the state.`,
     );

@@ -3,12 +3,12 @@
  * does what it is told, one request at a time.
  */
 import { parentPort } from "node:worker_threads";
-import { invariant, UserError } from "../errors.ts";
-import { sizeOf } from "../trace/tensor.ts";
-import type { RuntimeData, RuntimeTensor, Session, ShardPlan } from "./backend.ts";
+import { invariant, UserError } from "../../errors.ts";
+import { sizeOf } from "../../trace/tensor.ts";
+import type { RuntimeData, RuntimeTensor, Session, ShardPlan } from "../backend.ts";
 import { node, type NodeOptions } from "./node.ts";
-import { openPlan } from "./sharded-session.ts";
-import { threadData, work } from "./thread-work.ts";
+import { openPlan } from "../sharded-session.ts";
+import { threadData, work } from "../threads/thread-work.ts";
 
 /** Values that come with a run. */
 export interface WireTensor {

@@ -2,14 +2,14 @@
  * @module State: the arrays that live from step to step (parameters, moments, averages), shared by any number of
  * compiled programs. A step writes over an array, or into a second buffer beside it that then takes its place.
  */
-import { UserError } from "../errors.ts";
-import { constant } from "../ops/source.ts";
-import { isNdArray, type NdArray } from "../trace/ndarray.ts";
-import { Packed } from "../trace/packed.ts";
-import { sameShape, type Shape, sizeOf, type Tensor } from "../trace/tensor.ts";
-import { type Mapped, treeMap } from "../trace/tree.ts";
+import { UserError } from "../../errors.ts";
+import { constant } from "../../ops/source.ts";
+import { isNdArray, type NdArray } from "../../trace/ndarray.ts";
+import { Packed } from "../../trace/packed.ts";
+import { sameShape, type Shape, sizeOf, type Tensor } from "../../trace/tensor.ts";
+import { type Mapped, treeMap } from "../../trace/tree.ts";
 import { evict, held, pull, type StateEntry } from "./state-buffers.ts";
-import { Turns } from "./turns.ts";
+import { Turns } from "../../turns.ts";
 
 export type { StateEntry } from "./state-buffers.ts";
 

@@ -3,10 +3,10 @@
  * from run to run. On either, a step reads one buffer while it writes another, unless it may write over what it has read.
  * What is on a device went there once, and comes back only when asked for.
  */
-import { UserError } from "../errors.ts";
-import type { Packed } from "../trace/packed.ts";
-import { type Shape, sizeOf } from "../trace/tensor.ts";
-import type { Backend, Device, RuntimeTensor } from "./backend.ts";
+import { UserError } from "../../errors.ts";
+import type { Packed } from "../../trace/packed.ts";
+import { type Shape, sizeOf } from "../../trace/tensor.ts";
+import type { Backend, Device, RuntimeTensor } from "../backend.ts";
 
 /** Where a buffer of the state is on a device. */
 export interface Residence {

@@ -1,6 +1,6 @@
 /**
- * @module Starts a file of this folder as a worker thread, from the build or from the TypeScript sources, and lets it
- * finish what it does before the process exits.
+ * @module Starts a file as a worker thread, from the build or from the TypeScript sources, and lets it finish what it does
+ * before the process exits.
  */
 import { Worker } from "node:worker_threads";
 
@@ -26,10 +26,10 @@ function finishWork(): void {
   for (const flags of living) Atomics.wait(flags, 0, 1, LONGEST_WORK_MS);
 }
 
-/** Starts `name` (without extension, beside this file) with `data`. It does not keep the process alive. */
-export function startThread(name: string, data: unknown): Worker {
+/** Starts the file at `url`, which has no extension, with `data`. It does not keep the process alive. */
+export function startThread(url: URL, data: unknown): Worker {
   const fromSource = import.meta.url.endsWith(".ts");
-  const file = new URL(`./${name}.${fromSource ? "ts" : "js"}`, import.meta.url);
+  const file = new URL(`${url.href}.${fromSource ? "ts" : "js"}`);
   const flags = new Int32Array(new SharedArrayBuffer(8));
   const workerData: ThreadData = { data, flags };
   const worker = fromSource

@@ -2,7 +2,7 @@
  * @module Taking turns, and ending once: what everything has that runs something. Calls that are made while another runs
  * wait for it, in their order, and one that fails does not concern the next.
  */
-import { UserError } from "../errors.ts";
+import { UserError } from "./errors.ts";
 
 /** A queue of tasks, of which one runs at a time. */
 export class Turns {

@@ -3,13 +3,13 @@
  * Metal or Direct3D driver. The only importer of `onnxruntime-node`.
  */
 import * as ort from "onnxruntime-node";
-import { UserError } from "../errors.ts";
-import { modelWithEmptySequence, toOnnx } from "../onnx/model.ts";
-import { input } from "../ops/source.ts";
-import type { Backend, Device, RuntimeData, RuntimeTensor, Session } from "./backend.ts";
-import { viewer } from "./input-views.ts";
+import { UserError } from "../../errors.ts";
+import { modelWithEmptySequence, toOnnx } from "../../onnx/model.ts";
+import { input } from "../../ops/source.ts";
+import type { Backend, Device, RuntimeData, RuntimeTensor, Session } from "../backend.ts";
+import { viewer } from "../input-views.ts";
 import { nodeShards, shardCount, threadCount } from "./shards.ts";
-import { Lifetime, SESSION } from "./turns.ts";
+import { Lifetime, SESSION } from "../../turns.ts";
 
 /** Settings of the Node backend. */
 export interface NodeOptions {

@@ -1,7 +1,7 @@
 /** @module The thread of one shard: an ONNX Runtime of its own, which does what it is told, one request at a time. */
 import { parentPort } from "node:worker_threads";
-import { invariant } from "../errors.ts";
-import type { RuntimeTensor, Session } from "./backend.ts";
+import { invariant } from "../../errors.ts";
+import type { RuntimeTensor, Session } from "../backend.ts";
 import { node, type NodeOptions } from "./node.ts";
 import {
   buffersOf,
@@ -10,7 +10,7 @@ import {
   type ShardArrays,
   type ShardRequest,
 } from "./shard-messages.ts";
-import { threadData, work } from "./thread-work.ts";
+import { threadData, work } from "../threads/thread-work.ts";
 
 invariant(parentPort !== null, "shard-thread.ts is the file of a worker thread");
 const port = parentPort;

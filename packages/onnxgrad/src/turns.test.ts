@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { UserError } from "../errors.ts";
+import { UserError } from "./errors.ts";
 import { Lifetime, Turns } from "./turns.ts";
 
 /** A promise and what settles it. */

@@ -1,6 +1,6 @@
 /** @module Questions to a worker thread and their answers, by number, until it ends. */
 import type { Worker } from "node:worker_threads";
-import { UserError } from "../errors.ts";
+import { UserError } from "../../errors.ts";
 import { startThread } from "./start-thread.ts";
 
 /** What a thread answers, at least. */
@@ -24,10 +24,10 @@ export class ThreadCalls<R extends { readonly id: number }, A extends ThreadAnsw
   #nextId = 0;
   #failure: UserError | undefined;
 
-  /** Starts the file `name` with `data`; `describe` words the error of who asks a thread that has ended, and why. */
-  constructor(name: string, data: unknown, describe: (reason: string) => string) {
+  /** Starts the file at `url`, which has no extension, with `data`; `describe` words the error of who asks a thread that has ended, and why. */
+  constructor(url: URL, data: unknown, describe: (reason: string) => string) {
     this.#describe = describe;
-    this.#worker = startThread(name, data);
+    this.#worker = startThread(url, data);
     this.#worker.on("message", (answer: A) => {
       const { resolve } = this.#waiting.get(answer.id)!;
       this.#waiting.delete(answer.id);

@@ -1,8 +1,8 @@
 /** @module Worker threads that run the shards of a model at the same time, one thread a shard. */
 import { availableParallelism } from "node:os";
-import { UserError } from "../errors.ts";
-import { sizeOf } from "../trace/tensor.ts";
-import type { ShardModel, ShardSession, Shards } from "./backend.ts";
+import { UserError } from "../../errors.ts";
+import { sizeOf } from "../../trace/tensor.ts";
+import type { ShardModel, ShardSession, Shards } from "../backend.ts";
 import type { NodeOptions } from "./node.ts";
 import {
   buffersOf,
@@ -11,8 +11,8 @@ import {
   type ShardArrays,
   type ShardRequest,
 } from "./shard-messages.ts";
-import { ThreadCalls } from "./thread-calls.ts";
-import { Lifetime, SESSION, Turns } from "./turns.ts";
+import { ThreadCalls } from "../threads/thread-calls.ts";
+import { Lifetime, SESSION, Turns } from "../../turns.ts";
 
 /** Writes an input of a shard. */
 type Fill = Parameters<ShardSession["run"]>[0];
@@ -131,7 +131,7 @@ class ShardThread {
 
   constructor(options: NodeOptions) {
     this.#calls = new ThreadCalls(
-      "shard-thread",
+      new URL("./shard-thread", import.meta.url),
       options,
       (reason) => `a shard's thread of ONNX Runtime has ended: ${reason}. Compile again.`,
     );

@@ -1,5 +1,5 @@
 /** @module Buffers of the browser's GPU that hold the state between steps: made, written, read and freed by us. */
-import type { Device, RuntimeTensor } from "./backend.ts";
+import type { Device, RuntimeTensor } from "../backend.ts";
 
 /** What is used of the browser's `GPUBuffer`. */
 export interface GpuBuffer {
