@@ -5,7 +5,7 @@
 import type { Shape } from "../trace/tensor.ts";
 import type { ConvGeometry, ConvShapes } from "./conv-geometry.ts";
 import type { LowerContext } from "./define-op.ts";
-import { emit1, joined, reshaped, reversed, swapped, transposed } from "./emit.ts";
+import { emit1, joined, reshaped, reversed, transposed } from "./emit.ts";
 
 /** dW from x and the gradient y of the output. */
 export function lowerWeightGrad(
@@ -25,7 +25,7 @@ export function lowerWeightGrad(
     const volume: Volume = { n, slices: c, filters: o, groups: g.groups, geometry: g };
     const taps = convolveVolume(context, x, y, shapes.x, shapes.y, [kh, kw], volume); // [o, kh kw, c / groups]
     const dims = [o, kh * kw, c / g.groups];
-    return reshaped(context, swapped(context, reshaped(context, taps, dims), dims), shapes.w);
+    return reshaped(context, transposed(context, reshaped(context, taps, dims), [0, 2, 1]), shapes.w);
   }
   // Of the two, the one of fewer channels becomes the volume, since it is the one whose windows are copied. Seen from y,
   // the taps come in reverse.

@@ -44,14 +44,6 @@ export const EDGE_GAPS: readonly EdgeGap[] = [
     reason:
       "Bilinear resizing is a matrix product, and 0 times NaN is NaN: one such pixel makes all of its rows so.",
   },
-  {
-    cases: ["conv2d of channels"],
-    parts: ["gradient"],
-    at: [12, 13, 15, 16, 17, 30, 31, 33, 34, 35],
-    apart: true,
-    reason:
-      "Weight gradients are turned by a product with the identity, for speed: NaN reaches its neighbours.",
-  },
 ];
 
 /** Coarser than the rounding of float32. */

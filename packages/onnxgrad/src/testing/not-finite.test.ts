@@ -26,7 +26,7 @@ const LESS: readonly {
     first: true,
     values: true,
     reason:
-      "0 times a weight that is no number is NaN, and weight gradients are turned by a product with the identity",
+      "0 times a weight that is no number is NaN, and so is 0 times features that a weight gradient takes for its kernel",
   },
   {
     ops: /^(channelAffine|groupNorm|batchNorm)/,
@@ -34,7 +34,7 @@ const LESS: readonly {
     reason: "BatchNormalization subtracts 0 times the scale",
   },
 ];
-/** Left out: what ONNX leaves undefined, what is turned by products, and a mean of infinities that nobody sees. */
+/** Left out, with weight gradients: what ONNX leaves undefined, and a mean of infinities that nobody sees. */
 const LEFT_OUT = [
   "cast / float to int truncates",
   "cast / float to byte truncates",
