@@ -34,7 +34,7 @@ export function stepNoise<T extends State>(images: ImageRange): NoiseSource<T> {
 }
 
 /** Fills image i of the flat batch with standard normal numbers from the stream (seed, purpose, first + i). */
-function fillImages(images: ImageRange, purpose: string, out: State): void {
+export function fillImages(images: ImageRange, purpose: string, out: State): void {
   const { seed, count, first = 0, run } = images;
   const stream = run === undefined ? purpose : `${purpose}-${run}`;
   const size = out.length / count;

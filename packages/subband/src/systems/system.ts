@@ -4,6 +4,7 @@
  */
 import type { Backend, NamedArray, Tensor } from "onnxgrad";
 import type { NoiseSource } from "../diffusion/noise.ts";
+import type { Draw } from "./draw.ts";
 import type { Schedule } from "../diffusion/schedules/schedule.ts";
 import type { LocalModel } from "./parts/local/model.ts";
 import type { LowPassPrior } from "./parts/local/low-pass-prior.ts";
@@ -61,6 +62,7 @@ export function isDenoising(system: TrainedSystem): system is DenoisingSystem {
 
 /** A generative system, resolved from its configuration. */
 export interface System extends TrainedSystem {
+  readonly draw: Draw;
   /** Extents of the band that diffusion runs on. */
   readonly low: ImageShape;
   /** Haar levels between the two. */

@@ -15,18 +15,22 @@ import {
   type Packed,
   type Rng,
   State,
+  type StateTree,
   sub,
   type Tensor,
 } from "onnxgrad";
 import type { AttentionUnetParams, AttentionUnetStatistics } from "../../nn/attention-unet.ts";
-import { countParameters, type Params } from "../../nn/layers.ts";
+import { countParameters, type Params, SHAPES } from "../../nn/layers.ts";
 import { initPixelDiscriminator } from "../../nn/pixel-discriminator.ts";
 import { initScoreUnet, type ScoreUnetParams } from "../../nn/score-unet.ts";
 import { compiledSampler } from "../compiled-sampler.ts";
 import { traceInputs } from "../cost.ts";
 import type { CompiledSampler, NetworkUse, System, TracedSampler } from "../system.ts";
+import type { DrawStep } from "../draw.ts";
+import { drawBand } from "../parts/band-diffusion.ts";
+import { apply, drawBySampler, type SamplerChoice, stored } from "../parts/steps.ts";
 import { refine } from "./bands.ts";
-import type { WmgmFaithfulConfig } from "./config.ts";
+import { FAITHFUL_SAMPLING, type WmgmFaithfulConfig } from "./config.ts";
 import {
   discriminatorNetwork,
   faithfulDetailStage,
@@ -220,11 +224,59 @@ function networks(config: WmgmFaithfulConfig): readonly NetworkUse[] {
   ];
 }
 
+/** The chain that draws: the low band by diffusion, then one call of the generator a level. */
+function drawSteps(config: WmgmFaithfulConfig, chosen: SamplerChoice): readonly DrawStep[] {
+  const { levels, defects } = config;
+  const coarsest = bandShape(config, levels);
+  // One object for all levels, which share parameters: each picks its statistics.
+  const generator = stored<GeneratorState & Readonly<Record<string, StateTree>>>(
+    "generator",
+    {
+      params: defects.lastParameters ? "detail.params" : "detail.average",
+      statistics: "detail.statistics",
+    },
+    () => initGenerator(config, SHAPES),
+  );
+  return [
+    drawBand(
+      {
+        name: "denoiser",
+        stage: "low",
+        network: lowNetwork(config),
+        formulation: lowFormulation(config),
+        schedule: lowSchedule(config),
+        clip: true,
+      },
+      chosen,
+      {
+        name: "low",
+        gives: coarsest,
+        level: levels,
+        state: coarsest,
+        finish: (x) => startDecoding(x, config),
+      },
+    ),
+    ...coarsestFirst(config).map((level) => {
+      const name = `detail_noise_${level}`;
+      return apply({
+        name: `details-${level}`,
+        gives: bandShape(config, level - 1),
+        level: level - 1,
+        weights: generator,
+        noise: { [name]: { stream: `sampling-detail-${level}`, extents: bandShape(config, level) } },
+        run: (weights, { given }, noise) =>
+          decodeLevel(weights as unknown as TracedGenerator, given!, noise[name]!, level, config),
+      });
+    }),
+  ];
+}
+
 /** The system of a configuration. */
 export function wmgmFaithful(config: WmgmFaithfulConfig): System {
   const { channels, height, width, levels } = config;
   const low = faithfulLowStage(config);
   return {
+    draw: drawBySampler(FAITHFUL_SAMPLING, (chosen) => drawSteps(config, chosen)),
     image: { channels, height, width },
     low: { channels, height: height / 2 ** levels, width: width / 2 ** levels },
     levels,

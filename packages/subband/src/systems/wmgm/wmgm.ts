@@ -20,7 +20,7 @@ import {
   type DetailGeneratorParams,
   initDetailGenerator,
 } from "../../nn/detail-generator.ts";
-import { countParameters } from "../../nn/layers.ts";
+import { countParameters, SHAPES } from "../../nn/layers.ts";
 import { initScoreUnet, type ScoreUnetParams } from "../../nn/score-unet.ts";
 import { averagedState } from "../parts/averaged-state.ts";
 import { detailStage } from "./detail-stage.ts";
@@ -29,6 +29,9 @@ import { coarsestLow, restoreLow, standardizeLow, synthesiseLevel } from "../par
 import { compiledSampler } from "../compiled-sampler.ts";
 import { traceInputs } from "../cost.ts";
 import { denoiseLow, lowFormulation, lowNetwork, lowSchedule } from "../parts/low-diffusion.ts";
+import { drawBand } from "../parts/band-diffusion.ts";
+import { apply, averaged, drawBySampler, type SamplerChoice } from "../parts/steps.ts";
+import type { DrawStep } from "../draw.ts";
 import type { Stage } from "../stage.ts";
 import type { CompiledSampler, NetworkUse, System, TracedSampler } from "../system.ts";
 import type { WmgmConfig } from "./config.ts";
@@ -218,10 +221,57 @@ async function createSampler(
   return compiledSampler({ batch, denoiser, formulation, start, refinements });
 }
 
+/** The chain that draws: the low band by diffusion, then one call of the generator a level. */
+function drawSteps(config: WmgmConfig, chosen: SamplerChoice): readonly DrawStep[] {
+  const { channels, height, width, levels, scaling, low, detail } = config;
+  const extents = (level: number, bands: number = channels) => [
+    bands,
+    height / 2 ** level,
+    width / 2 ** level,
+  ];
+  const generator = averaged("generator", "detail", () =>
+    initDetailGenerator(SHAPES, generatorNetwork(config)),
+  );
+  return [
+    drawBand(
+      {
+        name: "denoiser",
+        stage: "low",
+        network: lowNetwork(channels, low),
+        formulation: lowFormulation(low),
+        schedule: lowSchedule,
+      },
+      chosen,
+      {
+        name: "low",
+        gives: extents(levels),
+        level: levels,
+        state: extents(levels),
+        finish: (x) => restoreLow(x, scaling),
+      },
+    ),
+    ...Array.from({ length: levels }, (_, i) => {
+      const level = levels - i;
+      const name = `detail_noise_${level}`;
+      return apply({
+        name: `details-${level}`,
+        gives: extents(level - 1),
+        level: level - 1,
+        weights: generator,
+        noise: {
+          [name]: { stream: `sampling-detail-${level}`, extents: extents(level, detail.noiseChannels) },
+        },
+        run: ({ params }, { given }, noise) => synthesise(config, params, given!, noise[name]!, level),
+      });
+    }),
+  ];
+}
+
 /** The system of a configuration. */
 export function wmgm(config: WmgmConfig): System {
   const { channels, height, width, levels } = config;
   return {
+    draw: drawBySampler({ sampler: "dpmpp2m", steps: 8 }, (chosen) => drawSteps(config, chosen)),
     image: { channels, height, width },
     low: { channels, height: height / 2 ** levels, width: width / 2 ** levels },
     levels,
