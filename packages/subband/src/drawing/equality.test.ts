@@ -32,7 +32,6 @@ const faithfulOf = (levels: number): System =>
         width: 16 * 2 ** levels,
         levels,
         baseWidth: 8,
-        defects,
       } as never,
       { range: { least: 0.1, greatest: 1.9 }, images: 2 },
     ),
@@ -65,6 +64,5 @@ test.each([
     expect(b.inputs).toEqual(a.inputs);
     expect(b.output).toEqual(a.output);
     expect(Buffer.compare(b.bytes, a.bytes)).toBe(0);
-      sampler,
   }
 });
