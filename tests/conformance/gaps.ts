@@ -111,8 +111,8 @@ export const DETOURS: readonly Detour[] = [
   },
   {
     providers: WEBGPU,
-    reason: "ONNX Runtime has no Sign and no Round on WebGPU; the gradient of abs is a sign.",
-    checks: ["sign / [7]", "abs / [2,3,4]", "abs / scalar", "round / [3,7]", "round / pixels"],
+    reason: "ONNX Runtime has no Round on WebGPU.",
+    checks: ["round / [3,7]", "round / pixels"],
   },
   {
     providers: WEBGPU,

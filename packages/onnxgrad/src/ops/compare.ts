@@ -68,7 +68,8 @@ interface CastAttrs {
   readonly to: DType;
 }
 
-const ONNX_TYPE: Readonly<Record<DType, bigint>> = { float32: 1n, uint8: 2n, int64: 7n, bool: 9n };
+/** Element types as ONNX numbers them. */
+export const ONNX_TYPE: Readonly<Record<DType, bigint>> = { float32: 1n, uint8: 2n, int64: 7n, bool: 9n };
 
 /** Conversion of element type; gradients pass between floats only. */
 export const castOp: OpDefinition<CastAttrs> = defineOp<CastAttrs>({

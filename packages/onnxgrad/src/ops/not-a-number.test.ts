@@ -1,9 +1,15 @@
 import { describe, expect, test } from "vitest";
+import { gradients } from "../grad/gradients.ts";
+import type { Backend } from "../runtime/backend.ts";
 import { compile } from "../runtime/compile.ts";
 import { node } from "../runtime/node/node.ts";
+import type { Tensor } from "../trace/tensor.ts";
+import { conv2d } from "./conv.ts";
+import { abs, leakyRelu, relu } from "./elementary.ts";
 import { maxPool2d } from "./pool.ts";
-import { max, min } from "./reduce.ts";
+import { max, min, sum } from "./reduce.ts";
 import { reshape } from "./reshape.ts";
+import { constant } from "./source.ts";
 
 /** One row for every place that a NaN can have among n numbers, and one without. */
 function rowsOf(n: number): number[][] {
@@ -59,5 +65,38 @@ describe("an extremum among which one is NaN is NaN, wherever it stands:", () =>
       expect([...y], `NaN at ${place}`).toEqual(expected);
     }
     await program.dispose();
+  });
+});
+
+const BACKENDS: Readonly<Record<string, () => Backend>> = {
+  "on one thread": () => node({ threads: 1 }),
+  "on two threads": () => node({ threads: 2, shards: 1 }),
+  "split over the batch": () => node({ threads: 2, shards: 2 }),
+  "in the forms for GPUs": () => ({ ...node({ threads: 1 }), processor: "gpu" }),
+};
+
+/** Functions with a kink, and their derivatives as PyTorch has them. */
+const KINKED: Readonly<
+  Record<string, readonly [f: (x: Tensor) => Tensor, derivative: (x: number) => number]>
+> = {
+  relu: [relu, (x) => (x <= 0 ? 0 : 1)],
+  "leakyRelu 0": [(x) => leakyRelu(x, 0), (x) => (x > 0 ? 1 : 0)],
+  "leakyRelu 0.2": [(x) => leakyRelu(x, 0.2), (x) => (x > 0 ? 1 : Math.fround(0.2))],
+  "leakyRelu 1.5": [(x) => leakyRelu(x, 1.5), (x) => (x > 0 ? 1 : 1.5)],
+  abs: [abs, (x) => Number(x > 0) - Number(x < 0)],
+};
+
+describe.each(Object.entries(BACKENDS))("the gradient at NaN is PyTorch's, %s:", (_, backend) => {
+  // ONNX Runtime computes some of these within the convolution before them.
+  test.each(Object.entries(KINKED))("%s after a convolution", async (__, [f, derivative]) => {
+    const shape = [4, 1, 5, 7];
+    const x = Float32Array.from({ length: 140 }, (___, i) => (i % 6 === 0 ? NaN : (i % 5) - 2));
+    const program = await compile(backend(), { inputs: { x: shape } }, (given) => {
+      const y = f(conv2d(given.x, constant([1], [1, 1, 1, 1])));
+      return { loss: sum(y), slope: gradients(sum(y), [given.x])[0]! };
+    });
+    const { slope } = await program.run({ x });
+    await program.dispose();
+    expect(Array.from(slope, (v) => v + 0)).toEqual(Array.from(x, derivative));
   });
 });

@@ -20,18 +20,6 @@ export interface EdgeGap {
 /** Other than PyTorch. */
 export const EDGE_GAPS: readonly EdgeGap[] = [
   {
-    cases: ["abs", "relu", "leakyRelu 0.2", "leakyRelu 0"],
-    parts: ["gradient"],
-    at: "NaN",
-    reason: "At NaN the gradient is NaN; PyTorch has what its comparison leaves there, 0, 1 or the slope.",
-  },
-  {
-    cases: ["sign"],
-    parts: ["value"],
-    at: "NaN",
-    reason: "The sign of NaN is NaN, as in NumPy; PyTorch has 0.",
-  },
-  {
     cases: ["maxPool2d 2", "maxPool2d 3 stride 1", "maxPool2d 2 stride 3"],
     parts: ["gradient"],
     at: "NaN",
