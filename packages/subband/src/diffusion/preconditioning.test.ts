@@ -5,9 +5,11 @@ import { gaussianDenoiser } from "./gaussian.ts";
 import {
   denoiserOf,
   edmFormulation,
+  flowVelocityFormulation,
   formulationNamed,
   formulations,
   networkTarget,
+  ouEpsilonFormulation,
   veScoreFormulation,
   vpEpsilonFormulation,
 } from "./preconditioning.ts";
@@ -107,17 +109,40 @@ describe("edmFormulation()", () => {
 });
 
 describe("what the networks predict", () => {
-  test("vp-epsilon: the noise; ve-score: sigma times the score, minus the noise", () => {
+  test("vp-epsilon, ou-epsilon: the noise; flow-velocity: noise less data; ve-score: minus the noise", () => {
     for (const sigma of sigmas) {
       const x = x0.map((value, i) => value + sigma * n[i]!);
       const epsilon = networkTarget(vpEpsilonFormulation().coefficients(sigma), x0, x);
       expectClose(epsilon, n, { rtol: 1e-9, atol: 1e-9, what: `vp-epsilon, sigma ${sigma}` });
+      const epsilonOu = networkTarget(ouEpsilonFormulation().coefficients(sigma), x0, x);
+      expectClose(epsilonOu, n, { rtol: 1e-9, atol: 1e-9, what: `ou-epsilon, sigma ${sigma}` });
+      const velocity = networkTarget(flowVelocityFormulation().coefficients(sigma), x0, x);
+      expectClose(
+        velocity,
+        n.map((value, i) => value - x0[i]!),
+        { rtol: 1e-9, atol: 1e-9, what: `flow-velocity, sigma ${sigma}` },
+      );
       const score = networkTarget(veScoreFormulation().coefficients(sigma), x0, x);
       expectClose(
         score,
         n.map((value) => -value),
         { rtol: 1e-9, atol: 1e-9, what: `ve-score, sigma ${sigma}` },
       );
+    }
+  });
+
+  test("flow-velocity sees (1 - t) x0 + t n and is told 1000 t; ou-epsilon sees exp(-t) x0 + ... and is told 200 t", () => {
+    for (const t of [0.001, 0.3, 0.9]) {
+      const flow = flowVelocityFormulation().coefficients(t / (1 - t));
+      const level = t / (1 - t);
+      expectClose([flow.cIn, flow.cIn * level, flow.cNoise], [1 - t, t, 1000 * t], { what: `flow, t ${t}` });
+      const sigma = Math.sqrt(Math.exp(2 * t) - 1);
+      for (const timeMax of [5, 2]) {
+        const { cIn, cNoise } = ouEpsilonFormulation({ timeMax }).coefficients(sigma);
+        const seen = [cIn, cIn * sigma, cNoise];
+        const want = [Math.exp(-t), Math.sqrt(1 - Math.exp(-2 * t)), 200 * t];
+        expectClose(seen, want, { rtol: 1e-9, what: `ou, t ${t}, timeMax ${timeMax}` });
+      }
     }
   });
 
@@ -139,6 +164,22 @@ describe("trainingSigma()", () => {
     // 4 standard errors
     expectClose([mean], [-1.2], { atol: 0.034, rtol: 0 });
     expectClose([Math.sqrt(variance(logs.map((value) => value - mean)))], [1.2], { atol: 0.024, rtol: 0 });
+  });
+
+  test("flow-velocity: time is uniform up to 0.999; ou-epsilon: the square root of time is uniform up to 5", () => {
+    const quantiles = [0.1, 0.5, 0.9];
+    const at = (sorted: Float64Array): number[] => quantiles.map((q) => sorted[q * 20_000]!);
+    // 4 standard errors of a quantile.
+    expectClose(
+      at(draws(flowVelocityFormulation()).map((sigma) => sigma / (1 + sigma))),
+      quantiles.map((q) => 0.999 * q),
+      { atol: 0.015, rtol: 0 },
+    );
+    expectClose(
+      at(draws(ouEpsilonFormulation()).map((sigma) => Math.sqrt(Math.log1p(sigma * sigma) / 10))),
+      quantiles,
+      { atol: 0.015, rtol: 0 },
+    );
   });
 
   test("ve-score: ln sigma is uniform; vp-epsilon: time is uniform, within the schedule's range", () => {

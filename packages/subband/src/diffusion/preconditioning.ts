@@ -5,6 +5,8 @@
  */
 import { type Rng, unknownName } from "onnxgrad";
 import type { Denoiser, State } from "./denoiser.ts";
+import { flowSchedule } from "./schedules/flow.ts";
+import { ornsteinUhlenbeckSchedule } from "./schedules/ornstein-uhlenbeck.ts";
 import type { Schedule } from "./schedules/schedule.ts";
 import { vpLinearSchedule } from "./schedules/vp-linear.ts";
 import { vpScale } from "./vp.ts";
@@ -95,6 +97,26 @@ export function vpEpsilonFormulation(settings: VpEpsilonSettings = {}): Formulat
   };
 }
 
+/** Settings of {@link ouEpsilonFormulation}. */
+export interface OuEpsilonSettings {
+  /** Final time T of the process; default 5. */
+  readonly timeMax?: number;
+}
+
+/**
+ * Noise prediction on the Ornstein-Uhlenbeck process as WSGM's code has it (Guth et al. 2022): the network is told 200 t,
+ * whatever the final time T, and training draws t = T u^2 with u uniform in (0, 1].
+ */
+export function ouEpsilonFormulation({ timeMax = 5 }: OuEpsilonSettings = {}): Formulation {
+  const schedule = ornsteinUhlenbeckSchedule({ timeMax });
+  const training = ornsteinUhlenbeckSchedule({ timeMax, spacing: "quadratic" });
+  return {
+    ...vpEpsilonFormulation({ schedule, timeScale: 200 * timeMax }),
+    name: "ou-epsilon",
+    trainingSigma: (random) => training.sigma(1 - random.uniform()),
+  };
+}
+
 /** Settings of {@link veScoreFormulation}. */
 export interface VeScoreSettings {
   /** Least level of training; default 0.01. */
@@ -117,14 +139,45 @@ export function veScoreFormulation(settings: VeScoreSettings = {}): Formulation 
   };
 }
 
+/** Settings of {@link flowVelocityFormulation}. */
+export interface FlowVelocitySettings {
+  /** The network is told `timeScale * t`, t in [0, 1); default 1000. */
+  readonly timeScale?: number;
+  /** Least time drawn in training; default 1e-5. */
+  readonly timeMin?: number;
+  /** Greatest time drawn in training, below 1; default 0.999, where {@link flowSchedule} begins. */
+  readonly timeMax?: number;
+}
+
+/**
+ * Velocity prediction on the straight path `z = (1 - t) x0 + t n` (Lipman et al. 2023, eq. 23 with sigma_min 0; Liu et al.
+ * 2023, eq. 1): F predicts `dz/dt = n - x0` from z, so `D = z - t F`; time is uniform in training. In the state
+ * `x = z / (1 - t)` the level is `sigma = t / (1 - t)`.
+ */
+export function flowVelocityFormulation(settings: FlowVelocitySettings = {}): Formulation {
+  const { timeScale = 1000, timeMin = 1e-5, timeMax = 0.999 } = settings;
+  const { sigma, time } = flowSchedule();
+  return {
+    name: "flow-velocity",
+    coefficients(level) {
+      const t = time(level);
+      return { cSkip: 1 - t, cOut: -t, cIn: 1 - t, cNoise: timeScale * t };
+    },
+    lossWeight: (level) => 1 / time(level) ** 2,
+    trainingSigma: (random) => sigma(timeMin + (timeMax - timeMin) * random.uniform()),
+  };
+}
+
 /** Name of a formulation. */
-export type FormulationName = "edm" | "vp-epsilon" | "ve-score";
+export type FormulationName = "edm" | "vp-epsilon" | "ou-epsilon" | "ve-score" | "flow-velocity";
 
 /** Every formulation with its default settings. */
 export const formulations: Readonly<Record<FormulationName, () => Formulation>> = {
   edm: edmFormulation,
   "vp-epsilon": vpEpsilonFormulation,
+  "ou-epsilon": ouEpsilonFormulation,
   "ve-score": veScoreFormulation,
+  "flow-velocity": flowVelocityFormulation,
 };
 
 /**

@@ -18,14 +18,15 @@ export interface Schedule {
 }
 
 /**
- * `steps` levels at times falling evenly over `timeRange`, then 0. One step goes straight from the greatest to 0.
+ * `steps` levels at times falling evenly over `timeRange`, then 0; a range that begins at level 0 is walked evenly down to
+ * there. One step goes straight from the greatest to 0.
  * @throws UserError `diffusion/steps` unless `steps` is a positive integer.
  */
 export function evenTimes(schedule: Pick<Schedule, "sigma" | "timeRange">, steps: number): readonly number[] {
   requireSteps(steps);
   const [least, greatest] = schedule.timeRange;
-  const time = (i: number): number =>
-    steps === 1 ? greatest : greatest + (i / (steps - 1)) * (least - greatest);
+  const gaps = schedule.sigma(least) === 0 ? steps : steps - 1;
+  const time = (i: number): number => (i === 0 ? greatest : greatest + (i / gaps) * (least - greatest));
   return [...Array.from({ length: steps }, (_, i) => schedule.sigma(time(i))), 0];
 }
 

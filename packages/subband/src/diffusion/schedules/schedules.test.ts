@@ -3,6 +3,8 @@ import { describe, expect, test } from "vitest";
 import { abarFromSigma, sigmaFromAbar, vpNoise, vpScale } from "../vp.ts";
 import { ddpmSchedule } from "./ddpm-discrete.ts";
 import { edmSchedule } from "./edm.ts";
+import { flowSchedule } from "./flow.ts";
+import { ornsteinUhlenbeckSchedule } from "./ornstein-uhlenbeck.ts";
 import { scheduleNamed, schedules } from "./schedules.ts";
 import { veGeometricSchedule } from "./ve-geometric.ts";
 import { vpCosineSchedule } from "./vp-cosine.ts";
@@ -18,7 +20,9 @@ describe("every schedule", () => {
         expect(schedule.name, what).toBe(name);
         expect(sigmas.length, what).toBe(steps + 1);
         expectClose([sigmas[0]!, sigmas.at(-1)!], [schedule.sigma(schedule.timeRange[1]), 0], { what });
-        if (steps > 1) expectClose([sigmas.at(-2)!], [schedule.sigma(schedule.timeRange[0])], { what });
+        // A walk goes evenly to the least level of the schedule, which is 0 or the one before it.
+        const least = schedule.sigma(schedule.timeRange[0]);
+        if (steps > 1) expectClose([sigmas.at(least === 0 ? -1 : -2)!], [least], { what });
         for (let i = 0; i < steps; i++)
           expect(sigmas[i]!, `${what}, level ${i}`).toBeGreaterThan(sigmas[i + 1]!);
       }
@@ -97,6 +101,51 @@ describe("veGeometricSchedule()", () => {
   test("has a constant ratio between levels", () => {
     const sigmas = veGeometricSchedule({ sigmaMin: 0.5, sigmaMax: 32 }).sigmas(7);
     expectClose(sigmas, [32, 16, 8, 4, 2, 1, 0.5, 0]);
+  });
+});
+
+describe("ornsteinUhlenbeckSchedule()", () => {
+  test("has the signal exp(-2 t) up to time 5, in equal or quadratic steps", () => {
+    const abars = (spacing: "uniform" | "quadratic") =>
+      ornsteinUhlenbeckSchedule({ spacing }).sigmas(4).map(abarFromSigma);
+    expectClose(
+      abars("uniform"),
+      [5, 3.75, 2.5, 1.25, 0].map((t) => Math.exp(-2 * t)),
+      { rtol: 1e-12 },
+    );
+    const quadratic = [5, 5 * 0.5625, 5 * 0.25, 5 * 0.0625, 0];
+    expectClose(
+      abars("quadratic"),
+      quadratic.map((t) => Math.exp(-2 * t)),
+      { rtol: 1e-12 },
+    );
+    const { sigma, time } = ornsteinUhlenbeckSchedule({ timeMax: 3, spacing: "quadratic" });
+    for (const t of [0.01, 0.4, 1]) expectClose([time(sigma(t))], [t], { rtol: 1e-9, what: `t ${t}` });
+  });
+
+  test("solves dx = -x dt + sqrt(2) dw: abar' = -2 abar, noise' = 2 - 2 noise", () => {
+    const { sigma } = ornsteinUhlenbeckSchedule({ timeMax: 2 });
+    const h = 1e-5;
+    for (const t of [0.1, 0.5, 0.9]) {
+      const slope = (f: (level: number) => number) => (f(sigma(t + h)) - f(sigma(t - h))) / (2 * h) / 2;
+      const noise = (level: number) => vpNoise(level) ** 2;
+      expectClose(
+        [slope(abarFromSigma), slope(noise)],
+        [-2 * abarFromSigma(sigma(t)), 2 - 2 * noise(sigma(t))],
+        { rtol: 1e-8, what: `t ${t}` },
+      );
+    }
+  });
+});
+
+describe("flowSchedule()", () => {
+  test("has noise t beside data 1 - t, in equal steps of t from 0.999 to 0", () => {
+    const sigmas = flowSchedule().sigmas(3);
+    expectClose(
+      sigmas.map((sigma) => sigma / (1 + sigma)),
+      [0.999, 0.666, 0.333, 0],
+      { rtol: 1e-12 },
+    );
   });
 });
 

@@ -2,13 +2,16 @@
 import { unknownName } from "onnxgrad";
 import { ddpmSchedule } from "./ddpm-discrete.ts";
 import { edmSchedule } from "./edm.ts";
+import { flowSchedule } from "./flow.ts";
+import { ornsteinUhlenbeckSchedule } from "./ornstein-uhlenbeck.ts";
 import type { Schedule } from "./schedule.ts";
 import { veGeometricSchedule } from "./ve-geometric.ts";
 import { vpCosineSchedule } from "./vp-cosine.ts";
 import { vpLinearSchedule } from "./vp-linear.ts";
 
 /** Name of a schedule. */
-export type ScheduleName = "edm" | "vp-linear" | "vp-cosine" | "ve-geometric" | "ddpm";
+export type ScheduleName =
+  "edm" | "vp-linear" | "vp-cosine" | "ve-geometric" | "ddpm" | "ornstein-uhlenbeck" | "flow";
 
 /** Every schedule with its default settings. */
 export const schedules: Readonly<Record<ScheduleName, () => Schedule>> = {
@@ -17,6 +20,8 @@ export const schedules: Readonly<Record<ScheduleName, () => Schedule>> = {
   "vp-cosine": vpCosineSchedule,
   "ve-geometric": veGeometricSchedule,
   ddpm: ddpmSchedule,
+  "ornstein-uhlenbeck": ornsteinUhlenbeckSchedule,
+  flow: flowSchedule,
 };
 
 /**
