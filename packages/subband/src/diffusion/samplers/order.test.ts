@@ -3,16 +3,30 @@ import { expectClose } from "onnxgrad/testing";
 import { rng } from "onnxgrad";
 import { gaussianDenoiser, gaussianFlow } from "../gaussian.ts";
 import { edmSchedule } from "../schedules/edm.ts";
+import { flowSchedule } from "../schedules/flow.ts";
+import { ornsteinUhlenbeckSchedule } from "../schedules/ornstein-uhlenbeck.ts";
+import type { Schedule } from "../schedules/schedule.ts";
+import { veGeometricSchedule } from "../schedules/ve-geometric.ts";
+import { vpLinearSchedule } from "../schedules/vp-linear.ts";
 import { linearPlan, sample, samplers, type SamplerName, type SamplerSettings } from "./samplers.ts";
 
-/** Levels that do not end in 0: the error at a fixed last level is that of the method alone. */
+/** Walks between levels that do not end in 0: the error at a fixed last level is that of the method alone. */
 const FROM = 10;
 const TO = 0.1;
-const levels = (steps: number): readonly number[] =>
-  edmSchedule({ sigmaMin: TO, sigmaMax: FROM, rho: 3 })
-    .sigmas(steps + 1)
-    .slice(0, -1);
-const STEPS = [24, 48, 96, 192];
+const WALKS: readonly Schedule[] = [
+  edmSchedule({ sigmaMin: TO, sigmaMax: FROM, rho: 3 }),
+  vpLinearSchedule(),
+  veGeometricSchedule(),
+  ornsteinUhlenbeckSchedule({ spacing: "quadratic" }),
+  flowSchedule(),
+];
+const levelsOf =
+  ({ sigma, time }: Schedule) =>
+  (steps: number): readonly number[] => {
+    const [from, to] = [time(FROM), time(TO)];
+    return Array.from({ length: steps + 1 }, (_, i) => sigma(from + (i / steps) * (to - from)));
+  };
+const STEPS = [48, 96, 192, 384];
 
 /** Slope of ln error against ln (1 / steps), by least squares. */
 function measuredOrder(errors: readonly number[]): number {
@@ -28,23 +42,30 @@ const diagonal = { mean: [0.3, -1, 2], variances: [0.25, 2, 0.01] };
 /** A rotation about (1, 1, 1): every pair of coordinates is correlated. */
 const correlated = { ...diagonal, basis: [2, -1, 2, 2, 2, -1, -1, 2, 2].map((value) => value / 3) };
 
+const rows = Object.values(samplers);
+
 describe("deterministic samplers", () => {
   for (const [kind, gaussian] of Object.entries({ diagonal, correlated })) {
-    for (const name of ["euler", "ddim", "heun", "dpmpp2m"] as const) {
-      test(`${name} converges to the exact path of a ${kind} Gaussian at its declared order`, async () => {
-        const x = rng(7, "order")
-          .fillNormal(new Float64Array(12))
-          .map((value) => FROM * value);
-        const want = gaussianFlow(gaussian, x, FROM, TO);
-        const errors: number[] = [];
-        for (const steps of STEPS) {
-          const got = await sample(name, gaussianDenoiser<Float64Array>(gaussian), x, levels(steps));
-          errors.push(Math.max(...got.map((value, i) => Math.abs(value - want[i]!))));
-        }
-        const order = measuredOrder(errors);
-        expect(Math.abs(order - samplers[name].order), `${name}, ${kind}: order ${order}`).toBeLessThan(0.2);
-      });
-    }
+    for (const walk of WALKS)
+      test.each(rows.filter(({ stochastic }) => !stochastic))(
+        `$name on ${walk.name} converges to the exact path of a ${kind} Gaussian at its declared order`,
+        async ({ name, order: declared }) => {
+          const levels = levelsOf(walk);
+          const x = rng(7, "order")
+            .fillNormal(new Float64Array(12))
+            .map((value) => FROM * value);
+          const want = gaussianFlow(gaussian, x, FROM, TO);
+          const errors: number[] = [];
+          for (const steps of STEPS) {
+            const got = await sample(name, gaussianDenoiser<Float64Array>(gaussian), x, levels(steps));
+            errors.push(Math.max(...got.map((value, i) => Math.abs(value - want[i]!))));
+          }
+          const order = measuredOrder(errors);
+          expect(Math.abs(order - declared), `${name}, ${walk.name}, ${kind}: order ${order}`).toBeLessThan(
+            0.2,
+          );
+        },
+      );
   }
 });
 
@@ -74,43 +95,45 @@ async function response(
 }
 
 describe("stochastic samplers", () => {
-  const cases: readonly [SamplerName, SamplerSettings, number][] = [
-    ["ddpm", {}, 1],
-    ["ddpm", { variance: "beta" }, 1],
-    ["ddim", { eta: 0.5 }, 1],
-    ["ddim", { eta: 1 }, 1],
-    ["reverse-sde", { process: "ve" }, 1],
-    ["reverse-sde", { process: "vp" }, 1],
+  /** What to draw noise with, beside the default of those that draw some. */
+  const settingsOf: Partial<Record<SamplerName, readonly SamplerSettings[]>> = {
+    ddpm: [{}, { variance: "beta" }],
+    ddim: [{ eta: 0.5 }, { eta: 1 }],
+    "reverse-sde": [{ process: "ve" }, { process: "vp" }],
     // Churn below the cap at every count, and of the exact size.
-    ["edm", { churn: 8, churnMin: 0, churnMax: 100, churnNoise: 1 }, 2],
-  ];
+    edm: [{ churn: 8, churnMin: 0, churnMax: 100, churnNoise: 1 }],
+  };
   const mean = 0.7;
-  for (const [name, settings, declared] of cases) {
-    for (const variance of [0.25, 2]) {
-      const what = `${name} ${JSON.stringify(settings)}, variance ${variance}`;
-      test(`${what}: mean and variance converge to the exact ones at weak order ${declared}`, async () => {
-        const errors: number[] = [];
-        for (const steps of STEPS) {
-          const { base, gain, noiseVariance } = await response(
-            name,
-            { mean, variance },
-            levels(steps),
-            settings,
-          );
-          const gotMean = base + gain * mean;
-          const gotVariance = gain ** 2 * (variance + FROM ** 2) + noiseVariance;
-          if (settings.process !== "vp")
-            expectClose([gotMean], [mean], { what: `${what}, ${steps} steps, mean` });
-          errors.push(Math.hypot(gotMean - mean, gotVariance - variance - TO ** 2));
+  for (const { name, order: declared, stochastic } of rows)
+    for (const settings of settingsOf[name] ?? (stochastic ? [{}] : []))
+      for (const walk of WALKS)
+        for (const variance of [0.25, 2]) {
+          const what = `${name} ${JSON.stringify(settings)} on ${walk.name}, variance ${variance}`;
+          const levels = levelsOf(walk);
+          test(`${what}: mean and variance converge to the exact ones at weak order ${declared}`, async () => {
+            const errors: number[] = [];
+            for (const steps of STEPS) {
+              const { base, gain, noiseVariance } = await response(
+                name,
+                { mean, variance },
+                levels(steps),
+                settings,
+              );
+              const gotMean = base + gain * mean;
+              const gotVariance = gain ** 2 * (variance + FROM ** 2) + noiseVariance;
+              if (settings.process !== "vp")
+                expectClose([gotMean], [mean], { what: `${what}, ${steps} steps, mean` });
+              errors.push(Math.hypot(gotMean - mean, gotVariance - variance - TO ** 2));
+            }
+            const order = measuredOrder(errors);
+            expect(
+              Math.abs(order - declared),
+              `${what}: weak order ${order}, errors ${errors.join(", ")}`,
+            ).toBeLessThan(0.2);
+          });
         }
-        const order = measuredOrder(errors);
-        expect(
-          Math.abs(order - declared),
-          `${what}: weak order ${order}, errors ${errors.join(", ")}`,
-        ).toBeLessThan(0.2);
-      });
-    }
-  }
+
+  const levels = levelsOf(WALKS[0]!);
 
   test("ancestral and reverse-SDE sampling forget the start exactly as the reverse diffusion does", async () => {
     // E[x(TO) | x(FROM) = x] = mean + (v + TO^2) / (v + FROM^2) (x - mean), the regression of a random walk on its end.
