@@ -25,8 +25,10 @@ export { type NoiseSource, startNoise, stepNoise } from "./diffusion/noise.ts";
 export {
   type Coefficients,
   edmFormulation,
+  flowVelocityFormulation,
   type Formulation,
   formulationNamed,
+  ouEpsilonFormulation,
   veScoreFormulation,
   vpEpsilonFormulation,
 } from "./diffusion/preconditioning.ts";
@@ -39,6 +41,8 @@ export {
   samplers,
 } from "./diffusion/samplers/samplers.ts";
 export { edmSchedule } from "./diffusion/schedules/edm.ts";
+export { flowSchedule } from "./diffusion/schedules/flow.ts";
+export { ornsteinUhlenbeckSchedule } from "./diffusion/schedules/ornstein-uhlenbeck.ts";
 export type { Schedule } from "./diffusion/schedules/schedule.ts";
 export { type ScheduleName, scheduleNamed, schedules } from "./diffusion/schedules/schedules.ts";
 

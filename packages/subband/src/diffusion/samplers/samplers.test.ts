@@ -5,6 +5,7 @@ import type { Denoiser } from "../denoiser.ts";
 import { gaussianDenoiser } from "../gaussian.ts";
 import { startNoise, stepNoise } from "../noise.ts";
 import { edmSchedule } from "../schedules/edm.ts";
+import { flowSchedule } from "../schedules/flow.ts";
 import { schedules } from "../schedules/schedules.ts";
 import { sampleDdim } from "./ddim.ts";
 import { planDdpm, sampleDdpm } from "./ddpm.ts";
@@ -96,6 +97,21 @@ describe("samplers against their published form", () => {
         what: variance,
       });
     }
+  });
+
+  test("euler on the flow schedule is Euler's method on dz/dt = v along the straight path", async () => {
+    const walk = flowSchedule().sigmas(6);
+    const times = walk.map((sigma) => sigma / (1 + sigma));
+    let z = start.map((value) => value * (1 - times[0]!));
+    for (let i = 0; i + 1 < times.length; i++) {
+      const t = times[i]!;
+      const d = await curved(
+        z.map((value) => value / (1 - t)),
+        walk[i]!,
+      );
+      z = z.map((value, k) => value + ((times[i + 1]! - t) * (value - d[k]!)) / t); // v = (z - D) / t
+    }
+    expectClose(await sampleEuler(curved, start, walk), z, { rtol: 1e-9 });
   });
 
   test("reverse-sde on the VP process agrees with Euler-Maruyama of equation 11 in beta, for tiny steps", async () => {
