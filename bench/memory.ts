@@ -8,7 +8,7 @@ import { freemem, tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { createDataset } from "../packages/subband/src/data/dataset.ts";
-import { estimateMemory } from "../packages/subband/src/training/memory.ts";
+import { estimateMemory } from "../packages/subband/src/loop/memory.ts";
 import {
   type PresetName,
   presets,

@@ -103,3 +103,7 @@ export { wmgm } from "./systems/wmgm/wmgm.ts";
 export { resolveWmgmConfig, type WmgmConfig } from "./systems/wmgm/config.ts";
 export { wmgmFaithful } from "./systems/wmgm-faithful/wmgm-faithful.ts";
 export { resolveWmgmFaithfulConfig, type WmgmFaithfulConfig } from "./systems/wmgm-faithful/config.ts";
+
+// Training
+export type { LoopHost, Saved, TrainEvent } from "./loop/host.ts";
+export { train, type TrainOptions, type TrainSummary } from "./loop/trainer.ts";

@@ -19,7 +19,7 @@ export { loadRun } from "./training/load-run.ts";
 export { readRun, type RunRecord } from "./training/run-directory.ts";
 export { presets, RunConfig, systemOf } from "./training/run-config.ts";
 export { saveEach, saveGrid } from "./training/sample-grid.ts";
-export { train, type TrainEvent, type TrainOptions, type TrainSummary } from "./training/trainer.ts";
+export { folderHost, type FolderHostOptions } from "./training/folder-host.ts";
 export { planRun, trainRun, type TrainRequest } from "./training/train-run.ts";
 
 // Evaluation

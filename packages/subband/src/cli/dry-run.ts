@@ -2,7 +2,7 @@
 import { samplerPlan } from "../diffusion/samplers/samplers.ts";
 import { type NetworkCost, type SystemCost, systemCost } from "../systems/cost.ts";
 import { isDenoising } from "../systems/system.ts";
-import { estimateMemory } from "../training/memory.ts";
+import { estimateMemory } from "../loop/memory.ts";
 import { type RunConfig, samplingOf, trainedSystemOf } from "../training/run-config.ts";
 import { planRun, type RunPlan, type TrainRequest } from "../training/train-run.ts";
 import type { Context } from "./context.ts";

@@ -55,7 +55,7 @@ async function evaluate(context: Context, run: string, flags: EvaluateFlags): Pr
   const { withFolders } = await import("./output-folders.ts");
   const { requireCsvPlace } = await import("./csv-place.ts");
   const { createProgress, dataProgress } = await import("./progress.ts");
-  const { weightsNamed } = await import("../training/weights.ts");
+  const { weightsNamed } = await import("../loop/weights.ts");
   const { config, tensors, weights, best, warning } = loadRun(run, weightsNamed(flags.weights ?? "last"));
   const usual = samplingOf(config);
   const {

@@ -63,7 +63,7 @@ async function exportDenoiser(context: Context, run: string, flags: ExportFlags)
   const { putModel } = await import("./put-model.ts");
   const { emitBeside } = await import("./standard-streams.ts");
   const { versions } = await import("../training/versions.ts");
-  const { weightsNamed } = await import("../training/weights.ts");
+  const { weightsNamed } = await import("../loop/weights.ts");
   const { modelJson, modelRows } = await import("./model-table.ts");
   const { model, run: loaded } = loadModel(run, weightsNamed(flags.weights ?? "last"));
   if (loaded === undefined)
@@ -107,7 +107,7 @@ async function exportGenerator(context: Context, run: string, flags: ExportFlags
   const { loadRun } = await import("../training/load-run.ts");
   const { samplingOf, systemOf } = await import("../training/run-config.ts");
   const { versions } = await import("../training/versions.ts");
-  const { weightsNamed } = await import("../training/weights.ts");
+  const { weightsNamed } = await import("../loop/weights.ts");
   const { withFolders } = await import("./output-folders.ts");
   const { emitBeside, putEncoded, requireStreams, shownPath, STANDARD } =
     await import("./standard-streams.ts");

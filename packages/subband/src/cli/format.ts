@@ -1,5 +1,5 @@
 /** @module Numbers for people: counts, sizes, durations, losses. */
-import type { BestMoment } from "../training/weights.ts";
+import type { BestMoment } from "../loop/progress.ts";
 
 /** `12,800`. Number.toLocaleString would load the tables of all languages first, which takes 8 ms. */
 export function formatCount(n: number): string {

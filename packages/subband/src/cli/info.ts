@@ -32,7 +32,7 @@ async function inform(context: Context, name: string): Promise<void> {
   const { loadCheckpoint } = await import("../training/checkpoint.ts");
   const { readMetrics } = await import("../training/metrics-log.ts");
   const { lockHolder } = await import("../training/lock.ts");
-  const { bestMoments } = await import("../training/weights.ts");
+  const { bestMoments } = await import("../loop/weights.ts");
   // Any configuration is shown, also one that this version could not train or sample.
   const { versions, seed, imagesSeen, secondsUsed, config } = readRun(dir, z.unknown());
   const paths = runPaths(dir);

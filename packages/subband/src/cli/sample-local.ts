@@ -9,7 +9,7 @@ import { levelsOf } from "../systems/parts/local/model.ts";
 import { compileLocalSampler, requireSampleSize } from "../systems/parts/local/sampler.ts";
 import { DETAIL_ASCENT, type LowPassSampling, sampleLocal } from "../systems/parts/local/sampling.ts";
 import { loadModel, type RunOfModel } from "../training/model-file.ts";
-import { weightsNamed } from "../training/weights.ts";
+import { weightsNamed } from "../loop/weights.ts";
 import type { Context } from "./context.ts";
 import { bestLine, formatCount } from "./format.ts";
 import type { Size } from "./options.ts";

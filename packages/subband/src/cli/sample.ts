@@ -2,7 +2,7 @@
 import { join } from "node:path";
 import { type Command, InvalidArgumentError } from "commander";
 import type { LoadedRun } from "../training/load-run.ts";
-import type { WeightsName } from "../training/weights.ts";
+import type { WeightsName } from "../loop/weights.ts";
 import type { Context } from "./context.ts";
 import { bestLine, formatCount } from "./format.ts";
 import {
@@ -146,7 +146,7 @@ export async function sampleRun(
   const { sampleImages } = await import("../systems/sampling.ts");
   const { samplingOf, systemOf } = await import("../training/run-config.ts");
   const { loadRun } = await import("../training/load-run.ts");
-  const { weightsNamed } = await import("../training/weights.ts");
+  const { weightsNamed } = await import("../loop/weights.ts");
   const { withFolders } = await import("./output-folders.ts");
   const { createProgress } = await import("./progress.ts");
   const { planSampleFiles, writeSamples } = await import("./sample-files.ts");

@@ -1,10 +1,10 @@
 /** @module `subband train`: trains a system into a run directory; the same command again resumes it. */
 import type { Command } from "commander";
-import type { Pace } from "../training/pace.ts";
+import type { Pace } from "../loop/pace.ts";
 import type { RunConfig } from "../training/run-config.ts";
 import type { RunStart } from "../training/train-run.ts";
-import type { TrainEvent } from "../training/trainer.ts";
-import type { BestMoment } from "../training/weights.ts";
+import type { TrainEvent } from "../loop/host.ts";
+import type { BestMoment } from "../loop/progress.ts";
 import type { Context } from "./context.ts";
 import {
   bestLine,
@@ -141,7 +141,7 @@ export async function trainWithProgress(
   { request, settings, threads }: Pick<TrainCommand, "request" | "settings" | "threads">,
 ): Promise<TrainOutcome> {
   const { node } = await import("onnxgrad/node");
-  const { pacesOf } = await import("../training/run-budget.ts");
+  const { pacesOf } = await import("../loop/budget.ts");
   const { runPaths } = await import("../training/run-directory.ts");
   const { trainRun } = await import("../training/train-run.ts");
   const { isDenoising } = await import("../systems/system.ts");
@@ -178,8 +178,7 @@ export async function trainWithProgress(
           progress.note(startLine(request.out, started));
         },
         onEvent(event) {
-          if (event.kind === "warning") progress.note(`warning: ${event.message}`);
-          else if (event.kind === "rollback") progress.note(rollbackLine(event));
+          if (event.kind === "rollback") progress.note(rollbackLine(event));
           else if (event.kind === "step") steps++;
           const update = show(event);
           if (update !== undefined) progress.update(update);

@@ -6,7 +6,7 @@ import { createDataset } from "../data/dataset.ts";
 import { arraySource } from "../restoration/image-source.ts";
 import { randomNetwork } from "../restoration/test-pictures.ts";
 import { tiledDenoiser } from "../restoration/tiled-denoiser.ts";
-import { StageRunner } from "../training/stage-runner.ts";
+import { StageRunner } from "../loop/stage-runner.ts";
 import { localModel } from "./parts/local/model.ts";
 import { compileLocalSampler } from "./parts/local/sampler.ts";
 import { sampleLocal } from "./parts/local/sampling.ts";

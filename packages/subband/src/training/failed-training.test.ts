@@ -23,7 +23,7 @@ import { openMetricsLog, readMetrics } from "./metrics-log.ts";
 import { RunConfig } from "./run-config.ts";
 import { readRun, runPaths } from "./run-directory.ts";
 import { trainRun, type TrainRequest } from "./train-run.ts";
-import type { TrainEvent } from "./trainer.ts";
+import type { TrainEvent } from "../loop/host.ts";
 
 let cache: string;
 let dir: string;

@@ -3,7 +3,8 @@ import { type NamedArray, UserError } from "onnxgrad";
 import { loadCheckpoint } from "./checkpoint.ts";
 import { RunConfig } from "./run-config.ts";
 import { readRun } from "./run-directory.ts";
-import { type BestMoment, bestMoments, chooseWeights, type WeightsName } from "./weights.ts";
+import type { BestMoment } from "../loop/progress.ts";
+import { bestMoments, chooseWeights, type WeightsName } from "../loop/weights.ts";
 
 /** A trained run. */
 export interface LoadedRun {

@@ -14,7 +14,7 @@ import { loadRun, type LoadedRun } from "./load-run.ts";
 import { RunConfig, trainedSystemOf } from "./run-config.ts";
 import { readRegularFile } from "./regular-file.ts";
 import { isRun, makeFolder, readRun } from "./run-directory.ts";
-import type { WeightsName } from "./weights.ts";
+import type { WeightsName } from "../loop/weights.ts";
 
 /** Name of a model's file in a folder of its own. */
 export const MODEL_FILE = "model.safetensors";

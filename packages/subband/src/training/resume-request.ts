@@ -4,8 +4,9 @@
  */
 import { resolve } from "node:path";
 import { UserError } from "onnxgrad";
+import { pacesOf } from "../loop/budget.ts";
 import { chosenOptions, type RunConfig, trainedSystemOf } from "./run-config.ts";
-import { paceOfRun, pacesOf } from "./run-budget.ts";
+import { paceOfRun } from "./replay.ts";
 import type { RunRecord } from "./run-directory.ts";
 import type { TrainRequest } from "./train-run.ts";
 

@@ -32,7 +32,7 @@ import {
 import { measureLowRange } from "../systems/wmgm-faithful/low.ts";
 import { orthogonalWavelet } from "../wavelet/wavelets.ts";
 import { Count, Local, LocalUnet, Positive, Wmgm, WmgmFaithful } from "./model-schemas.ts";
-import { Pace } from "./pace.ts";
+import { Pace } from "./pace-schema.ts";
 
 /** What is known of the data of a run. */
 export interface RunData {

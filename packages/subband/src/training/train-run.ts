@@ -13,15 +13,18 @@ import type { TrainedSystem } from "../systems/system.ts";
 import { requireMultiple } from "../systems/wmgm/config.ts";
 import { hasCheckpoint, loadCheckpoint } from "./checkpoint.ts";
 import { locateData, placeOf } from "./data-place.ts";
+import { folderHost } from "./folder-host.ts";
 import { type MetricsLog, openMetricsLog } from "./metrics-log.ts";
 import { resumedConfig } from "./resume-request.ts";
 import { isRun, openRunForTraining, readRun, runPaths, writeRun } from "./run-directory.ts";
-import { plannedTotals } from "./pace.ts";
+import { newBudget, pacesOf, timeBudget } from "../loop/budget.ts";
+import { plannedTotals } from "../loop/pace.ts";
 import { drawPreview } from "./preview.ts";
-import { newBudget, pacesOf, timeBudget } from "./run-budget.ts";
+import { paceOfRun } from "./replay.ts";
 import { runImages } from "./run-data.ts";
 import { type PresetName, resolveModel, RunConfig, trainedSystemOf } from "./run-config.ts";
-import { train, type TrainEvent, type TrainSummary } from "./trainer.ts";
+import type { TrainEvent } from "../loop/host.ts";
+import { train, type TrainSummary } from "../loop/trainer.ts";
 import { startingFrom, withStartingModel } from "./starting-model.ts";
 import { versions } from "./versions.ts";
 
@@ -240,7 +243,7 @@ export async function trainRun(
     const { training, heldOut } = runImages(request.out, config.data, dataset);
     const options = { backend, dataset: training, heldOut, seed, flip: config.data.flip };
     if (known === undefined) config = withBudget(config, request);
-    const time = timeBudget(config, known, system.stages, { began, now });
+    const time = timeBudget(config, known, system.stages, began);
     let { secondsUsed } = known ?? {};
     const write = (imagesSeen: Readonly<Record<string, number>>) =>
       writeRun(request.out, {
@@ -272,17 +275,12 @@ export async function trainRun(
       );
       return log;
     };
-    const summary = await train({
-      ...options,
-      dir: request.out,
-      stages,
-      images: config.images,
-      ...(config.pace === undefined && time === undefined ? {} : { paces: pacesOf(config) }),
-      ...(time && { time }),
-      ...(signal === undefined ? {} : { signal }),
-      ...(saveSeconds === undefined ? {} : { saveSeconds }),
+    const host = folderHost(request.out, {
+      now,
+      signal,
       previews,
-      onPreview: async (tensors, done) => {
+      onWarning: listener.onWarning,
+      async preview(tensors, done) {
         const path = join(paths.samples, `${String(Math.round(100 * done)).padStart(3, "0")}.png`);
         try {
           await drawPreview(path, tensors, { backend, config, system, heldOut, seed });
@@ -293,7 +291,7 @@ export async function trainRun(
         }
         listener.onPreview?.(path);
       },
-      onEvent(event) {
+      tell(event) {
         if (event.kind === "resumed") logAt(event.progress);
         else if (event.kind === "step") {
           const { stage, step, imagesSeen, metrics } = event;
@@ -317,6 +315,14 @@ export async function trainRun(
         listener.onEvent?.(event);
       },
     });
+    const summary = await train(host, {
+      ...options,
+      stages,
+      images: config.images,
+      ...(config.pace === undefined && time === undefined ? {} : { paces: pacesOf(config) }),
+      ...(time && { time }),
+      ...(saveSeconds === undefined ? {} : { saveSeconds }),
+    });
     return { ...summary, config };
   } catch (error) {
     if (!hasCheckpoint(asked.out)) opened.abandon();
@@ -334,8 +340,10 @@ function newRequest(asked: TrainRequest): TrainRequest {
 }
 
 /** A new configuration with the budget that was asked for. */
-function withBudget(config: RunConfig, request: TrainRequest): RunConfig {
-  return { ...config, ...newBudget(request, config.minutes, trainedSystemOf(config).stages) };
+function withBudget(config: RunConfig, { images, replay }: TrainRequest): RunConfig {
+  const { stages } = trainedSystemOf(config);
+  const pace = replay === undefined ? undefined : paceOfRun(replay, stages);
+  return { ...config, ...newBudget({ images, pace }, config.minutes, stages) };
 }
 
 /** The request for the data of a known run: its size, its limit, and its source unless another is named. */

@@ -7,8 +7,9 @@ import { expectClose } from "onnxgrad/testing";
 import { describe, expect, test } from "vitest";
 import { createDataset, type Dataset } from "../../data/dataset.ts";
 import { loadCheckpoint } from "../../training/checkpoint.ts";
-import { StageRunner } from "../../training/stage-runner.ts";
-import { train } from "../../training/trainer.ts";
+import { StageRunner } from "../../loop/stage-runner.ts";
+import { train } from "../../loop/trainer.ts";
+import { folderHost } from "../../training/folder-host.ts";
 import { systemCost } from "../cost.ts";
 import { sampleImages } from "../sampling.ts";
 import type { System } from "../system.ts";
@@ -326,18 +327,19 @@ describe("train()", () => {
       let steps = 0;
       const dir = join(root, name);
       mkdirSync(dir, { recursive: true });
-      return train({
-        dir,
+      const host = folderHost(dir, {
+        signal: stop.signal,
+        tell: ({ kind }) => {
+          if (kind === "step" && ++steps === stopAt) stop.abort();
+        },
+      });
+      return train(host, {
         stages: [stage!],
         images: { detail: 4 * BATCH },
         backend,
         dataset: datasetFor(config),
         seed: 7,
         flip: true,
-        signal: stop.signal,
-        onEvent: ({ kind }) => {
-          if (kind === "step" && ++steps === stopAt) stop.abort();
-        },
       });
     };
     try {

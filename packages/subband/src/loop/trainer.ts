@@ -1,56 +1,17 @@
 /**
  * @module The training loop: all stages of a system side by side, with checkpoints, exact resume, and a guard against
- * numbers that are not finite. It reports through events and never writes to a terminal.
+ * numbers that are not finite. Files, clocks and terminals are the host's affair.
  */
 import { type NamedArray, UserError } from "onnxgrad";
 import type { Stage } from "../systems/stage.ts";
-import { loadCheckpoint, saveCheckpoint } from "./checkpoint.ts";
+import type { LoopHost, TrainEvent } from "./host.ts";
 import { evenPace, type Pace, paceUntil, plannedImages, progressAt } from "./pace.ts";
-import { type Judgement, type RunnerOptions, type StageProgress, StageRunner } from "./stage-runner.ts";
-import { createTimekeeper, type Position, type SecondsUsed, type TimeBudget } from "./time-budget.ts";
-
-/** What happens during training, in the order in which it happens. */
-export type TrainEvent =
-  | { readonly kind: "resumed"; readonly progress: Readonly<Record<string, number>> }
-  | { readonly kind: "warning"; readonly message: string }
-  | ({ readonly kind: "step"; readonly stage: string } & StageProgress & StepReport)
-  | ({
-      readonly kind: "score";
-      readonly stage: string;
-      readonly step: number;
-      readonly imagesSeen: number;
-    } & Judgement)
-  /** What the paces of all stages are from now on; to be kept before anything is done that depends on them. */
-  | { readonly kind: "paced"; readonly paces: Readonly<Record<string, Pace>> }
-  /** `used`: seconds of work so far, where there is a budget of time. */
-  | { readonly kind: "saved"; readonly imagesSeen: number; readonly used: SecondsUsed | undefined }
-  | {
-      readonly kind: "rollback";
-      readonly stage: string;
-      readonly step: number;
-      /** Factor on the learning rates from now on. */
-      readonly lrScale: number;
-      /** Further roll-backs before giving up. */
-      readonly left: number;
-      /** Images seen by each stage, after going back. */
-      readonly progress: Readonly<Record<string, number>>;
-    };
-
-/** The numbers of one step. */
-export interface StepReport {
-  readonly metrics: Readonly<Record<string, number>>;
-  /** Milliseconds spent on reading the batch, on drawing noise, and on the whole step. */
-  readonly dataMs: number;
-  readonly noiseMs: number;
-  readonly stepMs: number;
-  /** Progress of all stages, weighted by their shares. */
-  readonly done: number;
-}
+import { type Progress, parseProgress, type StageProgress } from "./progress.ts";
+import { type RunnerOptions, StageRunner } from "./stage-runner.ts";
+import { createTimekeeper, type Position, type TimeBudget } from "./time-budget.ts";
 
 /** Everything that {@link train} needs. */
 export interface TrainOptions extends RunnerOptions {
-  /** Run directory; checkpoints go here. */
-  readonly dir: string;
   readonly stages: readonly Stage[];
   /** Images that each stage is to see; of no meaning with `time`. */
   readonly images: Readonly<Record<string, number>>;
@@ -58,14 +19,8 @@ export interface TrainOptions extends RunnerOptions {
   readonly paces?: Readonly<Record<string, Pace>>;
   /** A budget of time in place of images: the clock then adds to `paces`, which begin empty. */
   readonly time?: TimeBudget;
-  readonly onEvent?: (event: TrainEvent) => void | Promise<void>;
-  /** Aborting finishes the step, saves and returns. */
-  readonly signal?: AbortSignal;
-  /** Seconds between checkpoints; default 60. */
+  /** Seconds between saves; default 60. */
   readonly saveSeconds?: number;
-  /** Fractions of the training after which `onPreview` is called with the present arrays. */
-  readonly previews?: readonly number[];
-  readonly onPreview?: (tensors: ReadonlyMap<string, NamedArray>, done: number) => Promise<void>;
 }
 
 /** How a training ended. */
@@ -82,25 +37,19 @@ export interface TrainSummary {
 /** Roll-backs before giving up. */
 const MAX_ROLLBACKS = 3;
 
-/** Counters in a checkpoint's metadata. */
-interface Counters {
-  readonly stages: Readonly<Record<string, StageProgress>>;
-  readonly lrScale: number;
-  readonly rollbacks: number;
-}
-
 /**
- * Trains until every stage has seen its images, the time is over, or `signal` aborts. Resumes from the checkpoint in `dir` if there is one:
- * the result is bit for bit that of a run that was never interrupted.
+ * Trains until every stage has seen its images, the time is over, or `signal` aborts. Resumes from what the host has kept, if
+ * there is anything: the result is bit for bit that of a run that was never interrupted.
  * @throws UserError `train/diverged` after three roll-backs; what was saved last stays good.
  */
-export async function train(options: TrainOptions): Promise<TrainSummary> {
-  const { dir, stages, images, time, signal, saveSeconds = 60, previews = [] } = options;
-  const now = time?.now ?? (() => performance.now());
-  const report = async (event: TrainEvent) => options.onEvent?.(event);
-  const runners = stages.map((stage) => new StageRunner(stage, { ...options, now }));
+export async function train(host: LoopHost, options: TrainOptions): Promise<TrainSummary> {
+  const { stages, images, time, saveSeconds = 60 } = options;
+  const { place, signal, previews = [] } = host;
+  const now = () => host.now();
+  const report = async (event: TrainEvent) => host.tell?.(event);
+  const runners = stages.map((stage) => new StageRunner(stage, options, now));
   const kept = { scores: options.heldOut !== undefined, previews: previews.length > 0 };
-  const keeper = time && createTimekeeper(stages, time, kept);
+  const keeper = time && createTimekeeper(stages, time, now, kept);
   let paces: Readonly<Record<string, Pace>> = Object.fromEntries(
     stages.map(({ name }) => [name, options.paces?.[name] ?? (time ? [] : evenPace(images[name]!))]),
   );
@@ -108,33 +57,32 @@ export async function train(options: TrainOptions): Promise<TrainSummary> {
   let rollbacks = 0;
   let savedAt: number | undefined;
 
-  const restore = (): number | undefined => {
-    const saved = loadCheckpoint(dir);
+  const restore = async (): Promise<number | undefined> => {
+    const saved = await host.load();
     if (saved === undefined) return undefined;
-    const counters = parseCounters(saved.metadata["progress"]);
+    const counters = parseProgress(saved.progress);
     for (const runner of runners) {
       const progress = counters.stages[runner.stage.name];
       if (progress === undefined)
         throw new UserError(
           "train/mismatch",
-          `run "${dir}": its checkpoint has no stage "${runner.stage.name}". It was made by another preset or version; choose another --out.`,
+          `run "${place}": its checkpoint has no stage "${runner.stage.name}". It was made by another preset or version; choose another --out.`,
         );
-      runner.restore(saved.tensors, progress);
+      runner.restore(saved.arrays, progress);
     }
     ({ lrScale, rollbacks } = counters);
-    if (saved.warning !== undefined) void report({ kind: "warning", message: saved.warning });
     return seen();
   };
   const seen = () => runners.reduce((total, { progress }) => total + progress.imagesSeen, 0);
   const tensors = () => new Map(runners.flatMap((runner) => runner.tensors()));
   const save = async () => {
     const began = now();
-    const counters: Counters = {
+    const counters: Progress = {
       stages: Object.fromEntries(runners.map((runner) => [runner.stage.name, runner.progress])),
       lrScale,
       rollbacks,
     };
-    saveCheckpoint(dir, { tensors: tensors(), metadata: { progress: JSON.stringify(counters) } });
+    await host.save({ arrays: tensors(), progress: JSON.stringify(counters) });
     savedAt = seen();
     await report({ kind: "saved", imagesSeen: seen(), used: keeper?.used() });
     keeper?.did("save", now() - began);
@@ -179,7 +127,7 @@ export async function train(options: TrainOptions): Promise<TrainSummary> {
     return Object.fromEntries(begunAgain);
   };
 
-  savedAt = restore();
+  savedAt = await restore();
   if (savedAt !== undefined) await report({ kind: "resumed", progress: imagesSeen() });
   await forgetLaterPlans();
   if (time === undefined || time.extended) await setPaces(extended());
@@ -209,10 +157,10 @@ export async function train(options: TrainOptions): Promise<TrainSummary> {
       if (++rollbacks > MAX_ROLLBACKS)
         throw new UserError(
           "train/diverged",
-          `training diverged in stage "${stage.name}" at step ${step}, the ${rollbacks}th time. The last good state is kept in ${dir}; start another run with a lower --lr.`,
+          `training diverged in stage "${stage.name}" at step ${step}, the ${rollbacks}th time. The last good state is kept in ${place}; start another run with a lower --lr.`,
         );
       const [keptRollbacks, keptScale] = [rollbacks, lrScale / 2];
-      if (restore() === undefined) for (const each of runners) each.reset();
+      if ((await restore()) === undefined) for (const each of runners) each.reset();
       [rollbacks, lrScale] = [keptRollbacks, keptScale];
       const left = MAX_ROLLBACKS - rollbacks;
       await report({ kind: "rollback", stage: stage.name, step, lrScale, left, progress: imagesSeen() });
@@ -246,7 +194,7 @@ export async function train(options: TrainOptions): Promise<TrainSummary> {
       previewsReached = reachedNow;
       const began = now();
       if (last || keeper?.affordsPreview() !== false) {
-        await options.onPreview?.(tensors(), done());
+        await host.preview?.(tensors(), done());
         keeper?.did("preview", now() - began);
       }
     }
@@ -281,28 +229,4 @@ function next(
 function allFinite(tensors: ReadonlyMap<string, NamedArray>): boolean {
   for (const { data } of tensors.values()) if (!data.every(Number.isFinite)) return false;
   return true;
-}
-
-/** @throws UserError `train/mismatch` when a checkpoint's counters are not ours. */
-function parseCounters(text: string | undefined): Counters {
-  try {
-    const value = JSON.parse(text ?? "") as Counters;
-    const whole = (n: unknown) => Number.isSafeInteger(n) && (n as number) >= 0;
-    const good =
-      Object.values(value.stages).every(
-        ({ step, imagesSeen, best }) =>
-          whole(step) &&
-          whole(imagesSeen) &&
-          (best === undefined || (whole(best.imagesSeen) && Number.isFinite(best.score))),
-      ) &&
-      value.lrScale > 0 &&
-      whole(value.rollbacks);
-    if (good) return value;
-  } catch {
-    // Falls through to the error below.
-  }
-  throw new UserError(
-    "train/mismatch",
-    "checkpoint: its progress record is missing or damaged. It was made by another version; choose another --out.",
-  );
 }

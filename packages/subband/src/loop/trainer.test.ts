@@ -6,11 +6,14 @@ import { node } from "onnxgrad/node";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { createDataset } from "../data/dataset.ts";
 import type { Stage, StepContext } from "../systems/stage.ts";
-import { loadCheckpoint, saveCheckpoint } from "./checkpoint.ts";
+import { loadCheckpoint, saveCheckpoint } from "../training/checkpoint.ts";
+import { folderHost } from "../training/folder-host.ts";
+import { Pace } from "../training/pace-schema.ts";
+import type { LoopHost, TrainEvent } from "./host.ts";
 import { bestMoments, chooseWeights } from "./weights.ts";
-import { Pace, plannedTotals } from "./pace.ts";
+import { plannedTotals } from "./pace.ts";
 import type { SecondsUsed } from "./time-budget.ts";
-import { train, type TrainEvent, type TrainOptions, type TrainSummary } from "./trainer.ts";
+import { train, type TrainOptions, type TrainSummary } from "./trainer.ts";
 
 let dir: string;
 beforeEach(() => {
@@ -94,28 +97,39 @@ function meanStage({
   };
 }
 
-/** Trains and keeps the events. */
+/** Settings of a training and of its host. */
+type Settings = Partial<TrainOptions> &
+  Partial<Pick<LoopHost, "now" | "preview" | "previews" | "signal">> & {
+    readonly steps?: number;
+    readonly onEvent?: (event: TrainEvent) => void;
+  };
+
+/** Trains in `dir` and keeps the events. */
 async function run(
   stages: readonly Stage[],
-  options: Partial<TrainOptions> & { readonly steps?: number } = {},
+  { steps = 20, onEvent, now, preview, previews, signal, ...options }: Settings = {},
 ): Promise<{ events: TrainEvent[]; summary: TrainSummary | undefined; error: unknown }> {
-  const { steps = 20, ...rest } = options;
   const events: TrainEvent[] = [];
+  const host = folderHost(dir, {
+    ...(now && { now }),
+    ...(preview && { preview }),
+    ...(previews && { previews }),
+    signal,
+    tell(event) {
+      events.push(event);
+      onEvent?.(event);
+    },
+  });
   try {
-    const summary = await train({
+    const summary = await train(host, {
       backend: node({ threads: 1 }),
       dataset,
       seed: 3,
       flip: false,
-      dir,
       stages,
       images: Object.fromEntries(stages.map(({ name }) => [name, steps * BATCH])),
       saveSeconds: 1e9,
-      ...rest,
-      onEvent(event) {
-        events.push(event);
-        return options.onEvent?.(event);
-      },
+      ...options,
     });
     return { events, summary, error: undefined };
   } catch (error) {
@@ -174,7 +188,7 @@ describe("train()", () => {
     const drawn: number[] = [];
     const previews = {
       previews: [0.25, 0.5, 1],
-      onPreview: async (_: unknown, at: number) => void drawn.push(at),
+      preview: async (_: unknown, at: number) => void drawn.push(at),
     };
     const controller = new AbortController();
     await run([meanStage()], {
@@ -310,8 +324,8 @@ describe("a budget of time", () => {
     ["jittery", (_: string, at: number) => 0.3 + 0.5 * Math.abs(Math.sin(97 * at))],
   ] as const)("is kept and shared, and its pace makes the same run without a clock: %s", async (_, cost) => {
     const { stages, now, spent } = timed(cost);
-    const time = { seconds: 120, used: {}, began: now(), now, extended: false };
-    const { events, summary } = await run(stages, { time });
+    const time = { seconds: 120, used: {}, began: now(), extended: false };
+    const { events, summary } = await run(stages, { time, now });
     expect(summary!.finished).toBe(true);
     const total = spent["a"]! + spent["b"]!;
     expect(Math.abs(total - 120)).toBeLessThan(0.05 * 120);
@@ -335,7 +349,7 @@ describe("a budget of time", () => {
 
   test("what was decided after the checkpoint that a crash leaves is decided again", async () => {
     const { stages, now } = timed((_, at) => 0.3 + 0.2 * Math.sin(at));
-    const time = (used: SecondsUsed) => ({ seconds: 120, used, began: now(), now, extended: false });
+    const time = (used: SecondsUsed) => ({ seconds: 120, used, began: now(), extended: false });
     let paces: Readonly<Record<string, Pace>> | undefined;
     let used: SecondsUsed = {};
     let steps = 0;
@@ -349,13 +363,13 @@ describe("a budget of time", () => {
       keep(event);
       if (steps === 60) controller.abort();
     };
-    await run(stages, { time: time({}), signal: controller.signal, onEvent: stopAt });
+    await run(stages, { now, time: time({}), signal: controller.signal, onEvent: stopAt });
     const kept = paces!;
     const crash = (event: TrainEvent): void => {
       keep(event);
       if (steps === 180) throw new Error("crash");
     };
-    const crashed = await run(stages, { time: time(used), paces: kept, onEvent: crash });
+    const crashed = await run(stages, { now, time: time(used), paces: kept, onEvent: crash });
     expect((crashed.error as Error).message).toBe("crash");
     const seen = (name: string) =>
       JSON.parse(loadCheckpoint(dir)!.metadata["progress"]!).stages[name].imagesSeen as number;
@@ -364,7 +378,7 @@ describe("a budget of time", () => {
       "or there is nothing to forget",
     ).toBe(true);
 
-    const { summary } = await run(stages, { time: time(used), paces: paces!, onEvent: keep });
+    const { summary } = await run(stages, { now, time: time(used), paces: paces!, onEvent: keep });
     expect(summary!.finished).toBe(true);
     for (const pace of Object.values(paces!)) expect(Pace.safeParse(pace).error).toBeUndefined();
     const state = readFileSync(join(dir, "state.safetensors"));
@@ -388,7 +402,7 @@ describe("a budget of time", () => {
       },
     };
     const controller = new AbortController();
-    const time = (used: SecondsUsed) => ({ seconds: 120, used, began: now(), now, extended: false });
+    const time = (used: SecondsUsed) => ({ seconds: 120, used, began: now(), extended: false });
     let used: SecondsUsed = {};
     let paces: Readonly<Record<string, Pace>> = {};
     const keep = (event: TrainEvent): void => {
@@ -396,8 +410,13 @@ describe("a budget of time", () => {
       if (event.kind === "saved") used = event.used!;
       if (event.kind === "step" && event.stage === "a" && event.step === 30) controller.abort();
     };
-    await run([poisoned, second], { time: time({}), signal: controller.signal, onEvent: keep });
-    const { events, summary } = await run([poisoned, second], { time: time(used), paces, onEvent: keep });
+    await run([poisoned, second], { now, time: time({}), signal: controller.signal, onEvent: keep });
+    const { events, summary } = await run([poisoned, second], {
+      now,
+      time: time(used),
+      paces,
+      onEvent: keep,
+    });
     expect(events.filter(({ kind }) => kind === "rollback")).toHaveLength(1);
     expect(summary!.finished).toBe(true);
     expect(Math.abs(spent["a"]! + spent["b"]! - 120)).toBeLessThan(0.05 * 120);
@@ -406,8 +425,8 @@ describe("a budget of time", () => {
 
   test("what is decided is told before the step that depends on it", async () => {
     const { stages, now } = timed((name) => (name === "a" ? 0.4 : 0.7));
-    const time = { seconds: 30, used: {}, began: now(), now, extended: false };
-    const { events } = await run(stages, { time });
+    const time = { seconds: 30, used: {}, began: now(), extended: false };
+    const { events } = await run(stages, { time, now });
     const seen: Record<string, number> = { a: 0, b: 0 };
     let before: Readonly<Record<string, readonly unknown[]>> = { a: [], b: [] };
     for (const event of events)
@@ -453,7 +472,7 @@ describe("scores and the best weights", () => {
     chooseWeights(loadCheckpoint(dir)!.tensors, "best", dir).get("mean.w")!.data[0]!;
   const savedBest = () => bestMoments(loadCheckpoint(dir)!.metadata)["mean"];
   const stateBytes = (): Buffer => readFileSync(join(dir, "state.safetensors"));
-  const stopAt = (step: number): Partial<TrainOptions> => {
+  const stopAt = (step: number): Settings => {
     const controller = new AbortController();
     return {
       signal: controller.signal,

@@ -3,7 +3,6 @@
  * depends on progress (learning rates, scores, previews, whose turn it is) is a function of this line and of images, never
  * of the clock that may have drawn it, so a run can be resumed and replayed exactly.
  */
-import { z } from "zod";
 
 /**
  * From image `from` on, progress grows evenly and would reach 1 at image `total`. Where `progress` is given, it starts
@@ -14,16 +13,6 @@ export type Knot =
 
 /** Knots in the order of their images; none as long as nobody knows how long the stage will take. */
 export type Pace = readonly Knot[];
-
-const Whole = z.int().nonnegative();
-
-/** The schema of a {@link Pace}. */
-export const Pace: z.ZodType<Pace> = z
-  .array(z.union([z.tuple([Whole, Whole]), z.tuple([Whole, Whole, z.number().min(0).max(1)])]))
-  .refine(
-    (knots) => knots.every(([from], i) => i === 0 || from >= knots[i - 1]![0]),
-    "not in the order of their images",
-  );
 
 /** The pace of a stage that sees `images` images. */
 export function evenPace(images: number): Pace {

@@ -3,8 +3,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type NamedArray, UserError } from "onnxgrad";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import { type Checkpoint, loadCheckpoint, saveCheckpoint } from "./checkpoint.ts";
-import { failingFileSystem } from "./failing-file-system.ts";
+import { type Checkpoint, loadCheckpoint, saveCheckpoint } from "../training/checkpoint.ts";
+import { failingFileSystem } from "../training/failing-file-system.ts";
 import { bestMoments, chooseWeights, weightsNamed } from "./weights.ts";
 
 let dir: string;

@@ -3,14 +3,7 @@
  * at which its score was best, under `best.`. Whoever samples finds either under the stage's own name.
  */
 import { type NamedArray, unknownName, UserError } from "onnxgrad";
-import { z } from "zod";
-
-/** When a stage's weights were best, and how good. */
-export interface BestMoment {
-  readonly imagesSeen: number;
-  /** See `StageScore`: lower is better. */
-  readonly score: number;
-}
+import { type BestMoment, parseProgress, type StageProgress } from "./progress.ts";
 
 /** Which of a run's weights to use. */
 export type WeightsName = "last" | "best";
@@ -54,25 +47,17 @@ export function chooseWeights(
   return new Map([...tensors, ...best]);
 }
 
-const Progress = z.object({
-  stages: z.record(
-    z.string(),
-    z.object({ best: z.object({ imagesSeen: z.number(), score: z.number() }).optional() }),
-  ),
-});
-
 /** Where the best weights of each stage stood, from a checkpoint's metadata; none for metadata of another kind. */
 export function bestMoments(
   metadata: Readonly<Record<string, string>>,
 ): Readonly<Record<string, BestMoment>> {
-  let raw: unknown;
+  let stages: Readonly<Record<string, StageProgress>>;
   try {
-    raw = JSON.parse(metadata["progress"] ?? "");
+    ({ stages } = parseProgress(metadata["progress"]));
   } catch {
     return {};
   }
-  const { data } = Progress.safeParse(raw);
   return Object.fromEntries(
-    Object.entries(data?.stages ?? {}).flatMap(([stage, { best }]) => (best ? [[stage, best] as const] : [])),
+    Object.entries(stages).flatMap(([stage, { best }]) => (best ? [[stage, best] as const] : [])),
   );
 }

@@ -12,18 +12,11 @@ import {
   type StateTree,
 } from "onnxgrad";
 import { endsAt, evenPace, type Pace, plannedImages, progressAt, progressBefore } from "./pace.ts";
-import { bestName, type BestMoment } from "./weights.ts";
+import type { BestMoment, StageProgress } from "./progress.ts";
+import { bestName } from "./weights.ts";
 import { batchIndices, fillBatch } from "../images/batches.ts";
 import type { ImageSource } from "../images/image-source.ts";
 import { declaredFeeds, type Stage, type StageProgram, type StepContext } from "../systems/stage.ts";
-
-/** How far a stage is; what a checkpoint keeps beside the state. */
-export interface StageProgress {
-  readonly step: number;
-  readonly imagesSeen: number;
-  /** Where the best weights stood; absent before the first score. */
-  readonly best?: BestMoment;
-}
 
 /** What looking at the weights of a moment gave. */
 export interface Judgement {
@@ -57,8 +50,6 @@ export interface RunnerOptions {
   readonly seed: number;
   /** Mirror images at random. */
   readonly flip: boolean;
-  /** A clock in milliseconds. Default `performance.now`. */
-  readonly now?: () => number;
 }
 
 /**
@@ -85,6 +76,7 @@ type AnyProgram = Program<StateTree, Readonly<Record<string, never>>, Readonly<R
 export class StageRunner {
   readonly stage: Stage;
   readonly #options: RunnerOptions;
+  readonly #now: () => number;
   readonly #state: State;
   readonly #programs = new Map<string, AnyProgram>();
   readonly #pixels: Float32Array;
@@ -93,16 +85,14 @@ export class StageRunner {
   #step = 0;
   #imagesSeen = 0;
 
-  constructor(stage: Stage, options: RunnerOptions) {
+  /** `now`: a clock in milliseconds. */
+  constructor(stage: Stage, options: RunnerOptions, now: () => number = () => performance.now()) {
     this.stage = stage;
     this.#options = options;
+    this.#now = now;
     this.#state = new State(stage.initialState(options.seed));
     const { channels, height, width } = options.dataset;
     this.#pixels = new Float32Array(stage.batch * channels * height * width);
-  }
-
-  get #now(): () => number {
-    return this.#options.now ?? (() => performance.now());
   }
 
   get progress(): StageProgress {

@@ -54,7 +54,8 @@ function simulate(
   const extended = from !== undefined && from.minutes !== minutes;
   const keeper = createTimekeeper(
     STAGES,
-    { seconds: 60 * minutes, used: from?.used ?? {}, began, now, extended },
+    { seconds: 60 * minutes, used: from?.used ?? {}, began, extended },
+    now,
     { scores: false, previews: true },
   );
   const names = Object.keys(SHARES) as Name[];

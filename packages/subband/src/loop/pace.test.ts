@@ -1,5 +1,6 @@
 import { describe, expect, test } from "vitest";
-import { endsAt, evenPace, Pace, paceUntil, plannedImages, progressAt, progressBefore } from "./pace.ts";
+import { Pace } from "../training/pace-schema.ts";
+import { endsAt, evenPace, paceUntil, plannedImages, progressAt, progressBefore } from "./pace.ts";
 
 describe("progress along a pace", () => {
   test("is images / total where it is even, to the last bit", () => {

@@ -15,10 +15,8 @@ export interface TimeBudget {
   readonly seconds: number;
   /** What earlier processes used. */
   readonly used: SecondsUsed;
-  /** When this process began to work on the run, by `now`. */
+  /** When this process began to work on the run, by the clock of the loop's host. */
   readonly began: number;
-  /** A clock in milliseconds. */
-  readonly now: () => number;
   /** The time asked for has grown since the run was last at work. */
   readonly extended: boolean;
 }
@@ -92,13 +90,14 @@ interface StageClock {
   plannedAt: number | undefined;
 }
 
-/** Starts the clock. `scores` and `previews` tell whether stages are scored, and whether the end is drawn. */
+/** Starts to plan by the clock `now`, in milliseconds. `scores` and `previews` tell whether stages are scored, and whether the end is drawn. */
 export function createTimekeeper(
   stages: readonly Stage[],
   budget: TimeBudget,
+  now: () => number,
   { scores, previews }: { readonly scores: boolean; readonly previews: boolean },
 ): Timekeeper {
-  const { now, began } = budget;
+  const { began } = budget;
   const seconds = (name: string) => budget.used[name] ?? 0;
   const clocks = new Map(
     stages.map((stage): [string, StageClock] => [

@@ -1,0 +1,30 @@
+/** @module The pace of a run, for another to follow. */
+import { UserError } from "onnxgrad";
+import { pacesOf } from "../loop/budget.ts";
+import type { Pace } from "../loop/pace.ts";
+import type { Stage } from "../systems/stage.ts";
+import { RunConfig } from "./run-config.ts";
+import { readRun } from "./run-directory.ts";
+
+/**
+ * The pace of the run `dir`, for a run of these stages to follow: on the same data with the same seed it ends in the same
+ * state, whatever the clock said.
+ * @throws UserError `train/replay` for a run of other stages, or one that has no plan yet; those of `readRun`.
+ */
+export function paceOfRun(dir: string, stages: readonly Stage[]): Readonly<Record<string, Pace>> {
+  const { config } = readRun(dir, RunConfig);
+  const pace = pacesOf(config);
+  const names = stages.map(({ name }) => name);
+  if (Object.keys(pace).sort().join() !== [...names].sort().join())
+    throw new UserError(
+      "train/replay",
+      `--images: run "${dir}" trains ${Object.keys(pace).join(" and ")}, not ${names.join(" and ")}. Name a run of the same --preset, or give a number.`,
+    );
+  const unplanned = names.find((name) => pace[name]!.length === 0);
+  if (unplanned !== undefined)
+    throw new UserError(
+      "train/replay",
+      `--images: run "${dir}" has not begun with ${unplanned}. Train it first, or give a number.`,
+    );
+  return pace;
+}
