@@ -4,24 +4,20 @@
  */
 import { inputPorts, toOnnx, type ModelOptions, type ModelPort } from "../onnx/model.ts";
 import { partition, type Partition } from "../parallel/partition.ts";
-import { convolutionsByRows } from "../passes/convolutions-by-rows.ts";
 import { optimize } from "../passes/optimize.ts";
-import { rematerialize } from "../passes/rematerialize.ts";
 import { inputName, portNamed } from "../trace/port-names.ts";
 import { reachable, type Shape, type Tensor } from "../trace/tensor.ts";
+import { fitted, type Outputs, rewritten } from "./backend-passes.ts";
 import { convolutionBlock } from "./convolution-block.ts";
 import type { Backend, Session, ShardModel, ShardPlan } from "./backend.ts";
-import { inPieces } from "./in-pieces.ts";
 import { overwritable } from "./in-place.ts";
-import { wholeInputs, withViews } from "./input-views.ts";
+import { wholeInputs } from "./input-views.ts";
 import { openPlan } from "./sharded-session.ts";
 
 /** Below this many multiply-accumulates (some two milliseconds of a core) a step is not worth the messages. */
 const WORTHWHILE = 5e7;
 /** The part of the work that may remain for the rest. */
 const REST = 0.05;
-
-type Outputs = Readonly<Record<string, Tensor>>;
 
 /** A graph that is ready to run. */
 export interface OpenedSession {
@@ -55,7 +51,7 @@ export async function openSession(
     const found = partition(Object.values(outputs), k, (name) => portNamed(name)?.is === "in");
     if (found !== undefined && isWorthwhile(found)) return openSharded(backend, outputs, found, kernels);
   }
-  const prepared = fitted(backend, kernels, outputs);
+  const prepared = prepare(backend, kernels, outputs);
   const model = toOnnx(prepared, { ...kernels, ...options });
   const session = await backend.createSession(model.bytes);
   const inputs = wholeInputs(model.inputs, shapesOf(outputs));
@@ -70,13 +66,8 @@ export async function openSession(
 }
 
 /** The graph as the backend is to run it. */
-function fitted({ inPlace = false }: Backend, { block }: ModelOptions, outputs: Outputs): Outputs {
-  const byRows =
-    block === undefined ? outputs : rewritten(outputs, (tensors) => convolutionsByRows(tensors, block));
-  return inPlace
-    ? rewritten(inPieces(byRows), (tensors) => rematerialize(withViews(tensors)))
-    : rewritten(byRows, rematerialize);
-}
+const prepare = ({ inPlace = false }: Backend, { block }: ModelOptions, outputs: Outputs) =>
+  fitted({ inPlace, block }, outputs);
 
 const overwritten = ({ inPlace = false }: Backend, prepared: Outputs) =>
   inPlace ? overwritable(prepared) : new Set<string>();
@@ -153,11 +144,4 @@ function joinedFrom({ node: { op, inputs, attrs } }: Tensor): string | undefined
 
 /** The graph of a shard or of the rest, ready to be written. */
 const optimized = (backend: Backend, kernels: ModelOptions, outputs: Outputs) =>
-  fitted(backend, kernels, rewritten(outputs, optimize));
-
-/** Named outputs after a pass. */
-function rewritten(outputs: Outputs, pass: (outputs: readonly Tensor[]) => readonly Tensor[]): Outputs {
-  const names = Object.keys(outputs);
-  const tensors = pass(Object.values(outputs));
-  return Object.fromEntries(names.map((name, i) => [name, tensors[i]!]));
-}
+  prepare(backend, kernels, rewritten(outputs, optimize));

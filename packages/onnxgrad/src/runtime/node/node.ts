@@ -7,6 +7,7 @@ import { UserError } from "../../errors.ts";
 import { modelWithEmptySequence, toOnnx } from "../../onnx/model.ts";
 import { input } from "../../ops/source.ts";
 import type { Backend, Device, RuntimeData, RuntimeTensor, Session } from "../backend.ts";
+import { BACKEND_PASSES } from "../backend-passes.ts";
 import { viewer } from "../input-views.ts";
 import { nodeShards, shardCount, threadCount } from "./shards.ts";
 import { Lifetime, SESSION } from "../../turns.ts";
@@ -86,10 +87,10 @@ export function node(options: NodeOptions = {}): Backend {
 }
 
 /**
- * Optimisers of ONNX Runtime that would undo ours: the first merges what is computed again (passes/rematerialize.ts) with the
- * original, the second writes the last node of weight gradients anew, so that they run last (onnx/execution-order.ts).
+ * Optimisers of ONNX Runtime that would undo ours: those of the passes, and one that writes the last node of weight gradients
+ * anew, so that they run last (onnx/execution-order.ts).
  */
-const UNWANTED = "CommonSubexpressionElimination;ReshapeFusion";
+const UNWANTED = [...BACKEND_PASSES.flatMap(({ undoneBy = [] }) => undoneBy), "ReshapeFusion"].join(";");
 
 function sessionOptions({
   provider = "cpu",

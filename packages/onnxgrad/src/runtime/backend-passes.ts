@@ -1,0 +1,68 @@
+/**
+ * @module The passes that a backend asks for, after `optimize`, which every graph goes through: one table from a property of
+ * the backend to its passes, in the order in which they run. Whoever compiles reads it, and so does whoever tells ONNX
+ * Runtime what to leave alone.
+ */
+import { convolutionsByRows } from "../passes/convolutions-by-rows.ts";
+import { rematerialize } from "../passes/rematerialize.ts";
+import type { Tensor } from "../trace/tensor.ts";
+import { inPieces } from "./in-pieces.ts";
+import { withViews } from "./input-views.ts";
+
+/** Tensors by the names of their ports. */
+export type Outputs = Readonly<Record<string, Tensor>>;
+
+/** What decides of a backend. */
+export interface PassProperties {
+  /** Whether it works on arrays where they lie. */
+  readonly inPlace: boolean;
+  /** Channels of a block of its blocked convolution; undefined where it has none. */
+  readonly block: number | undefined;
+}
+
+/** One row of {@link BACKEND_PASSES}. */
+export interface BackendPass {
+  readonly name: string;
+  /** The property that asks for it; `any`: every backend does. */
+  readonly asked: keyof PassProperties | "any";
+  apply(outputs: Outputs, block: number): Outputs;
+  /** Optimisers of ONNX Runtime that would undo it. */
+  readonly undoneBy?: readonly string[];
+}
+
+/** The same names, their tensors after `pass`. */
+export function rewritten(
+  outputs: Outputs,
+  pass: (outputs: readonly Tensor[]) => readonly Tensor[],
+): Outputs {
+  const names = Object.keys(outputs);
+  const tensors = pass(Object.values(outputs));
+  return Object.fromEntries(names.map((name, i) => [name, tensors[i]!]));
+}
+
+/** The table. */
+export const BACKEND_PASSES: readonly BackendPass[] = [
+  {
+    name: "convolutions-by-rows",
+    asked: "block",
+    apply: (outputs, block) => rewritten(outputs, (tensors) => convolutionsByRows(tensors, block)),
+  },
+  { name: "in-pieces", asked: "inPlace", apply: inPieces },
+  { name: "input-views", asked: "inPlace", apply: (outputs) => rewritten(outputs, withViews) },
+  {
+    name: "rematerialize",
+    asked: "any",
+    apply: (outputs) => rewritten(outputs, rematerialize),
+    // It merges what is computed again with the original.
+    undoneBy: ["CommonSubexpressionElimination"],
+  },
+];
+
+/** The rows that a backend of these properties asks for. */
+export const passesFor = ({ inPlace, block }: PassProperties): readonly BackendPass[] =>
+  BACKEND_PASSES.filter(({ asked }) => ({ any: true, inPlace, block: block !== undefined })[asked]);
+
+/** The graph as a backend of these properties is to run it. */
+export function fitted(properties: PassProperties, outputs: Outputs): Outputs {
+  return passesFor(properties).reduce((current, pass) => pass.apply(current, properties.block ?? 0), outputs);
+}
