@@ -68,10 +68,12 @@ describe("an extremum among which one is NaN is NaN, wherever it stands:", () =>
   });
 });
 
-const BACKENDS: Readonly<Record<string, () => Backend>> = {
+const CPU: Readonly<Record<string, () => Backend>> = {
   "on one thread": () => node({ threads: 1 }),
   "on two threads": () => node({ threads: 2, shards: 1 }),
   "split over the batch": () => node({ threads: 2, shards: 2 }),
+};
+const GPU_FORMS: Readonly<Record<string, () => Backend>> = {
   "in the forms for GPUs": () => ({ ...node({ threads: 1 }), processor: "gpu" }),
 };
 
@@ -86,17 +88,54 @@ const KINKED: Readonly<
   abs: [abs, (x) => Number(x > 0) - Number(x < 0)],
 };
 
-describe.each(Object.entries(BACKENDS))("the gradient at NaN is PyTorch's, %s:", (_, backend) => {
-  // ONNX Runtime computes some of these within the convolution before them.
-  test.each(Object.entries(KINKED))("%s after a convolution", async (__, [f, derivative]) => {
-    const shape = [4, 1, 5, 7];
-    const x = Float32Array.from({ length: 140 }, (___, i) => (i % 6 === 0 ? NaN : (i % 5) - 2));
+describe.each(Object.entries({ ...CPU, ...GPU_FORMS }))(
+  "the gradient at NaN is PyTorch's, %s:",
+  (_, backend) => {
+    // ONNX Runtime computes some of these within the convolution before them.
+    test.each(Object.entries(KINKED))("%s after a convolution", async (__, [f, derivative]) => {
+      const shape = [4, 1, 5, 7];
+      const x = Float32Array.from({ length: 140 }, (___, i) => (i % 6 === 0 ? NaN : (i % 5) - 2));
+      const program = await compile(backend(), { inputs: { x: shape } }, (given) => {
+        const y = f(conv2d(given.x, constant([1], [1, 1, 1, 1])));
+        return { loss: sum(y), slope: gradients(sum(y), [given.x])[0]! };
+      });
+      const { slope } = await program.run({ x });
+      await program.dispose();
+      expect(Array.from(slope, (v) => v + 0)).toEqual(Array.from(x, derivative));
+    });
+  },
+);
+
+// For GPUs pooling leaves to the device what becomes of NaN.
+describe.each(Object.entries(CPU))("the gradient of a window is PyTorch's, %s:", (_, backend) => {
+  test.each([
+    [2, 2],
+    [2, 1],
+    [3, 3],
+    [3, 2],
+  ])("the last NaN or the first maximum takes it, windows of %i with stride %i", async (kernel, stride) => {
+    const side = 9;
+    const shape = [4, 1, side, side];
+    const x = Float32Array.from({ length: 4 * side ** 2 }, (__, i) =>
+      i % 7 === 0 || i % 11 === 1 ? NaN : (3 * i) % 4,
+    );
     const program = await compile(backend(), { inputs: { x: shape } }, (given) => {
-      const y = f(conv2d(given.x, constant([1], [1, 1, 1, 1])));
+      const y = maxPool2d(given.x, kernel, stride);
       return { loss: sum(y), slope: gradients(sum(y), [given.x])[0]! };
     });
     const { slope } = await program.run({ x });
     await program.dispose();
-    expect(Array.from(slope, (v) => v + 0)).toEqual(Array.from(x, derivative));
+    const expected = new Float32Array(x.length);
+    for (let image = 0; image < 4; image++)
+      for (let top = 0; top + kernel <= side; top += stride)
+        for (let left = 0; left + kernel <= side; left += stride) {
+          const window = Array.from(
+            { length: kernel ** 2 },
+            (__, tap) => side ** 2 * image + (top + Math.floor(tap / kernel)) * side + left + (tap % kernel),
+          );
+          const taken = window.reduce((best, at) => (x[at]! > x[best]! || Number.isNaN(x[at]) ? at : best));
+          expected[taken]!++;
+        }
+    expect(slope).toEqual(expected);
   });
 });

@@ -44,23 +44,20 @@ export const maxPool2dOp: OpDefinition<PoolAttrs> = defineOp<PoolAttrs>({
       );
     return [{ shape: [n!, c!, pooled(h!, attrs), pooled(w!, attrs)], dtype: "float32" }];
   },
-  // Each window gives its gradient to the first element that reaches its maximum, in row-major order.
+  // Each window gives its gradient to the first element that reaches its maximum, in row-major order, or to its last NaN.
   vjp({ grad, inputs: [x], outputs: [y], attrs }) {
     const { kernel, stride } = attrs;
     const tiles = stride === kernel && x!.shape[2]! % kernel === 0 && x!.shape[3]! % kernel === 0;
-    if (tiles) return [mul(upsampleNearest2d(grad, kernel), firstMaxima(x!, y!, kernel))];
-    let open: Tensor | undefined;
-    let total: Tensor | undefined;
-    for (let i = 0; i < attrs.kernel; i++)
-      for (let j = 0; j < attrs.kernel; j++) {
-        const ranges = tapRanges(x!.shape, attrs, y!.shape, i, j);
-        const hit = cast(equal(sliceRanges(x!, ranges), y!), "float32");
-        const first = open === undefined ? hit : mul(hit, open);
-        const part = unslice(mul(grad, first), ranges, x!.shape);
-        total = total === undefined ? part : add(total, part);
-        open = open === undefined ? sub(1, first) : sub(open, first);
-      }
-    return [total!];
+    if (tiles) return [mul(upsampleNearest2d(grad, kernel), takenOfTiles(x!, y!, kernel))];
+    const taps = Array.from({ length: kernel ** 2 }, (_, at) => {
+      const ranges = tapRanges(x!.shape, attrs, y!.shape, Math.floor(at / kernel), at % kernel);
+      return { ranges, claim: claims(sliceRanges(x!, ranges), y!, kernel ** 2 - at, at + 1) };
+    });
+    const best = taps.map(({ claim }) => claim).reduce(maximum);
+    const parts = taps.map(({ ranges, claim }) =>
+      unslice(mul(grad, cast(equal(claim, best), "float32")), ranges, x!.shape),
+    );
+    return [parts.reduce(add)];
   },
   // ONNX Runtime's kernel for CPUs finds a NaN or not, by where it stands in the window.
   lower(context, [x], { attrs: { kernel, stride, numbers } }) {
@@ -89,24 +86,34 @@ export const maxPool2dOp: OpDefinition<PoolAttrs> = defineOp<PoolAttrs>({
   traits: {},
 });
 
-/**
- * 1 at the first element, in row-major order, of each kernel x kernel block of `x` that is its maximum in `y`, else 0.
- * All of it runs over whole images; slices of every kernel-th pixel would be copied one by one.
- */
-function firstMaxima(x: Tensor, y: Tensor, kernel: number): Tensor {
-  const [, , h, w] = x.shape as [number, number, number, number];
-  const rank = Float32Array.from(
-    { length: h * w },
-    (_, at) => kernel ** 2 - (Math.floor(at / w) % kernel) * kernel - (at % kernel),
-  );
-  const hits = mul(cast(equal(x, upsampleNearest2d(y, kernel)), "float32"), constant(rank, [1, 1, h, w]));
-  // Nothing equals a maximum that is NaN: 1, which no element has then, in the place of the 0 that all have.
-  const best = maximum(apply1(maxPool2dOp, [hits], { kernel, stride: kernel, numbers: true }), 1);
-  return cast(equal(hits, upsampleNearest2d(best, kernel)), "float32");
+/** `early` at the elements of `x` that are the maximum `y` of their window, `late` at NaN, else 0. */
+function claims(x: Tensor, y: Tensor, early: Tensor | number, late: Tensor | number): Tensor {
+  const isMaximum = cast(equal(x, y), "float32");
+  const isNumber = cast(equal(x, x), "float32");
+  return add(mul(isMaximum, early), mul(sub(1, isNumber), late));
 }
 
 /**
- * Max pooling with a square window and no padding (stride = window by default); ties give the gradient to the first.
+ * 1 at the element of each kernel x kernel block of `x` that its gradient goes to, else 0; `y` are the maxima.
+ * All of it runs over whole images; slices of every kernel-th pixel would be copied one by one.
+ */
+function takenOfTiles(x: Tensor, y: Tensor, kernel: number): Tensor {
+  const [, , h, w] = x.shape as [number, number, number, number];
+  const places = Float32Array.from(
+    { length: h * w },
+    (_, at) => (Math.floor(at / w) % kernel) * kernel + (at % kernel),
+  );
+  const [early, late] = [places.map((at) => kernel ** 2 - at), places.map((at) => at + 1)].map((order) =>
+    constant(order, [1, 1, h, w]),
+  );
+  const claim = claims(x, upsampleNearest2d(y, kernel), early!, late!);
+  const best = apply1(maxPool2dOp, [claim], { kernel, stride: kernel, numbers: true });
+  return cast(equal(claim, upsampleNearest2d(best, kernel)), "float32");
+}
+
+/**
+ * Max pooling with a square window and no padding (stride = window by default); ties give the gradient to the first. A window
+ * that holds NaN gives NaN, and its gradient to the last one.
  * @throws GraphError when the window does not fit.
  */
 export function maxPool2d(x: Tensor, kernel: number, stride: number = kernel): Tensor {

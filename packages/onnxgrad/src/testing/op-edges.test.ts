@@ -119,8 +119,7 @@ function gapsAt(each: EdgeCase, key: string, at: number) {
     (gap) =>
       gap.cases.includes(each.name) &&
       gap.parts.includes(partOf(key)) &&
-      (gap.at === "all" ||
-        (gap.at === "NaN" ? Number.isNaN(valuesOf(each.inputs[0]!.data)[at]) : gap.at.includes(at))),
+      (gap.at === "all" || gap.at.includes(at)),
   );
 }
 
