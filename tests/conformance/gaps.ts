@@ -103,7 +103,7 @@ export const DETOURS: readonly Detour[] = [
       "cast / bool to int",
       "cast / int to byte",
       "cast / bytes keep their place",
-      "oneHot / as embedding",
+      ...["[5] of 4", "[2,3] of 5", "scalar", "as embedding"].map((name) => `oneHot / ${name}`),
       "slice / integers",
       "concat / integers",
       "gather / integers",

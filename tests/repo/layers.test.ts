@@ -215,6 +215,16 @@ describe("layerViolations()", () => {
       undefined,
     ],
     [
+      "cases of an operation beside it",
+      source("onnxgrad", "ops/conv.cases.ts", 'import { f } from "../testing/case-inputs.ts";'),
+      undefined,
+    ],
+    [
+      "an operation that imports its cases",
+      source("onnxgrad", "ops/conv.ts", 'import { convCases } from "./conv.cases.ts";'),
+      /^.*ops may import only/,
+    ],
+    [
       "its place, web",
       source("onnxgrad", "runtime/web/web.ts", 'import ort from "onnxruntime-web/webgpu";'),
       undefined,

@@ -6,7 +6,7 @@ import { caseGraph } from "../testing/case-graph.ts";
 import { opCases } from "../testing/op-cases.ts";
 import { type GraphNode, reachable, sizeOf } from "../trace/tensor.ts";
 import { forEachBroadcast } from "./broadcast.ts";
-import type { RefArray } from "./define-op.ts";
+import type { RefArray, Traits } from "./define-op.ts";
 import { registry } from "./registry.ts";
 import { input } from "./source.ts";
 
@@ -35,9 +35,10 @@ const met = new Map<string, readonly Met[]>(
   ]),
 );
 
-const ops = Object.values(registry);
-const withTrait = (trait: keyof (typeof ops)[number]["traits"]) =>
-  ops.filter(({ traits }) => traits[trait] !== undefined).map(({ name }) => [name, met.get(name)!] as const);
+const withTrait = (trait: keyof Traits) =>
+  registry
+    .filter(({ traits }) => traits[trait] !== undefined)
+    .map(({ name }) => [name, met.get(name)!] as const);
 
 /** ONNX nodes that a node is written as for a CPU. */
 function written(node: GraphNode): number {
@@ -113,7 +114,9 @@ describe("traits", () => {
 });
 
 describe("macs", () => {
-  const products = ops.filter(({ macs }) => macs !== null).map(({ name }) => [name, met.get(name)!] as const);
+  const products = registry
+    .filter(({ macs }) => macs !== null)
+    .map(({ name }) => [name, met.get(name)!] as const);
 
   /** Every product of ones is 1, and without padding none is left out: the sum of a result is their number. */
   test.each(products)("%s counts its products", (_, nodes) => {

@@ -32,6 +32,12 @@ export interface OpCase {
   readonly differences?: boolean;
 }
 
+/** At least one case. */
+export type OpCases = readonly [OpCase, ...OpCase[]];
+
+/** Cases by the name of what they are of. */
+export type CaseTable = Readonly<Record<string, OpCases>>;
+
 /** A value to feed. */
 export interface CaseFeed {
   readonly spec: Spec & { readonly dtype: "float32" | "int64" };

@@ -6,7 +6,9 @@ export {
   caseGraph,
   type CaseInput,
   type CaseOutputs,
+  type CaseTable,
   finiteDifferences,
   type OpCase,
+  type OpCases,
 } from "./case-graph.ts";
-export { compositeCases, opCases, type OpCases } from "./op-cases.ts";
+export { compositeCases, opCases } from "./op-cases.ts";
