@@ -1,6 +1,5 @@
 /** @module The process that bench/memory.ts measures: trains `preset` at `size` into `out`, prints its peak as JSON. */
 import { node } from "onnxgrad/node";
-import { presetNamed } from "../packages/subband/src/training/run-config.ts";
 import { trainRun } from "../packages/subband/src/training/train-run.ts";
 
 const [preset = "", size = "", out = ""] = process.argv.slice(2);
@@ -12,7 +11,7 @@ await trainRun(
   {
     out,
     data: "faces",
-    preset: presetNamed(preset),
+    preset,
     size: { height: Number(size), width: Number(size) },
     images: IMAGES,
     limit: 1024,

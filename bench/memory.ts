@@ -9,28 +9,24 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { createDataset } from "../packages/subband/src/data/dataset.ts";
 import { estimateMemory } from "../packages/subband/src/loop/memory.ts";
-import {
-  type PresetName,
-  presets,
-  resolveModel,
-  type RunConfig,
-  trainedSystemOf,
-} from "../packages/subband/src/training/run-config.ts";
+import type { AnyPreset } from "../packages/subband/src/systems/preset.ts";
+import { presets } from "../packages/subband/src/systems/presets.ts";
 import { type Bench } from "./harness.ts";
 
 const SIZE = 64;
 const GIGABYTE = 1e9;
 
 /** The preset that `npm run demo` trains must stay below this. */
-const LIMITS: Readonly<Partial<Record<PresetName, number>>> = { wmgm: 1.5 * GIGABYTE };
+const LIMITS: Readonly<Record<string, number>> = { wmgm: 1.5 * GIGABYTE };
 
 export const memoryBench: Bench = {
   name: "memory",
   summary: `peak memory of training every preset on faces at ${SIZE} x ${SIZE}`,
   async run(report) {
     const child = fileURLToPath(new URL("memory-child.ts", import.meta.url));
-    for (const preset of Object.keys(presets) as PresetName[]) {
-      const needed = await estimatedBytes(preset);
+    for (const each of presets) {
+      const preset = each.name;
+      const needed = await estimatedBytes(each);
       if (needed > freemem() / 2) {
         report({
           bench: "memory",
@@ -71,7 +67,7 @@ export const memoryBench: Bench = {
 };
 
 /** Estimated before anything is allocated, so that a preset too large for the machine never starts. */
-async function estimatedBytes(preset: PresetName): Promise<number> {
+async function estimatedBytes(preset: AnyPreset): Promise<number> {
   const pixels = Uint8Array.from({ length: 4 * 3 * SIZE * SIZE }, (_, i) => (7919 * i) % 256);
   const dataset = createDataset({
     name: "bench",
@@ -84,8 +80,7 @@ async function estimatedBytes(preset: PresetName): Promise<number> {
     skipped: {},
     fingerprint: "",
   });
-  const model = resolveModel(preset, {}, dataset);
-  const system = trainedSystemOf({ preset, model } as Pick<RunConfig, "preset" | "model">);
+  const system = preset.system(preset.resolve(preset.choose({}, dataset), dataset, {}));
   const { state, programs } = await estimateMemory(system.stages);
   return state + programs;
 }

@@ -6,7 +6,7 @@ import { State } from "onnxgrad";
 import { node } from "onnxgrad/node";
 import { sampleImages } from "../packages/subband/src/systems/sampling.ts";
 import { wmgm } from "../packages/subband/src/systems/wmgm/wmgm.ts";
-import { presets } from "../packages/subband/src/training/run-config.ts";
+import { DEFAULT_PRESET } from "../packages/subband/src/systems/presets.ts";
 import { type Bench, inProcess, interleave } from "./harness.ts";
 import { benchConfig } from "./training-step.ts";
 
@@ -17,9 +17,11 @@ const CASES: readonly [size: number, batch: number][] = [
   [64, 64],
 ];
 
+const SAMPLING = DEFAULT_PRESET.sampling!;
+
 export const samplingBench: Bench = {
   name: "sampling",
-  summary: `the default wmgm with ${presets.wmgm.sampling.sampler}, ${presets.wmgm.sampling.steps} steps and details`,
+  summary: `the default wmgm with ${SAMPLING.sampler}, ${SAMPLING.steps} steps and details`,
   async run(report, { turns, threads }) {
     for (const [size, batch] of CASES) {
       const system = wmgm(benchConfig(size));
@@ -37,7 +39,7 @@ export const samplingBench: Bench = {
         sampleImages(system, sampler, {
           seed: 1,
           count: batch,
-          ...presets.wmgm.sampling,
+          ...SAMPLING,
         });
       const { nfeLow, nfeDetail } = await draw();
       const { ours, notes } = await interleave(inProcess(draw), undefined, {

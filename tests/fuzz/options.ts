@@ -165,6 +165,7 @@ export const target: Target = {
     const { fingerprint } = await openDataset(photos, { size, cacheDir: join(folder, "cache") });
     writeUntrainedRun(join(template, "run"), {
       preset: "wmgm",
+      options: { levels: 1, batch: 64, lr: 1e-3, width: 16 },
       data: {
         source: "photos",
         name: "photos",

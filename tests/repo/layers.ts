@@ -127,7 +127,7 @@ export const ROOMS: Readonly<Record<string, Readonly<Record<string, Room>>>> = {
     // The table of contents of what needs Node.
     "node.ts": {
       portable: false,
-      imports: ["images", "data", "training", "evaluation", "interop", "restoration"],
+      imports: ["images", "systems", "data", "training", "evaluation", "interop", "restoration"],
     },
     cli: {
       portable: false,
@@ -179,6 +179,13 @@ export const GUARDS: readonly Guard[] = [
   },
   {
     packageName: "subband",
+    specifier: /^zod$/,
+    allowed:
+      /^(?!(?:wavelet|spectrum|images|nn|diffusion|systems)\/)|^systems\/(?:preset|[\w-]+\/preset|parts\/schemas)\.ts$/,
+    why: "a page that draws with a system loads no schemas: only presets have them",
+  },
+  {
+    packageName: "subband",
     specifier: /^onnxruntime-|^(?:onnx-buf|@bufbuild\/protobuf)(?:\/|$)/,
     allowed: /^$/,
     why: "ONNX Runtime is reached through onnxgrad, never directly",
@@ -193,7 +200,7 @@ export const GUARDS: readonly Guard[] = [
 export const CIRCULAR_ROOMS: readonly string[] = ["onnxgrad/ops"];
 
 /** Packages a portable room may import: they run in a browser themselves. */
-const PORTABLE_PACKAGES: readonly string[] = ["onnxgrad", "onnx-buf", "@bufbuild/protobuf"];
+const PORTABLE_PACKAGES: readonly string[] = ["onnxgrad", "onnx-buf", "@bufbuild/protobuf", "zod"];
 
 /** Node and DOM globals, as they are used in code: a local called `window` (a Hann window, say) is no offence. */
 const HOST_GLOBAL =

@@ -16,8 +16,11 @@ export { loadModel, saveModel } from "./training/model-file.ts";
 // Training
 export { loadCheckpoint, saveCheckpoint } from "./training/checkpoint.ts";
 export { loadRun } from "./training/load-run.ts";
-export { readRun, type RunRecord } from "./training/run-directory.ts";
-export { presets, RunConfig, systemOf } from "./training/run-config.ts";
+export type { RunRecord } from "./training/run-directory.ts";
+export { readRunFile } from "./training/run-file.ts";
+export { type RunConfig, systemOf } from "./training/run-config.ts";
+export type { AnyPreset, Preset } from "./systems/preset.ts";
+export { presetNamed, presets } from "./systems/presets.ts";
 export { saveEach, saveGrid } from "./training/sample-grid.ts";
 export { folderHost, type FolderHostOptions } from "./training/folder-host.ts";
 export { planRun, trainRun, type TrainRequest } from "./training/train-run.ts";

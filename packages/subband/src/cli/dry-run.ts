@@ -58,9 +58,9 @@ export async function dryRun(context: Context, request: TrainRequest, verbose: b
 }
 
 /** `"preset": "wmgm", "data": "faces", ...`: what most ask about, named as in the configuration. */
-function outline({ preset, data, model }: RunConfig, seed: number): string {
-  const { channels, height, width, levels } = model;
-  const said = { preset, data: data.name, width, height, channels, levels, seed };
+function outline({ preset, options, data, model }: RunConfig, seed: number): string {
+  const { channels, height, width } = model;
+  const said = { preset, data: data.name, size: `${width}x${height}`, channels, ...options, seed };
   return Object.entries(said)
     .map(([name, value]) => `"${name}": ${JSON.stringify(value)}`)
     .join(", ");

@@ -30,6 +30,7 @@ beforeAll(async () => {
   const { name, count, fingerprint, licence, credit } = dataset;
   writeUntrainedRun(run, {
     preset: "wmgm",
+    options: { levels: 1, batch: 64, lr: 1e-3, width: 16 },
     data: { source: "faces", name, count, fingerprint, licence, credit, limit, flip: true },
     images: { low: 1, detail: 1 },
     model: resolveWmgmConfig({ channels: 3, ...size, levels: 1, baseWidth: 16 }, scaling),
@@ -94,7 +95,14 @@ describe("subband evaluate", () => {
       await sharp(pixels, { raw: { width: 96, height: 96, channels: 3 } }).toFile(join(pictures, `${i}.png`));
     }
     const patched = join(dir, "patched");
-    const request = { out: patched, data: pictures, size, levels: 1, width: 16, patches: 20, images: 1 };
+    const request = {
+      out: patched,
+      data: pictures,
+      size,
+      patches: 20,
+      images: 1,
+      options: { levels: 1, width: 16 },
+    };
     const config = resolveRunConfig(request, await openTrainingData(request));
     expect(config.data).toMatchObject({ count: 60, heldOut: 20 });
     writeUntrainedRun(patched, { ...config, images: { low: 1, detail: 1 } });

@@ -2,6 +2,7 @@
 import { join } from "node:path";
 import { type Command, Option } from "commander";
 import type { RunImages } from "../training/run-data.ts";
+import type { BandScaling } from "../systems/parts/band-scaling.ts";
 import type { Context } from "./context.ts";
 import { bestLine, formatCount } from "./format.ts";
 import { addExamples, parseCount, parsePath, parsePositive, parseSteps, parseThreads } from "./options.ts";
@@ -82,7 +83,7 @@ async function evaluate(context: Context, run: string, flags: EvaluateFlags): Pr
       system,
       tensors,
       source,
-      config.preset === "wmgm" ? config.model.scaling : undefined,
+      "scaling" in config.model ? (config.model.scaling as BandScaling) : undefined,
       node(threads === undefined ? {} : { threads }),
       {
         count: n,

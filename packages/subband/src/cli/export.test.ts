@@ -21,6 +21,7 @@ afterAll(() => rmSync(dir, { recursive: true, force: true }));
 
 const config: RunConfig = {
   preset: "wmgm",
+  options: { levels: 1, batch: 64, lr: 1e-3, width: 16 },
   data: {
     source: "/home/ada/private pictures",
     name: "pictures",

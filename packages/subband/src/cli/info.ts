@@ -34,7 +34,10 @@ async function inform(context: Context, name: string): Promise<void> {
   const { lockHolder } = await import("../training/lock.ts");
   const { bestMoments } = await import("../loop/weights.ts");
   // Any configuration is shown, also one that this version could not train or sample.
-  const { versions, seed, imagesSeen, secondsUsed, config } = readRun(dir, z.unknown());
+  const { versions, seed, imagesSeen, secondsUsed, config } = readRun(dir, {
+    1: z.unknown(),
+    2: z.unknown(),
+  });
   const paths = runPaths(dir);
   const checkpoint = loadCheckpoint(dir);
   const metrics = readMetrics(paths.metrics);

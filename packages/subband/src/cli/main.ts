@@ -27,6 +27,8 @@ export { processIo } from "./context.ts";
 /** A file that adds one command, or one group of them, to the program. */
 export interface CommandFile {
   register(program: Command, context: Context): void;
+  /** Adds to the registered command what is imported for it alone, before its arguments are parsed. */
+  complete?(command: Command): Promise<void>;
 }
 
 /** In the order of the help text. */
@@ -122,7 +124,12 @@ function build(program: Command, context: Context, commands: readonly CommandFil
     })
     .showSuggestionAfterError(false)
     .addHelpText("after", EXIT_CODES);
-  for (const { register } of commands) register(program, context);
+  const files = new Map<Command, CommandFile>();
+  for (const file of commands) {
+    file.register(program, context);
+    files.set(program.commands.at(-1)!, file);
+  }
+  program.hook("preSubcommand", async (_, command) => files.get(command)?.complete?.(command));
 }
 
 function allCommands(command: Command): Command[] {

@@ -38,6 +38,7 @@ beforeAll(async () => {
   process.chdir(dir);
   const config: RunConfig = {
     preset: "wmgm",
+    options: { levels: 1, batch: 64, lr: 1e-3, width: 16 },
     data: {
       source: "faces",
       name: "faces",

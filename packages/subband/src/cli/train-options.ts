@@ -3,19 +3,19 @@
  * Imported when the command runs.
  */
 import { z } from "zod";
-import { presetNamed } from "../training/run-config.ts";
+import { flagName, type Json } from "../systems/options.ts";
+import { presetNamed } from "../systems/presets.ts";
 import { modelPath } from "../restoration/model-source.ts";
 import type { RunSettings, TrainRequest } from "../training/train-run.ts";
-import { orthogonalWavelet } from "../wavelet/wavelets.ts";
 import { formatCount } from "./format.ts";
 import { decimal, MOST_THREADS, type Size } from "./options.ts";
+import { typedOptions } from "./preset-options.ts";
 
 /** The options of `subband train` as the command line gives them: text, save for flags and sizes. */
 export interface TrainFlags {
   readonly data?: string;
   readonly out: string;
   readonly preset?: string;
-  readonly wavelet?: string;
   readonly size?: Size;
   readonly flip?: boolean;
   readonly [option: string]: unknown;
@@ -48,18 +48,9 @@ const Schema = z
     data: z.string().min(1, "a folder, an archive, cifar10 or faces").optional(),
     out: z.string().min(1, "the path of a folder"),
     from: z.string().min(1, "a model, a run or builtin").optional(),
-    levels: whole(0)
-      .refine((n) => n <= 8, "at most 8")
-      .optional(),
     minutes: positive().optional(),
     images: whole(1).optional(),
     replay: z.string().optional(),
-    batch: whole(2).optional(),
-    lr: positive("a number above 0, such as 1e-3", Number.MAX_VALUE).optional(),
-    width: whole(8, "a multiple of 8")
-      .refine((n) => n % 8 === 0, "a multiple of 8")
-      .optional(),
-    rf: whole(1).optional(),
     seed: whole(0).optional(),
     limit: whole(2).optional(),
     patches: whole(1).optional(),
@@ -79,18 +70,17 @@ const Schema = z
 
 /**
  * Validates the options; `refuse` is called with one line for the first that is wrong.
- * @throws UserError `unknown/preset`, `unknown/wavelet`, `wavelet/biorthogonal`, and whatever `refuse` throws.
+ * @throws UserError `unknown/preset`, those of options that are names, and whatever `refuse` throws.
  */
 export function parseTrainFlags(flags: TrainFlags, refuse: (message: string) => never): TrainCommand {
-  const preset = flags.preset === undefined ? undefined : presetNamed(flags.preset);
-  const wavelet = flags.wavelet === undefined ? undefined : orthogonalWavelet(flags.wavelet);
+  const preset = flags.preset === undefined ? undefined : presetNamed(flags.preset).name;
   const parsed = Schema.safeParse(withReplay(flags));
   if (!parsed.success) {
     const { path, message } = parsed.error.issues[0]!;
     const key = String(path[0]);
     return refuse(`${flagOf(key)}: "${String(flags[key])}"; give ${message}.`);
   }
-  const { threads, saveSeconds, rf: receptiveField, from, ...asked } = parsed.data;
+  const { threads, saveSeconds, from, ...asked } = parsed.data;
   return {
     request: {
       ...asked,
@@ -98,16 +88,28 @@ export function parseTrainFlags(flags: TrainFlags, refuse: (message: string) => 
       preset,
       size: flags.size,
       flip: flags.flip === false ? false : undefined,
-      receptiveField,
-      augmentConditions: flags["augmentConditions"] === true ? true : undefined,
-      noisyCondition: flags["noisyCondition"] === true ? true : undefined,
-      edmLow: flags["edmLow"] === true ? true : undefined,
-      wavelet,
+      options: presetOptions(flags, refuse),
     },
     settings: { saveSeconds },
     threads,
     dryRun: flags["dryRun"] === true,
   };
+}
+
+/** What was typed for options of presets, read. */
+function presetOptions(
+  flags: TrainFlags,
+  refuse: (message: string) => never,
+): Readonly<Record<string, Json>> {
+  return Object.fromEntries(
+    typedOptions(flags).map(({ key, option, given }) => {
+      const value = option.read(given);
+      return [
+        key,
+        value ?? refuse(`${flagName(option)}: ${JSON.stringify(given)}; give ${option.takes}.`),
+      ] as const;
+    }),
+  );
 }
 
 /** `--images` names a run to replay where it is no number; a run called 12 is `./12`. */

@@ -161,7 +161,7 @@ describe("subband train, then sample", () => {
     expect(code, err).toBe(0);
     expect(existsSync(path("dry"))).toBe(false);
     expect(out).toMatch(
-      /^configuration +"preset": "wmgm", "data": "faces", "width": \d+, .*"seed": 0; all of it: --verbose$/m,
+      /^configuration +"preset": "wmgm", "data": "faces", "size": "16x16", .*"seed": 0; all of it: --verbose$/m,
     );
     expect(out.split("\n").length).toBeLessThan(12);
     expect(out).toMatch(/^budget +3 minutes, shared by the clock$/m);
@@ -293,8 +293,8 @@ describe("subband train, interrupted", () => {
 
 describe("subband train, asked for what cannot be", () => {
   const USAGE: readonly [string[], string][] = [
-    [["--levels", "9"], '--levels: "9"; give at most 8.'],
-    [["--levels", "1.5"], '--levels: "1.5"; give a whole number of at least 0.'],
+    [["--levels", "9"], '--levels: "9"; give a whole number of at least 0 and at most 8.'],
+    [["--levels", "1.5"], '--levels: "1.5"; give a whole number of at least 0 and at most 8.'],
     [["--minutes", "0"], '--minutes: "0"; give a number above 0.'],
     [["--minutes", "soon"], '--minutes: "soon"; give a number above 0.'],
     [["--images", "0"], '--images: "0"; give a whole number of at least 1.'],

@@ -34,42 +34,16 @@ export function register(program: Command, context: Context): void {
       "folder of images, .zip or .tar of them, cifar10 or faces (a run knows its own)",
     )
     .option(
-      "--preset <name>",
-      "which system: wmgm, wmgm-faithful, or the denoisers local and local-unet (default: wmgm)",
-    )
-    .option(
       "--size <pixels>",
       "size to bring images to: 64, or WIDTHxHEIGHT (default: 64; cifar10: 32)",
       parseSize,
     )
     .option("--patches <n>", "cut up to n patches of that size from each picture, instead")
     .option("--channels <n>", "3 for colour, 1 for grey (default: 3)")
-    .option(
-      "--levels <n>",
-      "wavelet levels; 0 is plain pixel diffusion, or one flat denoiser (default: by size)",
-    )
     .option("--minutes <m>", "budget: wall-clock minutes, set-up included (default: 15)")
     .option(
       "--images <n>",
       "budget: images that every stage sees, instead of minutes; or a run, to follow its pace exactly",
-    )
-    .option("--batch <n>", "images a step (default: the preset's, 64 for wmgm)")
-    .option("--lr <rate>", "peak learning rate (default: the preset's, 1e-3 for wmgm)")
-    .option(
-      "--width <n>",
-      "feature channels of the networks at full resolution (default: the preset's, 64 for wmgm)",
-    )
-    .option("--rf <n>", "preset local: receptive field, 5, 9, 13, 23 or 43 (default: 13)")
-    .option("--augment-conditions", "preset local: noise on the low-pass band beside details, too")
-    .option("--noisy-condition", "preset local: the noisy low-pass band beside details, too (denoises only)")
-    .option("--edm-low", "preset local: a diffusion of the low-pass band, too, to sample with")
-    .option(
-      "--wavelet <name>",
-      "presets local, local-unet: an orthogonal wavelet, haar, dbN, symN or coifN (default: haar)",
-    )
-    .option(
-      "--from <model>",
-      "presets local, local-unet: begin with the weights of a model, of a run, or of builtin",
     )
     .option("--seed <n>", "seed of every random number (default: 0)")
     .option(
@@ -103,6 +77,12 @@ export function register(program: Command, context: Context): void {
     "subband train --preset local-unet --data ~/Pictures --channels 1 --out runs/denoiser",
     "subband train --from builtin --data ~/Pictures --patches 200 --size 96 --lr 2e-4 --out runs/mine",
   ]);
+}
+
+/** Adds the options of presets. */
+export async function complete(command: Command): Promise<void> {
+  const { addPresetOptions } = await import("./preset-options.ts");
+  addPresetOptions(command);
 }
 
 /** What a training did. */

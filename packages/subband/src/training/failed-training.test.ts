@@ -20,8 +20,8 @@ import sharp from "sharp";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from "vitest";
 import { loadCheckpoint } from "./checkpoint.ts";
 import { openMetricsLog, readMetrics } from "./metrics-log.ts";
-import { RunConfig } from "./run-config.ts";
-import { readRun, runPaths } from "./run-directory.ts";
+import { runPaths } from "./run-directory.ts";
+import { readRunFile } from "./run-file.ts";
 import { trainRun, type TrainRequest } from "./train-run.ts";
 import type { TrainEvent } from "../loop/host.ts";
 
@@ -45,9 +45,7 @@ const TINY = {
   data: "faces",
   limit: 32,
   size: { height: 8, width: 8 },
-  levels: 0,
-  width: 16,
-  batch: 8,
+  options: { levels: 0, width: 16, batch: 8 },
   images: 64,
 } as const;
 
@@ -100,8 +98,12 @@ describe("a training that fails before it has saved anything", () => {
     ["too few images", (data) => ({ data: join(data, "one") }), "data/too-few"],
     ["no images", (data) => ({ data: join(data, "empty") }), "data/empty"],
     ["no data", () => ({ data: undefined }), "train/no-data"],
-    ["a size that does not divide", () => ({ levels: 3, size: { height: 20, width: 20 } }), "config/size"],
-    ["an option of another preset", () => ({ receptiveField: 5 }), "config/option"],
+    [
+      "a size that does not divide",
+      () => ({ options: { levels: 3 }, size: { height: 20, width: 20 } }),
+      "config/size",
+    ],
+    ["an option of another preset", () => ({ options: { receptiveField: 5 } }), "config/option"],
     ["a model that is not there", () => ({ from: "/nowhere/model" }), "model/missing"],
   ];
   test.each(CASES)("%s: leaves no folder that it made, and others as they were", async (_, wrong, code) => {
@@ -134,7 +136,9 @@ describe("a training that fails before it has saved anything", () => {
     await trainHere({ ...TINY, out }, { stopAt: 2 });
     const before = readdirSync(out).sort();
     const state = readFileSync(join(out, "state.safetensors"));
-    expect((await failure(trainHere({ ...TINY, out, batch: 16 }))).code).toBe("run/contradiction");
+    expect((await failure(trainHere({ ...TINY, out, options: { batch: 16 } }))).code).toBe(
+      "run/contradiction",
+    );
     expect(readdirSync(out).sort()).toEqual(before);
     expect(readFileSync(join(out, "state.safetensors")).equals(state)).toBe(true);
   });
@@ -245,7 +249,7 @@ describe("a full disk", () => {
     );
     expect(warnings.filter((each) => each.startsWith("no preview: "))).toHaveLength(2);
     expect(readMetrics(runPaths(out).metrics).filter((record) => "loss" in record)).toHaveLength(8);
-    expect(readRun(out, RunConfig).imagesSeen).toEqual({ low: 64 });
+    expect(readRunFile(out).imagesSeen).toEqual({ low: 64 });
   });
 });
 
@@ -259,7 +263,7 @@ describe("data that --data named from another working folder", () => {
     process.chdir(work);
     const { limit: _, ...options } = TINY;
     await trainHere({ ...options, data: "data/pictures", out: "runs/a" }, { stopAt: 1 });
-    expect(readRun("runs/a", RunConfig).config.data).toMatchObject({
+    expect(readRunFile("runs/a").config.data).toMatchObject({
       source: "data/pictures",
       path: join(work, "data", "pictures"),
       pathFromRun: join("..", "..", "data", "pictures"),
@@ -281,23 +285,23 @@ describe("data that --data named from another working folder", () => {
     await trainHere({ out: run, data: "elsewhere/pictures" }, { stopAt: 4 });
     process.chdir("/");
     await trainHere({ out: run });
-    expect(readRun(run, RunConfig).imagesSeen).toEqual({ low: 64 });
+    expect(readRunFile(run).imagesSeen).toEqual({ low: 64 });
     expect(existsSync(join(run, "lock.json"))).toBe(false);
   });
 
   test("and so is the model that --from named", async () => {
     await paint(join(dir, "pictures"), 4);
     process.chdir(dir);
-    const { limit: _, width: __, ...options } = TINY;
-    const request = { ...options, data: "pictures", images: 8 };
-    await trainHere({ ...request, preset: "local", receptiveField: 5, out: "first" });
+    const { limit: _, options: __, ...request } = { ...TINY, data: "pictures", images: 8 };
+    const options = { levels: 0, batch: 8, receptiveField: 5 };
+    await trainHere({ ...request, preset: "local", options, out: "first" });
     // Killed before it saved anything: it still needs the model.
-    await trainHere({ ...request, levels: undefined, from: "first", out: "second" });
+    await trainHere({ ...request, options: { batch: 8 }, from: "first", out: "second" });
     for (const file of ["state.safetensors", "state.previous.safetensors"])
       rmSync(join(dir, "second", file), { force: true });
     process.chdir("pictures");
     await trainHere({ out: join("..", "second"), from: join("..", "first") });
     await trainHere({ out: join("..", "second") });
-    expect(readRun(join(dir, "second"), RunConfig).config.from).toBe(join(dir, "first"));
+    expect(readRunFile(join(dir, "second")).config.from).toBe(join(dir, "first"));
   });
 });

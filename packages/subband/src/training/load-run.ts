@@ -1,8 +1,8 @@
 /** @module Opens a trained run for use: its configuration and the arrays of its newest good checkpoint. */
 import { type NamedArray, UserError } from "onnxgrad";
 import { loadCheckpoint } from "./checkpoint.ts";
-import { RunConfig } from "./run-config.ts";
-import { readRun } from "./run-directory.ts";
+import type { RunConfig } from "./run-config.ts";
+import { readRunFile } from "./run-file.ts";
 import type { BestMoment } from "../loop/progress.ts";
 import { bestMoments, chooseWeights, type WeightsName } from "../loop/weights.ts";
 
@@ -28,7 +28,7 @@ export interface LoadedRun {
  * best weights are asked for and there are none.
  */
 export function loadRun(dir: string, weights: WeightsName = "last"): LoadedRun {
-  const { config, seed } = readRun(dir, RunConfig);
+  const { config, seed } = readRunFile(dir);
   const checkpoint = loadCheckpoint(dir);
   if (checkpoint === undefined)
     throw new UserError(

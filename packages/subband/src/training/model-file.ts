@@ -11,9 +11,10 @@ import type { LowPassPrior } from "../systems/parts/local/low-pass-prior.ts";
 import { type ImageShape, isDenoising } from "../systems/system.ts";
 import { decodeCheckpoint, encodeCheckpoint } from "./checkpoint.ts";
 import { loadRun, type LoadedRun } from "./load-run.ts";
-import { RunConfig, trainedSystemOf } from "./run-config.ts";
+import { trainedSystemOf } from "./run-config.ts";
 import { readRegularFile } from "./regular-file.ts";
-import { isRun, makeFolder, readRun } from "./run-directory.ts";
+import { isRun, makeFolder } from "./run-directory.ts";
+import { readRunFile } from "./run-file.ts";
 import type { WeightsName } from "../loop/weights.ts";
 
 /** Name of a model's file in a folder of its own. */
@@ -57,7 +58,7 @@ export function isModel(path: string): boolean {
  */
 export function isDenoiser(path: string): boolean {
   if (!isRun(path)) return isModel(path);
-  return isDenoising(trainedSystemOf(readRun(path, RunConfig).config));
+  return isDenoising(trainedSystemOf(readRunFile(path).config));
 }
 
 /**

@@ -57,7 +57,7 @@ describe("readRegularFile()", () => {
 
 describe.runIf(process.platform !== "win32")("a named pipe in the place of a file of a run", () => {
   const READERS: readonly [string, () => unknown][] = [
-    ["run.json", () => readRun(dir, z.unknown())],
+    ["run.json", () => readRun(dir, { 2: z.unknown() })],
     ["state.safetensors", () => loadCheckpoint(dir)],
     ["state.next.safetensors", () => loadCheckpoint(dir)],
     ["metrics.jsonl", () => readMetrics(join(dir, "metrics.jsonl"))],

@@ -3,16 +3,15 @@ import { UserError } from "onnxgrad";
 import { pacesOf } from "../loop/budget.ts";
 import type { Pace } from "../loop/pace.ts";
 import type { Stage } from "../systems/stage.ts";
-import { RunConfig } from "./run-config.ts";
-import { readRun } from "./run-directory.ts";
+import { readRunFile } from "./run-file.ts";
 
 /**
  * The pace of the run `dir`, for a run of these stages to follow: on the same data with the same seed it ends in the same
  * state, whatever the clock said.
- * @throws UserError `train/replay` for a run of other stages, or one that has no plan yet; those of `readRun`.
+ * @throws UserError `train/replay` for a run of other stages, or one that has no plan yet; those of `readRunFile`.
  */
 export function paceOfRun(dir: string, stages: readonly Stage[]): Readonly<Record<string, Pace>> {
-  const { config } = readRun(dir, RunConfig);
+  const { config } = readRunFile(dir);
   const pace = pacesOf(config);
   const names = stages.map(({ name }) => name);
   if (Object.keys(pace).sort().join() !== [...names].sort().join())

@@ -5,7 +5,9 @@
 import { resolve } from "node:path";
 import { UserError } from "onnxgrad";
 import { pacesOf } from "../loop/budget.ts";
-import { chosenOptions, type RunConfig, trainedSystemOf } from "./run-config.ts";
+import { flagName } from "../systems/options.ts";
+import { trainingOptions } from "../systems/presets.ts";
+import { type RunConfig, trainedSystemOf } from "./run-config.ts";
 import { paceOfRun } from "./replay.ts";
 import type { RunRecord } from "./run-directory.ts";
 import type { TrainRequest } from "./train-run.ts";
@@ -18,9 +20,7 @@ export function resumedConfig(
   request: TrainRequest,
   { config, seed }: Pick<RunRecord<RunConfig>, "config" | "seed">,
 ): RunConfig {
-  const { model, data } = config;
-  const { batch, lr, baseWidth, receptiveField, augmentConditions, noisyCondition, edmLow, wavelet } =
-    chosenOptions(config);
+  const { model, data, options } = config;
   const size = (of: { readonly height: number; readonly width: number } | undefined) =>
     of && `${of.width}x${of.height}`;
   // Either may have been typed in another working folder.
@@ -29,15 +29,9 @@ export function resumedConfig(
     ["--preset", request.preset, config.preset],
     ["--size", size(request.size), size(model)],
     ["--channels", request.channels, model.channels],
-    ["--levels", request.levels, model.levels],
-    ["--batch", request.batch, batch],
-    ["--lr", request.lr, lr],
-    ["--width", request.width, baseWidth],
-    ["--rf", request.receptiveField, receptiveField ?? "none"],
-    ["--augment-conditions", request.augmentConditions, augmentConditions ?? "none"],
-    ["--noisy-condition", request.noisyCondition, noisyCondition ?? "none"],
-    ["--edm-low", request.edmLow, edmLow ?? "none"],
-    ["--wavelet", request.wavelet, wavelet ?? "none"],
+    ...trainingOptions().map(
+      ({ key, option }) => [flagName(option), request.options?.[key], options[key] ?? "none"] as const,
+    ),
     ["--from", whole(request.from), whole(config.from) ?? "none"],
     ["--seed", request.seed, seed],
     ["--patches", request.patches, data.patches ?? "whole pictures"],

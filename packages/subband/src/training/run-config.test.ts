@@ -1,16 +1,9 @@
 import { describe, expect, test } from "vitest";
 import { createDataset } from "../data/dataset.ts";
-import {
-  chosenOptions,
-  type PresetName,
-  presetNamed,
-  presets,
-  resolveModel,
-  RunConfig,
-  samplingOf,
-  systemOf,
-  trainedSystemOf,
-} from "./run-config.ts";
+import type { AnyPreset } from "../systems/preset.ts";
+import { presetNamed, presets } from "../systems/presets.ts";
+import { RunConfig1 } from "./format-1.ts";
+import { RunConfig, samplingOf, systemOf, trainedSystemOf } from "./run-config.ts";
 
 const dataset = createDataset({
   name: "ramp",
@@ -33,103 +26,105 @@ const data = {
   credit: "none",
   flip: true,
 };
-const options = { batch: 6, lr: 2e-4, baseWidth: 16 };
+const asked = { batch: 6, lr: 2e-4, width: 16 };
 
-describe("presets", () => {
-  test("bands are measured on images from all over a sorted set", () => {
-    // 20,000 images, of which 10,000 are measured; the first half is black, the second white.
-    const pixels = new Uint8Array(20_000 * 16).fill(255, 10_000 * 16);
-    const sorted = createDataset({ ...dataset, channels: 1, height: 4, width: 4, pixels });
-    const { scaling } = presets.wmgm.resolve({ ...options, levels: 1 }, sorted);
-    expect(scaling.lowMean[0]).toBeCloseTo(0, 5);
-    expect(scaling.lowStd[0]).toBeCloseTo(1, 3);
-  });
+/** The configuration of a run on the ramp, as JSON. */
+function configOf(preset: AnyPreset, more: object = {}, images = dataset): Record<string, unknown> {
+  const options = preset.choose({ ...asked, ...more }, images);
+  const model = preset.resolve(options, images, { ...asked, ...more });
+  return JSON.parse(
+    JSON.stringify({ preset: preset.name, options, data, images: { low: 12, detail: 12 }, model }),
+  ) as Record<string, unknown>;
+}
 
-  test.each(Object.keys(presets) as PresetName[])("%s: what resolve() gives survives run.json", (preset) => {
-    const config = RunConfig.parse({
-      preset,
-      data: {
-        source: "ramp.zip",
-        name: dataset.name,
-        count: dataset.count,
-        fingerprint: dataset.fingerprint,
-        licence: dataset.licence,
-        credit: dataset.credit,
-        flip: true,
-      },
-      images: { low: 12, detail: 12 },
-      model: presets[preset].resolve(options, dataset),
-    });
+/** The same as format 1 kept it. */
+function ofFormat1({ options: _, ...config }: Record<string, unknown>): Record<string, unknown> {
+  return config;
+}
+
+/** The field and the words of the first thing that does not fit. */
+function refusal(config: unknown, schema = RunConfig): string {
+  const { path, message } = schema.safeParse(config).error!.issues[0]!;
+  return `${path.join(".")}: ${message}`;
+}
+
+describe("RunConfig", () => {
+  test.each(presets)("$name: options and what they came to survive run.json", (preset) => {
+    const config = RunConfig.parse(configOf(preset));
     expect(RunConfig.parse(JSON.parse(JSON.stringify(config)))).toEqual(config);
-    expect(chosenOptions(config)).toMatchObject(options);
+    expect(config.options).toMatchObject(asked);
+    expect(Object.keys(config.options).sort()).toEqual(Object.keys(preset.training).sort());
     expect(trainedSystemOf(config).image).toEqual({ channels: 3, height: 32, width: 64 });
-    if (preset === "local" || preset === "local-unet") return;
-    const system = systemOf(config);
-    expect(system.stages.map(({ name }) => name)).toEqual(["detail", "low"]);
-    expect(system.schedule.sigmas(samplingOf(config).steps).length).toBe(samplingOf(config).steps + 1);
+    if (preset.sampling === undefined) return;
+    const { schedule } = systemOf(config);
+    expect(schedule.sigmas(samplingOf(config).steps).length).toBe(samplingOf(config).steps + 1);
   });
 
-  test("local: a diffusion of the low-pass band is off unless asked for, and survives run.json", () => {
-    const parse = (model: unknown) =>
-      RunConfig.parse({
-        preset: "local",
-        data,
-        images: {},
-        model: JSON.parse(JSON.stringify(model)) as unknown,
-      });
-    const plain = parse(presets.local.resolve(options, dataset));
-    expect("edmLow" in plain.model).toBe(false); // as in runs of before
-    expect(chosenOptions(plain).edmLow).toBe(false);
-    const model = presets.local.resolve({ ...options, edmLow: true }, dataset);
-    expect(parse(model).model).toEqual(model);
-    expect(chosenOptions(parse(model)).edmLow).toBe(true);
-    expect(model.edmLow?.diffusion).toMatchObject({ width: 16, batch: 6, lr: 2e-4 });
-    expect(() => resolveModel("wmgm", { edmLow: true }, dataset)).toThrow(
-      "--edm-low: preset wmgm has no such option. It belongs to --preset local.",
-    );
-  });
-
-  test.each(["local", "local-unet"] as const)(
-    "%s: runs of before are of Haar; unknown wavelets are refused",
+  test.each(presets.filter(({ format1 }) => format1))(
+    "$name: a run of format 1 has the options that its model was made with",
     (preset) => {
-      const model = presets[preset].resolve({ ...options, levels: 1, wavelet: "sym4" }, dataset);
-      const parse = (changed: object) =>
-        RunConfig.safeParse({
-          preset,
-          data,
-          images: {},
-          model: { ...model, ...changed },
-        });
-      expect(parse({}).data?.model).toEqual(model);
-      const { wavelet, ...before } = model;
-      expect(wavelet).toBe("sym4");
-      const old = parse({ wavelet: undefined });
-      expect(old.data?.model).toEqual({ ...before, wavelet: "haar" });
-      expect(chosenOptions(old.data!).wavelet).toBe("haar");
-      for (const name of ["bior2.2", "db99", "constructor"])
-        expect(parse({ wavelet: name }).error?.issues[0], name).toMatchObject({
-          path: ["model", "wavelet"],
-          message: "not an orthogonal wavelet that is known here: update subband",
-        });
+      for (const more of [{}, { levels: 1 }]) {
+        const config = configOf(preset, more);
+        expect(RunConfig1.parse(ofFormat1(config))).toEqual(RunConfig.parse(config));
+      }
     },
   );
 
-  test("wmgm-faithful has its own levels, measured range and sampling", () => {
-    const model = presets["wmgm-faithful"].resolve({}, dataset);
-    expect(model.levels).toBe(1);
-    expect(model.detail.passImages).toBe(3);
-    expect(model.range.least).toBeGreaterThanOrEqual(0);
-    expect(model.range.greatest).toBeLessThanOrEqual(2);
-    expect(presets["wmgm-faithful"].sampling).toEqual({ sampler: "ddpm", steps: 16 });
+  test("local: a diffusion of the low-pass band is off unless asked for", () => {
+    const local = presetNamed("local");
+    const plain = RunConfig.parse(configOf(local));
+    expect(plain.model).not.toHaveProperty("edmLow"); // as in runs of before
+    expect(plain.options["edmLow"]).toBe(false);
+    const config = RunConfig.parse(configOf(local, { edmLow: true }));
+    expect(config.options["edmLow"]).toBe(true);
+    expect(config.model).toMatchObject({ edmLow: { diffusion: { width: 16, batch: 6, lr: 2e-4 } } });
+    expect(RunConfig1.parse(ofFormat1(configOf(local, { edmLow: true }))).options["edmLow"]).toBe(true);
   });
 
-  test("a model of one preset is no configuration of another", () => {
-    const model = presets.wmgm.resolve(options, dataset);
-    expect(RunConfig.safeParse({ preset: "wmgm-faithful", model }).success).toBe(false);
-    expect(RunConfig.safeParse({ preset: "wgmg", model }).success).toBe(false);
-  });
+  test.each(["local", "local-unet"])(
+    "%s: runs of before are of Haar; unknown wavelets are refused",
+    (name) => {
+      const { options, model, ...rest } = configOf(presetNamed(name), { levels: 1, wavelet: "sym4" });
+      expect(RunConfig.parse({ options, model, ...rest }).options["wavelet"]).toBe("sym4");
+      const { wavelet, ...before } = model as { wavelet: string };
+      expect(wavelet).toBe("sym4");
+      const old = RunConfig1.parse({ ...rest, model: before });
+      expect(old.model).toEqual({ ...before, wavelet: "haar" });
+      expect(old.options["wavelet"]).toBe("haar");
+      for (const unknown of ["bior2.2", "db99", "constructor"]) {
+        const wrong = { ...rest, options, model: { ...before, wavelet: unknown } };
+        expect(refusal(wrong)).toBe(
+          "model.wavelet: not an orthogonal wavelet that is known here: update subband",
+        );
+      }
+    },
+  );
 
-  test("an unknown name is refused with a suggestion", () => {
-    expect(() => presetNamed("wmgm-faithfull")).toThrow(/did you mean "wmgm-faithful"/i);
+  test("what was edited by hand is refused with its field", () => {
+    const config = configOf(presetNamed("wmgm"));
+    const options = config["options"] as object;
+    expect(refusal({ ...config, preset: "wgmg" })).toMatch(/^preset: none that this version knows \(wmgm, /);
+    expect(refusal({ ...config, preset: "wmgm-faithful" })).toMatch(/^model\./);
+    expect(refusal({ ...config, options: { ...options, rf: 5 } })).toMatch(
+      /^options\.rf: unknown option of /,
+    );
+    expect(refusal({ ...config, options: { ...options, receptiveField: 5 } })).toBe(
+      "options.receptiveField: --rf: preset wmgm has no such option. It belongs to --preset local.",
+    );
+    expect(refusal({ ...config, options: { ...options, batch: "many" } })).toBe(
+      'options.batch: --batch: "many"; give a whole number of at least 2.',
+    );
+    const { batch: _, ...incomplete } = options as { readonly batch: number };
+    expect(refusal({ ...config, options: incomplete })).toBe("options.batch: missing");
+    expect(refusal({ ...config, model: { ...(config["model"] as object), depth: 3 } })).toMatch(
+      /^model: .*depth/,
+    );
+    expect(refusal({ ...config, depth: 3 })).toMatch(/^: .*depth/);
+    const old = ofFormat1(config);
+    expect(refusal({ ...old, depth: 3 }, RunConfig1)).toMatch(/^: .*depth/);
+    expect(refusal({ ...old, preset: "none" }, RunConfig1)).toMatch(/^preset: none of format 1 \(wmgm, /);
+    expect(refusal({ ...old, model: { ...(old["model"] as object), levels: -1 } }, RunConfig1)).toMatch(
+      /^model\.levels: /,
+    );
   });
 });

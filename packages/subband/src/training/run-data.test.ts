@@ -6,9 +6,9 @@ import sharp from "sharp";
 import { rng } from "onnxgrad";
 import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import type { ImageSource } from "../images/image-source.ts";
-import { RunConfig } from "./run-config.ts";
 import { openRunData } from "./run-data.ts";
-import { readRun, runPaths } from "./run-directory.ts";
+import { runPaths } from "./run-directory.ts";
+import { readRunFile } from "./run-file.ts";
 import { openTrainingData, planRun, resolveRunConfig, trainRun } from "./train-run.ts";
 
 const dir = mkdtempSync(join(tmpdir(), "subband-run-data-"));
@@ -29,7 +29,11 @@ async function paint(path: string, seed: number, side = 16): Promise<void> {
   await sharp(pixels, { raw: { width: side, height: side, channels: 3 } }).toFile(path);
 }
 
-const TINY = { size: { height: 8, width: 8 }, levels: 0, width: 16, batch: 2, images: 2 } as const;
+const TINY = {
+  size: { height: 8, width: 8 },
+  options: { levels: 0, width: 16, batch: 2 },
+  images: 2,
+} as const;
 
 describe("the data of a run", () => {
   test("are without its own pictures and those of other runs: it resumes inside its data folder", async () => {
@@ -46,7 +50,7 @@ describe("the data of a run", () => {
     );
     expect(again.config.data.count).toBe(3);
     expect(warnings).toEqual([`left out of "${pictures}": 1 folder of a run: "runs/first".`]);
-    const { config } = readRun(request.out, RunConfig);
+    const { config } = readRunFile(request.out);
     expect((await openRunData(request.out, config)).dataset.count).toBe(3);
   });
 

@@ -35,7 +35,7 @@ function edited(change: (json: Record<string, unknown>) => void): string {
 
 function failure(at: string = dir): UserError {
   try {
-    readRun(at, Config);
+    readRun(at, { 2: Config });
   } catch (error) {
     expect(error).toBeInstanceOf(UserError);
     expect((error as Error).message).not.toContain("\n");
@@ -47,8 +47,8 @@ function failure(at: string = dir): UserError {
 describe("writeRun(), readRun()", () => {
   test("give back the record, as JSON that people can read", () => {
     writeRun(dir, RECORD);
-    expect(readRun(dir, Config)).toEqual(RECORD);
-    expect(readFileSync(runPaths(dir).run, "utf8")).toMatch(/^\{\n {2}"format": 1,\n[^]*\n\}\n$/);
+    expect(readRun(dir, { 2: Config })).toEqual(RECORD);
+    expect(readFileSync(runPaths(dir).run, "utf8")).toMatch(/^\{\n {2}"format": 2,\n[^]*\n\}\n$/);
   });
 
   test("numbers of a list stand on one line, and every text comes back as it was", () => {
@@ -66,7 +66,7 @@ describe("writeRun(), readRun()", () => {
       empty: [],
     };
     writeRun(dir, { ...RECORD, config });
-    expect(readRun(dir, z.unknown()).config).toEqual(config);
+    expect(readRun(dir, { 2: z.unknown() }).config).toEqual(config);
     const lines = readFileSync(runPaths(dir).run, "utf8").split("\n");
     expect(lines).toContain('    "list": [ 1, -2.5e-7, 3 ],');
     expect(lines).toContain("        [ 128, 1600, 0.25 ]");
@@ -102,7 +102,8 @@ describe("writeRun(), readRun()", () => {
       (j) => (j["imagesSeen"] = { low: -1 }),
       "imagesSeen.low: Too small: expected number to be >=0.",
     ],
-    ["a missing format", (j) => delete j["format"], "format: expected 1."],
+    ["a missing format", (j) => delete j["format"], "format: expected number, received undefined."],
+    ["a format that never was", (j) => (j["format"] = 1), "format: there is no 1."],
     ["a strange field", (j) => (j["sed"] = 1), 'Unrecognized key: "sed".'],
   ];
   test.each(EDITS)("%s is one line that names the field", (_, change, what) => {
@@ -127,17 +128,17 @@ describe("writeRun(), readRun()", () => {
   test("a newer format is refused by number and maker, whatever else is in it", () => {
     const error = failure(
       edited((json) => {
-        json["format"] = 2;
+        json["format"] = 3;
         json["versions"] = { subband: "9.1.0" };
         json["layout"] = [];
       }),
     );
     expect(error.code).toBe("run/newer-format");
     expect(error.message).toBe(
-      `run of a newer version: "${dir}" has format 2, made by subband 9.1.0; this is subband ${versions().subband}, which reads format 1. Update subband.`,
+      `run of a newer version: "${dir}" has format 3, made by subband 9.1.0; this is subband ${versions().subband}, which reads up to format 2. Update subband.`,
     );
-    expect(failure(edited((json) => Object.assign(json, { format: 3, versions: 1 }))).message).toContain(
-      "has format 3; this is",
+    expect(failure(edited((json) => Object.assign(json, { format: 4, versions: 1 }))).message).toContain(
+      "has format 4; this is",
     );
   });
 

@@ -21,7 +21,7 @@ import { readRegularFile, requireRegularFile } from "./regular-file.ts";
 import { versions } from "./versions.ts";
 
 /** Number of the layout of `run.json`; raised when an older reader would misread it. */
-export const RUN_FORMAT = 1;
+export const RUN_FORMAT = 2;
 
 /** Everything about a run besides its tensors. */
 export interface RunRecord<Config = unknown> {
@@ -45,7 +45,7 @@ export interface RunPaths {
 }
 
 const Envelope = z.strictObject({
-  format: z.literal(RUN_FORMAT),
+  format: z.int().positive(),
   versions: z.record(z.string(), z.string()),
   seed: z.int().nonnegative(),
   imagesSeen: z.record(z.string(), z.int().nonnegative()),
@@ -130,17 +130,16 @@ function numbersInLine(json: string): string {
 }
 
 /**
- * Reads `run.json`; `schema` validates the configuration.
+ * Reads `run.json`; `schemas` validate the configuration of each format that can be read.
  * @throws UserError `run/missing`, `run/not-a-run`, `run/newer-format` or `run/invalid`, naming the field.
- *
- * @example
- * const { config, seed } = readRun("runs/faces", TrainingConfig);
  */
-export function readRun<T>(dir: string, schema: z.ZodType<T>): RunRecord<T> {
+export function readRun<T>(dir: string, schemas: Readonly<Record<number, z.ZodType<T>>>): RunRecord<T> {
   const raw = readJson(dir);
   refuseOtherFormat(dir, raw);
   const envelope = Envelope.safeParse(raw);
   if (!envelope.success) throw invalid(dir, describeIssues(envelope.error, []));
+  const schema = schemas[envelope.data.format];
+  if (schema === undefined) throw invalid(dir, `format: there is no ${envelope.data.format}`);
   const config = schema.safeParse(envelope.data.config);
   if (!config.success) throw invalid(dir, describeIssues(config.error, ["config"]));
   const { config: _, format: __, ...rest } = envelope.data;
@@ -211,7 +210,7 @@ function refuseOtherFormat(dir: string, raw: unknown): void {
   throw new UserError(
     "run/newer-format",
     `run of a newer version: "${dir}" has format ${found.data.format}${maker === undefined ? "" : `, made by subband ${printable(maker)}`}; ` +
-      `this is subband ${versions().subband}, which reads format ${RUN_FORMAT}. Update subband.`,
+      `this is subband ${versions().subband}, which reads up to format ${RUN_FORMAT}. Update subband.`,
   );
 }
 

@@ -3,8 +3,9 @@
  * it; what is learned and remembered is taken over, moments of the optimiser begin anew.
  */
 import { invariant, type NamedArray, State, type StateTree, UserError } from "onnxgrad";
-import { bandUnetConfigOf } from "../nn/band-unet.ts";
-import { hasNoisyCondition, levelsOf, type LocalModel, summarise } from "../systems/parts/local/model.ts";
+import { type Asked, flagName, type Options } from "../systems/options.ts";
+import type { LocalModel } from "../systems/parts/local/model.ts";
+import { presets, trainingOptions } from "../systems/presets.ts";
 import type { Stage } from "../systems/stage.ts";
 import { isDenoising, type TrainedSystem } from "../systems/system.ts";
 import { loadModel } from "./model-file.ts";
@@ -16,26 +17,30 @@ import type { TrainRequest } from "./train-run.ts";
  */
 export function withStartingModel(request: TrainRequest): TrainRequest {
   if (request.from === undefined) return request;
-  const implied = impliedBy(loadModel(request.from).model);
-  if (request.preset !== undefined && request.preset !== implied.preset)
+  const { model } = loadModel(request.from);
+  const { preset, options } = impliedBy(model);
+  if (request.preset !== undefined && request.preset !== preset)
     throw new UserError(
       "train/from",
-      `--from: the model "${request.from}" is of preset ${implied.preset}, not ${request.preset}. Leave out --preset, or ` +
+      `--from: the model "${request.from}" is of preset ${preset}, not ${request.preset}. Leave out --preset, or ` +
         `begin with another model.`,
     );
-  const asked = Object.entries(request).filter(([, value]) => value !== undefined);
-  return { ...implied, ...(Object.fromEntries(asked) as typeof request) };
+  const asked = Object.entries(request.options ?? {}).filter(([, value]) => value !== undefined);
+  return {
+    ...request,
+    preset,
+    channels: request.channels ?? model.channels,
+    options: { ...options, ...Object.fromEntries(asked) },
+  };
 }
 
-function impliedBy(model: LocalModel): Partial<TrainRequest> {
-  const { channels } = model;
-  const levels = levelsOf(model);
-  // A flat model has no wavelet.
-  const common = { channels, levels, wavelet: levels === 0 ? undefined : model.wavelet };
-  if (model.kind === "unet")
-    return { ...common, preset: "local-unet", width: bandUnetConfigOf(model.network).widths[0]! };
-  const { width, receptiveField } = summarise(model).at(-1)!;
-  return { ...common, preset: "local", width, receptiveField, noisyCondition: hasNoisyCondition(model) };
+/** The preset whose trainings can begin with `model`, and the options that follow from it. */
+function impliedBy(model: LocalModel): { readonly preset: string; readonly options: Asked<Options> } {
+  for (const preset of presets) {
+    const options = preset.from?.(model);
+    if (options !== undefined) return { preset: preset.name, options };
+  }
+  throw new UserError("train/from", `--from: no preset trains a ${model.kind} model. Update subband.`);
 }
 
 /**
@@ -44,7 +49,9 @@ function impliedBy(model: LocalModel): Partial<TrainRequest> {
  */
 export function startingFrom(system: TrainedSystem, from: string, seed: number): readonly Stage[] {
   invariant(isDenoising(system), "a run that begins with a model is of a denoiser");
-  const given = system.checkpoint(loadModel(from).model);
+  const { model } = loadModel(from);
+  const given = system.checkpoint(model);
+  const followed = followingFlags(model);
   return system.stages.map((stage) => {
     const prefix = `${stage.name}.`;
     const own = new Map(
@@ -53,9 +60,16 @@ export function startingFrom(system: TrainedSystem, from: string, seed: number):
       ),
     );
     if (own.size === 0) return stage;
-    const begun = overlaid(stage.initialState(seed), own, stage.name, from);
+    const begun = overlaid(stage.initialState(seed), own, { stage: stage.name, from, followed });
     return { ...stage, initialState: () => begun };
   });
+}
+
+/** The flags of what follows from a model: `--levels, --width and --rf`. */
+function followingFlags(model: LocalModel): string {
+  const { options } = impliedBy(model);
+  const flags = trainingOptions().flatMap(({ key, option }) => (key in options ? [flagName(option)] : []));
+  return `${flags.slice(0, -1).join(", ")} and ${flags.at(-1)!}`;
 }
 
 /** What of a stage's state is the optimiser's own. */
@@ -64,8 +78,7 @@ const ANEW = /^adam\./;
 function overlaid(
   tree: StateTree,
   given: ReadonlyMap<string, NamedArray>,
-  stage: string,
-  from: string,
+  { stage, from, followed }: { readonly stage: string; readonly from: string; readonly followed: string },
 ): StateTree {
   const state = new State(tree);
   const shown = (array: NamedArray | undefined) => (array ? `[${array.shape.join(",")}]` : "nothing");
@@ -77,7 +90,7 @@ function overlaid(
       throw new UserError(
         "train/from",
         `--from: the model "${from}" does not fit stage "${stage}": ${name} is ${shown(other)} there, ${shown(own)} here. ` +
-          `Leave out --levels, --rf, --width and --noisy-condition, which follow from the model.`,
+          `Leave out ${followed}, which follow from the model.`,
       );
     own!.data.set(other!.data);
   }

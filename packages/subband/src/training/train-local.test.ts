@@ -45,50 +45,57 @@ afterAll(() => {
   rmSync(root, { recursive: true, force: true });
 });
 
-const request = (name: string, more: Partial<TrainRequest>): TrainRequest => ({
+const request = (name: string, { options, ...more }: Partial<TrainRequest>): TrainRequest => ({
   out: join(root, name),
   data: join(root, "pictures"),
   size: { height: SIZE, width: SIZE },
-  width: 8,
-  batch: 4,
   images: 16,
   ...more,
+  options: { width: 8, batch: 4, ...options },
 });
 const backend = node({ threads: 1 });
 const quiet = { previews: [] };
 
 const CASES = [
-  { name: "flat", preset: "local", levels: 0, channels: 1, stages: ["low"], receptiveField: 5 },
+  {
+    name: "flat",
+    preset: "local",
+    channels: 1,
+    stages: ["low"],
+    options: { levels: 0, receptiveField: 5 },
+  },
   {
     name: "pyramid",
     preset: "local",
-    levels: 1,
     channels: 3,
     stages: ["low", "details-1"],
-    receptiveField: 5,
-    augmentConditions: true,
+    options: { levels: 1, receptiveField: 5, augmentConditions: true },
   },
   {
     name: "noisy-condition",
     preset: "local",
-    levels: 1,
     channels: 1,
     stages: ["low", "details-1"],
-    receptiveField: 5,
-    noisyCondition: true,
+    options: { levels: 1, receptiveField: 5, noisyCondition: true },
   },
-  { name: "unet", preset: "local-unet", levels: 2, channels: 1, stages: ["unet"] },
+  { name: "unet", preset: "local-unet", channels: 1, stages: ["unet"], options: { levels: 2 } },
 ] as const;
 
-describe.each(CASES)("trainRun() of a $name denoiser", ({ name, stages, ...options }) => {
+describe.each(CASES)("trainRun() of a $name denoiser", ({ name, stages, preset, channels, options }) => {
   test("its run opens as a model and shows noisy, denoised and clean", async () => {
-    const { finished } = await trainRun(request(name, options), backend, {}, undefined, { previews: [1] });
+    const { finished } = await trainRun(
+      request(name, { preset, channels, options }),
+      backend,
+      {},
+      undefined,
+      { previews: [1] },
+    );
     expect(finished).toBe(true);
     const { model, metadata } = loadModel(join(root, name));
-    expect(model).toMatchObject({ kind: name === "unet" ? "unet" : "pyramid", channels: options.channels });
+    expect(model).toMatchObject({ kind: name === "unet" ? "unet" : "pyramid", channels });
     expect(levelsOf(model)).toBe(options.levels);
     expect(model.kind === "pyramid" && hasNoisyCondition(model)).toBe("noisyCondition" in options);
-    expect(metadata).toMatchObject({ trained_on: "pictures", preset: options.preset });
+    expect(metadata).toMatchObject({ trained_on: "pictures", preset });
     const { samples, metrics } = runPaths(join(root, name));
     const { width, height } = await sharp(join(samples, readdirSync(samples)[0]!)).metadata();
     expect(width! / height!, "three columns, five rows").toBeCloseTo(3 / 5, 1);
@@ -101,7 +108,7 @@ describe.each(CASES)("trainRun() of a $name denoiser", ({ name, stages, ...optio
     const stop = new AbortController();
     const listener = { onEvent: () => stop.abort() };
     const out = `${name}-resumed`;
-    await trainRun(request(out, options), backend, listener, stop.signal, quiet);
+    await trainRun(request(out, { preset, channels, options }), backend, listener, stop.signal, quiet);
     expect(loadRun(join(root, out)).config.images[stages[0]]).toBe(16);
     await trainRun({ out: join(root, out) }, backend, {}, undefined, quiet);
     const [whole, resumed] = [name, out].map((each) => loadRun(join(root, each)).tensors);
@@ -114,9 +121,10 @@ describe.each(CASES)("trainRun() of a $name denoiser", ({ name, stages, ...optio
     const from = join(root, name);
     const { out, data, size, images } = request(`${name}-tuned`, {});
     // So small a rate moves nothing: what comes out went in.
-    await trainRun({ out, data, size, images, batch: 4, lr: 1e-12, from }, backend, {}, undefined, quiet);
+    const still = { batch: 4, lr: 1e-12 };
+    await trainRun({ out, data, size, images, options: still, from }, backend, {}, undefined, quiet);
     const [begun, tuned] = [from, out].map((dir) => loadRun(dir));
-    expect(tuned!.config).toMatchObject({ preset: options.preset, from });
+    expect(tuned!.config).toMatchObject({ preset, from });
     expect({ ...tuned!.config.model, lr: 0 }).toMatchObject({
       ...begun!.config.model,
       lr: 0,
@@ -148,7 +156,9 @@ describe("a run that begins with a model", () => {
     const { out, data, size } = request("misfit", {});
     const begin = { out, data, size, images: 8 };
     const pyramid = join(root, "pyramid");
-    await expect(trainRun({ ...begin, from: pyramid, receptiveField: 9 }, backend)).rejects.toThrow(
+    await expect(
+      trainRun({ ...begin, from: pyramid, options: { receptiveField: 9 } }, backend),
+    ).rejects.toThrow(
       /--from: the model ".*pyramid" does not fit stage "details-1": params\.weights\.\d+ is \[8,8,1,1\] there, \[8,8,3,3\] here/,
     );
     for (const preset of ["local-unet", "wmgm"] as const)
@@ -156,7 +166,7 @@ describe("a run that begins with a model", () => {
         `--from: the model "${pyramid}" is of preset local, not ${preset}. Leave out --preset`,
       );
     const unet = join(root, "unet");
-    await expect(trainRun({ ...begin, from: unet, levels: 3 }, backend)).rejects.toThrow(
+    await expect(trainRun({ ...begin, from: unet, options: { levels: 3 } }, backend)).rejects.toThrow(
       /does not fit stage "unet"/,
     );
     expect(existsSync(runPaths(out).run)).toBe(false);
@@ -168,13 +178,13 @@ describe("a run that begins with a model", () => {
 
 describe("options of denoisers", () => {
   test("contradictions are refused by name", async () => {
-    const flat = request("flat", { preset: "local", receptiveField: 9 });
+    const flat = request("flat", { preset: "local", options: { receptiveField: 9 } });
     await expect(trainRun(flat, backend)).rejects.toThrow(/--rf: run .* has 5, not 9/);
-    const wrong = request("wrong", { receptiveField: 9 });
+    const wrong = request("wrong", { options: { receptiveField: 9 } });
     await expect(trainRun(wrong, backend)).rejects.toThrow(/--rf: preset wmgm has no such option/);
-    const level = request("wrong", { preset: "local-unet", levels: 0 });
+    const level = request("wrong", { preset: "local-unet", options: { levels: 0 } });
     await expect(trainRun(level, backend)).rejects.toThrow(/take --preset local/);
-    const field = request("wrong", { preset: "local", receptiveField: 7 });
+    const field = request("wrong", { preset: "local", options: { receptiveField: 7 } });
     await expect(trainRun(field, backend)).rejects.toThrow(/Known: 5, 9, 13, 23, 43/);
   });
 

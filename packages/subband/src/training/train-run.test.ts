@@ -11,8 +11,8 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi 
 import { loadCheckpoint } from "./checkpoint.ts";
 import { readMetrics } from "./metrics-log.ts";
 import { plannedTotals } from "../loop/pace.ts";
-import { RunConfig } from "./run-config.ts";
-import { readRun, runPaths, writeRun } from "./run-directory.ts";
+import { runPaths, writeRun } from "./run-directory.ts";
+import { readRunFile } from "./run-file.ts";
 import { trainRun, type TrainRequest } from "./train-run.ts";
 import type { TrainEvent } from "../loop/host.ts";
 import { bestMoments } from "../loop/weights.ts";
@@ -37,14 +37,16 @@ const TINY = {
   data: "faces",
   limit: 32,
   size: { height: 16, width: 16 },
-  levels: 1,
-  width: 16,
-  batch: 8,
+  options: { levels: 1, width: 16, batch: 8 },
   images: 160,
   seed: 5,
 } as const;
 /** One stage only, where that is enough: half the networks to compile. */
-const LOW_ONLY = { ...TINY, size: { height: 8, width: 8 }, levels: 0 } as const;
+const LOW_ONLY = {
+  ...TINY,
+  size: { height: 8, width: 8 },
+  options: { ...TINY.options, levels: 0 },
+} as const;
 const backend = node({ threads: 1 });
 
 /** Trains in this process and keeps the events; `stopAt` aborts after so many steps. */
@@ -156,10 +158,10 @@ describe("trainRun()", () => {
       [{ preset: "wmgm-faithful" }, "--preset: run .* has wmgm, not wmgm-faithful"],
       [{ size: { height: 8, width: 16 } }, "--size: run .* has 8x8, not 16x8"],
       [{ channels: 1 }, "--channels: run .* has 3, not 1"],
-      [{ levels: 2 }, "--levels: run .* has 0, not 2"],
-      [{ batch: 16 }, "--batch: run .* has 8, not 16"],
-      [{ lr: 0.5 }, "--lr: run .* has 0.001, not 0.5"],
-      [{ width: 32 }, "--width: run .* has 16, not 32"],
+      [{ options: { levels: 2 } }, "--levels: run .* has 0, not 2"],
+      [{ options: { batch: 16 } }, "--batch: run .* has 8, not 16"],
+      [{ options: { lr: 0.5 } }, "--lr: run .* has 0.001, not 0.5"],
+      [{ options: { width: 32 } }, "--width: run .* has 16, not 32"],
       [{ seed: 6 }, "--seed: run .* has 5, not 6"],
       [{ limit: 16 }, "--limit: run .* has 32, not 16"],
       [{ flip: false }, "--no-flip: run .* has true, not false"],
@@ -178,13 +180,13 @@ describe("trainRun()", () => {
     expect(stepsIn(await trainHere(request))).toBe(2);
     expect((await trainHere(request)).map(({ kind }) => kind)).toEqual(["resumed"]);
     expect(stepsIn(await trainHere({ ...request, images: 32 }))).toBe(2);
-    expect(readRun(dir, RunConfig).config.images).toEqual({ low: 32 });
+    expect(readRunFile(dir).config.images).toEqual({ low: 32 });
   });
 
   test("holds images out, and a run begun before there were any goes on with all of them", async () => {
     const request = { ...LOW_ONLY, limit: 128, images: 64, out: dir };
     await trainHere(request, { stopAt: 2 });
-    const { config, ...record } = readRun(dir, RunConfig);
+    const { config, ...record } = readRunFile(dir);
     expect(config.data).toMatchObject({ count: 128, heldOut: 2, heldOutBy: "pictures" });
     const losses = (): unknown[] => readMetrics(runPaths(dir).metrics).map((each) => each["loss"]);
     const before = losses();
@@ -195,7 +197,7 @@ describe("trainRun()", () => {
     rmSync(join(dir, "state.previous.safetensors"));
     writeRun(dir, { ...record, imagesSeen: {}, config: { ...config, data } });
     await trainHere(request);
-    const { data: kept } = readRun(dir, RunConfig).config;
+    const { data: kept } = readRunFile(dir).config;
     expect(kept).not.toHaveProperty("heldOut");
     expect(losses().slice(0, 2)).not.toEqual(before);
     expect(bestMoments(loadCheckpoint(dir)!.metadata)["low"]).toBeDefined();
@@ -227,7 +229,7 @@ describe("trainRun()", () => {
     };
     const bad = await edit(/"batch": 8/, '"batch": "8"');
     expect(bad).toMatchObject({ code: "run/invalid" });
-    expect((bad as Error).message).toContain("config.model.low.batch: expected number, received string");
+    expect((bad as Error).message).toContain('config.options.batch: expected 8, received "8"');
     expect(await edit(/"emaDecay"/, '"emaDecoy"')).toMatchObject({ code: "run/invalid" });
     expect(await edit(/"preset": "wmgm"/, '"preset": "wmgn"')).toMatchObject({ code: "run/invalid" });
     // Another network than the checkpoint's: valid by itself, told apart when the state is loaded.
@@ -241,7 +243,7 @@ describe("trainRun() by the clock", () => {
   const { images: _, ...TIMED } = TINY;
   const { images: __, ...LOW_TIMED } = LOW_ONLY;
   const bytes = (run: string, name: string): Buffer => readFileSync(join(run, name));
-  const recordOf = (run: string) => readRun(run, RunConfig);
+  const recordOf = (run: string) => readRunFile(run);
   /** A clock that moves a little whenever it is looked at. */
   const ticking = (ms: number): (() => number) => {
     let time = 0;

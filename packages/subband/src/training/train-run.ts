@@ -9,20 +9,23 @@ import type { DatasetOptions } from "../data/dataset-recipes.ts";
 import { splitDataset, wholePicturesCount } from "../data/held-out.ts";
 import { openDataset } from "../data/open-dataset.ts";
 import { type Leftovers, leftoversOf } from "../data/skipped.ts";
+import type { Json } from "../systems/options.ts";
+import type { AnyPreset } from "../systems/preset.ts";
+import { DEFAULT_PRESET, presetNamed, readOptions } from "../systems/presets.ts";
 import type { TrainedSystem } from "../systems/system.ts";
-import { requireMultiple } from "../systems/wmgm/config.ts";
 import { hasCheckpoint, loadCheckpoint } from "./checkpoint.ts";
 import { locateData, placeOf } from "./data-place.ts";
 import { folderHost } from "./folder-host.ts";
 import { type MetricsLog, openMetricsLog } from "./metrics-log.ts";
 import { resumedConfig } from "./resume-request.ts";
-import { isRun, openRunForTraining, readRun, runPaths, writeRun } from "./run-directory.ts";
+import { isRun, openRunForTraining, runPaths, writeRun } from "./run-directory.ts";
+import { readRunFile } from "./run-file.ts";
 import { newBudget, pacesOf, timeBudget } from "../loop/budget.ts";
 import { plannedTotals } from "../loop/pace.ts";
 import { drawPreview } from "./preview.ts";
 import { paceOfRun } from "./replay.ts";
 import { runImages } from "./run-data.ts";
-import { type PresetName, resolveModel, RunConfig, trainedSystemOf } from "./run-config.ts";
+import { RunConfig, trainedSystemOf } from "./run-config.ts";
 import type { TrainEvent } from "../loop/host.ts";
 import { train, type TrainSummary } from "../loop/trainer.ts";
 import { startingFrom, withStartingModel } from "./starting-model.ts";
@@ -33,11 +36,13 @@ export interface TrainRequest {
   readonly out: string;
   /** Folder, archive, or the name of a known data set. A run that exists knows its own. */
   readonly data?: string | undefined;
-  readonly preset?: PresetName | undefined;
+  /** Name of a preset; default the first. */
+  readonly preset?: string | undefined;
+  /** Options of the preset, by name, e.g. `{ levels: 2, width: 32 }`; what is left out has a default. */
+  readonly options?: Readonly<Record<string, Json | undefined>> | undefined;
   /** Pixels; default 64 x 64, for `cifar10` 32 x 32. */
   readonly size?: { readonly height: number; readonly width: number } | undefined;
   readonly channels?: 1 | 3 | undefined;
-  readonly levels?: number | undefined;
   /**
    * Budget: wall-clock minutes, set-up included; or images that every stage sees; or those of another run (its folder), at
    * its pace. Default 15 minutes.
@@ -45,16 +50,6 @@ export interface TrainRequest {
   readonly minutes?: number | undefined;
   readonly images?: number | undefined;
   readonly replay?: string | undefined;
-  readonly batch?: number | undefined;
-  readonly lr?: number | undefined;
-  /** Base width of the networks. */
-  readonly width?: number | undefined;
-  /** Of preset `local`: see `ModelOptions`. */
-  readonly receptiveField?: number | undefined;
-  readonly augmentConditions?: boolean | undefined;
-  readonly noisyCondition?: boolean | undefined;
-  readonly edmLow?: boolean | undefined;
-  readonly wavelet?: string | undefined;
   /** Model or run of a denoiser whose weights to begin with; what is left out here follows from it. */
   readonly from?: string | undefined;
   readonly seed?: number | undefined;
@@ -109,8 +104,10 @@ export async function openTrainingData(request: TrainRequest, listener: RunListe
       "train/no-data",
       `no data: "${request.out}" is no run yet. Give --data: a folder of images, an archive of them, cifar10 or faces.`,
     );
+  const preset = presetOf(request);
+  const options = readOptions(preset, request.options ?? {});
   if (request.size !== undefined)
-    requireMultiple(request.size.height, request.size.width, request.levels ?? 0);
+    preset.choose(options, { ...request.size, channels: request.channels ?? 3 });
   const dataset = await openDataset(request.data, {
     size: request.size,
     channels: request.channels,
@@ -126,34 +123,15 @@ export async function openTrainingData(request: TrainRequest, listener: RunListe
 
 /** The configuration of a request, all defaults filled in, save for the images of its budget. */
 export function resolveRunConfig(request: TrainRequest, dataset: Dataset): RunConfig {
-  const {
-    levels,
-    batch,
-    lr,
-    width: baseWidth,
-    receptiveField,
-    augmentConditions,
-    noisyCondition,
-    edmLow,
-    wavelet,
-    preset = "wmgm",
-  } = request;
+  const preset = presetOf(request);
+  const asked = readOptions(preset, request.options ?? {});
   const heldOut = wholePicturesCount(dataset);
   const { training } = splitDataset(dataset, heldOut);
-  const options = {
-    levels,
-    batch,
-    lr,
-    baseWidth,
-    receptiveField,
-    augmentConditions,
-    noisyCondition,
-    edmLow,
-    wavelet,
-  };
-  const model = resolveModel(preset, options, training);
+  const options = preset.choose(asked, training);
+  const model = preset.resolve(options, training, asked);
   return RunConfig.parse({
-    preset,
+    preset: preset.name,
+    options,
     data: {
       source: request.data,
       ...(request.data !== undefined && placeOf(request.data, request.out)),
@@ -191,7 +169,7 @@ export interface RunPlan {
 
 /** Resolves a request as {@link trainRun} would, touching nothing; images of a budget in minutes stay unknown. */
 export async function planRun(asked: TrainRequest, listener: RunListener = {}): Promise<RunPlan> {
-  const known = isRun(asked.out) ? readRun(asked.out, RunConfig) : undefined;
+  const known = isRun(asked.out) ? readRunFile(asked.out) : undefined;
   const request = known === undefined ? newRequest(asked) : asked;
   const resumed = known === undefined ? undefined : resumedConfig(request, known);
   const dataset = await openTrainingData(
@@ -224,7 +202,7 @@ export async function trainRun(
   const opened = openRunForTraining(asked.out);
   let log: MetricsLog | undefined;
   try {
-    const known = isRun(asked.out) ? readRun(asked.out, RunConfig) : undefined;
+    const known = isRun(asked.out) ? readRunFile(asked.out) : undefined;
     const request = known === undefined ? newRequest(asked) : asked;
     const resumed = known === undefined ? undefined : resumedConfig(request, known);
     const dataset = await openTrainingData(
@@ -333,9 +311,13 @@ export async function trainRun(
   }
 }
 
+function presetOf({ preset }: TrainRequest): AnyPreset {
+  return preset === undefined ? DEFAULT_PRESET : presetNamed(preset);
+}
+
 /** The request for a new run, with what follows from the model and the run that it names: looked at before any data. */
 function newRequest(asked: TrainRequest): TrainRequest {
-  if (asked.replay !== undefined) readRun(asked.replay, RunConfig);
+  if (asked.replay !== undefined) readRunFile(asked.replay);
   return withStartingModel(asked);
 }
 
@@ -347,14 +329,15 @@ function withBudget(config: RunConfig, { images, replay }: TrainRequest): RunCon
 }
 
 /** The request for the data of a known run: its size, its limit, and its source unless another is named. */
-function sameData(request: TrainRequest, { data, model }: RunConfig): TrainRequest {
-  const { height, width, channels, levels } = model;
+function sameData(request: TrainRequest, { preset, options, data, model }: RunConfig): TrainRequest {
+  const { height, width, channels } = model;
   return {
     ...request,
     data: request.data ?? locateData(request.out, data),
     size: { height, width },
     channels,
-    levels,
+    preset,
+    options,
     limit: data.limit,
     patches: data.patches,
   };

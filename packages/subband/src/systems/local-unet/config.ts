@@ -48,12 +48,18 @@ const WIDTHS = [1, 1.5, 2, 2.5];
 const ENCODER = [1, 1, 2, 2];
 const DECODER = [1, 2, 2, 2];
 
-/** Levels unless asked otherwise. */
-export const UNET_LEVELS = 4;
+/** What is chosen where nothing is asked for. */
+export const LOCAL_UNET_DEFAULTS = { levels: 4, batch: 8, lr: 1e-3, width: 32, wavelet: "haar" } as const;
 
 /** Fills in all defaults. @throws UserError `unknown/wavelet`, `wavelet/biorthogonal`. */
 export function resolveLocalUnetConfig(shape: LocalUnetShape): LocalUnetConfig {
-  const { channels, height, width, levels = UNET_LEVELS, baseWidth = 32 } = shape;
+  const {
+    channels,
+    height,
+    width,
+    levels = LOCAL_UNET_DEFAULTS.levels,
+    baseWidth = LOCAL_UNET_DEFAULTS.width,
+  } = shape;
   const each = (values: readonly number[]) =>
     Array.from({ length: levels }, (_, j) => values[Math.min(j, values.length - 1)]!);
   return {
@@ -61,13 +67,13 @@ export function resolveLocalUnetConfig(shape: LocalUnetShape): LocalUnetConfig {
     height,
     width,
     levels,
-    wavelet: orthogonalWavelet(shape.wavelet ?? "haar"),
+    wavelet: orthogonalWavelet(shape.wavelet ?? LOCAL_UNET_DEFAULTS.wavelet),
     widths: each(WIDTHS).map((factor) => Math.round(factor * baseWidth)),
     encoder: each(ENCODER),
     // What the coarsest level finds need not be brought up to it.
     decoder: each(DECODER).map((blocks, j) => (j === levels - 1 ? 0 : blocks)),
-    batch: shape.batch ?? 8,
-    lr: shape.lr ?? 1e-3,
+    batch: shape.batch ?? LOCAL_UNET_DEFAULTS.batch,
+    lr: shape.lr ?? LOCAL_UNET_DEFAULTS.lr,
     emaDecay: 0.999,
     sigmaMin: 1 / 255,
     sigmaMax: 1,

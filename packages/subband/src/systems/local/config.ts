@@ -62,9 +62,21 @@ export interface LocalShape {
   readonly lr?: number | undefined;
   readonly augmentConditions?: boolean | undefined;
   readonly noisyCondition?: boolean | undefined;
-  /** Scales of the low-pass band, where a diffusion of it is wanted. */
-  readonly edmLow?: LowScaling | undefined;
+  /** Scales of the low-pass band, where a diffusion of it is wanted, and the batch of that where one was asked for. */
+  readonly edmLow?: { readonly scaling: LowScaling; readonly batch?: number | undefined } | undefined;
 }
+
+/** What is chosen where nothing is asked for. */
+export const LOCAL_DEFAULTS = {
+  batch: 16,
+  lr: 1e-3,
+  width: 64,
+  wavelet: "haar",
+  receptiveField: 13,
+  augmentConditions: false,
+  noisyCondition: false,
+  edmLow: false,
+} as const;
 
 /** Levels that bring the shorter side to 40 pixels or fewer: 2 for 160, 3 for 320 as published, 1 for 64. */
 export function defaultLocalLevels({ height, width }: Pick<LocalShape, "height" | "width">): number {
@@ -77,9 +89,10 @@ export function defaultLocalLevels({ height, width }: Pick<LocalShape, "height" 
  * that was asked for has no such wavelet.
  */
 export function resolveLocalConfig(shape: LocalShape, greatest: readonly number[]): LocalConfig {
-  const { channels, height, width, levels = defaultLocalLevels(shape), receptiveField = 13 } = shape;
+  const { channels, height, width, levels = defaultLocalLevels(shape) } = shape;
+  const { receptiveField = LOCAL_DEFAULTS.receptiveField, lr = LOCAL_DEFAULTS.lr } = shape;
   kernelsOf(receptiveField);
-  const wavelet = orthogonalWavelet(shape.wavelet ?? "haar");
+  const wavelet = orthogonalWavelet(shape.wavelet ?? LOCAL_DEFAULTS.wavelet);
   requireUseOf(wavelet, levels, shape.edmLow !== undefined);
   return {
     channels,
@@ -88,9 +101,9 @@ export function resolveLocalConfig(shape: LocalShape, greatest: readonly number[
     levels,
     wavelet,
     receptiveField,
-    features: shape.features ?? 64,
-    batch: shape.batch ?? 16,
-    lr: shape.lr ?? 1e-3,
+    features: shape.features ?? LOCAL_DEFAULTS.width,
+    batch: shape.batch ?? LOCAL_DEFAULTS.batch,
+    lr,
     noiseSteps: {
       low: 255,
       // At least 0 and 1, of which one is noise.
@@ -101,17 +114,17 @@ export function resolveLocalConfig(shape: LocalShape, greatest: readonly number[
     ...(shape.edmLow === undefined
       ? {}
       : {
-          edmLow: resolveEdmLow({ channels, height, width, levels }, shape.edmLow, {
+          edmLow: resolveEdmLow({ channels, height, width, levels }, shape.edmLow.scaling, {
             baseWidth: shape.features,
-            batch: shape.batch,
-            lr: shape.lr,
+            batch: shape.edmLow.batch,
+            lr,
           }),
         }),
   };
 }
 
-/** @throws UserError `config/wavelet`. */
-function requireUseOf(wavelet: string, levels: number, hasEdmLow: boolean): void {
+/** @throws UserError `config/wavelet` for a wavelet that what else was asked for has no use for. */
+export function requireUseOf(wavelet: string, levels: number, hasEdmLow: boolean): void {
   if (wavelet === "haar") return;
   if (levels === 0)
     throw new UserError(

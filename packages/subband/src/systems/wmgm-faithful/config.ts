@@ -6,7 +6,7 @@ import { UserError } from "onnxgrad";
 import type { LowRange } from "./bands.ts";
 import { RELEASED_DEFECTS, type WmgmDefects } from "./defects.ts";
 import { type GeneratorWeights, RELEASED_WEIGHTS } from "./losses.ts";
-import { requireMultiple } from "../wmgm/config.ts";
+import { requireMultiple } from "../parts/require-multiple.ts";
 
 /** What is wrong with the released WMGM, its training loop included; `true` is released, `false` is the repair. */
 export interface FaithfulDefects extends WmgmDefects {
@@ -129,6 +129,9 @@ export interface WmgmFaithfulData {
 /** Extents of the low bands must be multiples of this: four poolings. */
 const UNIT = 16;
 
+/** What is chosen where nothing is asked for. */
+export const FAITHFUL_DEFAULTS = { batch: 128, lr: 1e-4, width: 64 } as const;
+
 /** The released 2 levels, or 1 where the image does not fit them. */
 export function defaultFaithfulLevels(height: number, width: number): number {
   return fits(height, width, 2) ? 2 : 1;
@@ -142,7 +145,12 @@ export function resolveWmgmFaithfulConfig(
   shape: WmgmFaithfulShape,
   { range, images }: WmgmFaithfulData,
 ): WmgmFaithfulConfig {
-  const { channels, height, width, baseWidth = 64, batch = 128, lr = 1e-4 } = shape;
+  const { channels, height, width } = shape;
+  const {
+    baseWidth = FAITHFUL_DEFAULTS.width,
+    batch = FAITHFUL_DEFAULTS.batch,
+    lr = FAITHFUL_DEFAULTS.lr,
+  } = shape;
   const levels = shape.levels ?? defaultFaithfulLevels(height, width);
   requireFaithfulSize(height, width, levels);
   if (baseWidth % 2 !== 0)

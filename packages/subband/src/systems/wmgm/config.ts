@@ -2,9 +2,9 @@
  * @module Configuration of the default WMGM: plain data with a default for every field, resolved from image size and
  * number of levels. A run directory keeps it whole; it is all that is needed to rebuild the networks.
  */
-import { UserError } from "onnxgrad";
 import type { BandScaling } from "../parts/band-scaling.ts";
 import { type LowDiffusionConfig, resolutions, resolveLowDiffusion } from "../parts/low-diffusion.ts";
+import { requireMultiple } from "../parts/require-multiple.ts";
 
 /** Resolved configuration of a WMGM (SGM at 0 levels). */
 export interface WmgmConfig {
@@ -66,6 +66,9 @@ export interface WmgmShape {
   readonly lr?: number;
 }
 
+/** What is chosen where nothing is asked for. */
+export const WMGM_DEFAULTS = { batch: 64, lr: 1e-3, width: 64 } as const;
+
 /** Levels that bring the shorter side to 8 pixels, at most 5. */
 export function defaultLevels(height: number, width: number): number {
   let levels = 0;
@@ -82,7 +85,8 @@ export function defaultLevels(height: number, width: number): number {
  * @throws UserError `config/size` when the size is not a multiple of 2^levels, or a band is too small.
  */
 export function resolveWmgmConfig(shape: WmgmShape, scaling: BandScaling): WmgmConfig {
-  const { channels, height, width, baseWidth = 64, batch, lr } = shape;
+  const { channels, height, width } = shape;
+  const { baseWidth = WMGM_DEFAULTS.width, batch = WMGM_DEFAULTS.batch, lr = WMGM_DEFAULTS.lr } = shape;
   const levels = shape.levels ?? defaultLevels(height, width);
   requireMultiple(height, width, levels);
   // The finest detail grid is the costly one: half the width where it is larger than 16 x 16.
@@ -105,8 +109,8 @@ export function resolveWmgmConfig(shape: WmgmShape, scaling: BandScaling): WmgmC
       blocks: 1,
       noiseChannels: 4,
       criticWidths: [half, 2 * half, 3 * half].slice(0, Math.max(2, detailResolutions)),
-      batch: Math.max(2, Math.round((batch ?? 64) / 2)),
-      lr: { score: 2 * (lr ?? 1e-3), generator: (lr ?? 1e-3) * 0.4, discriminator: (lr ?? 1e-3) * 0.4 },
+      batch: Math.max(2, Math.round(batch / 2)),
+      lr: { score: 2 * lr, generator: lr * 0.4, discriminator: lr * 0.4 },
       emaDecay: 0.998,
       scoreShare: 0.6,
       adversarial: 0.3,
@@ -120,16 +124,4 @@ export function resolveWmgmConfig(shape: WmgmShape, scaling: BandScaling): WmgmC
     lowShare: levels === 0 ? 1 : 0.5,
     scaling,
   };
-}
-
-/** @throws UserError unless both extents are multiples of 2^levels. */
-export function requireMultiple(height: number, width: number, levels: number): void {
-  const unit = 2 ** levels;
-  if (height % unit === 0 && width % unit === 0 && Math.min(height, width) / unit >= 2) return;
-  const near = (n: number) => Math.max(2 * unit, Math.round(n / unit) * unit);
-  throw new UserError(
-    "config/size",
-    `size: ${height}x${width} does not fit ${levels} wavelet levels (multiples of ${unit}, at least ${2 * unit}). ` +
-      `Use --size ${near(height)}x${near(width)} or fewer --levels.`,
-  );
 }

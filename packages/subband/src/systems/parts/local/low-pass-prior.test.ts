@@ -48,7 +48,7 @@ describe("compilePrior()", () => {
 describe("local() with a diffusion of the low-pass band", () => {
   const details = [0.5];
   const plain = local(resolveLocalConfig(shape, details));
-  const system = local(resolveLocalConfig({ ...shape, edmLow: scaling }, details));
+  const system = local(resolveLocalConfig({ ...shape, edmLow: { scaling } }, details));
 
   test("trains one stage more, from a share of the budget that all others give alike", () => {
     expect(system.stages.map(({ name }) => name)).toEqual(["low", "details-1", "edm-low"]);

@@ -1,0 +1,127 @@
+/**
+ * @module What can be chosen about a system: a flag, its help, the values that it takes. The command line makes flags, help
+ * and refusals of options, runs keep what was chosen; neither knows any of them by name.
+ */
+
+/** What JSON holds. */
+export type Json =
+  null | boolean | number | string | readonly Json[] | { readonly [key: string]: Json | undefined };
+
+/** One option. Presets that have it in common share the object. */
+export interface Option<T extends Json = Json> {
+  /** As it is typed: `--rf <n>`; a switch has no value, as in `--edm-low`. */
+  readonly flag: string;
+  /** One phrase for help texts, without the default. */
+  readonly help: string;
+  /** The values that it takes, in the words that follow "give". */
+  readonly takes: string;
+  /**
+   * A value, or the text that was typed for one; undefined for whatever is no value.
+   * @throws UserError where a name is unknown, with a suggestion.
+   */
+  read(given: unknown): T | undefined;
+}
+
+/** Options by name. */
+export type Options = Readonly<Record<string, Option>>;
+
+/** A value for each option. */
+export type Chosen<O extends Options> = {
+  readonly [K in keyof O]: O[K] extends Option<infer T> ? T : never;
+};
+
+/** Values for some options. */
+export type Asked<O extends Options> = { readonly [K in keyof O]?: Chosen<O>[K] | undefined };
+
+/** What was asked for, and the default of whatever was not. */
+export function withDefaults<T extends object>(
+  defaults: T,
+  asked: { readonly [K in keyof T]?: Widened<T[K]> | undefined },
+): { readonly [K in keyof T]: Widened<T[K]> } {
+  const given = Object.entries(asked).filter(([, value]) => value !== undefined);
+  return { ...defaults, ...Object.fromEntries(given) } as { readonly [K in keyof T]: Widened<T[K]> };
+}
+
+type Widened<T> = T extends number ? number : T extends boolean ? boolean : T extends string ? string : T;
+
+/** An option's flag without its value: `--rf`. */
+export function flagName({ flag }: Pick<Option, "flag">): string {
+  return flag.split(" ")[0]!;
+}
+
+/** A whole number, typed in digits: no sign, no exponent. */
+export function whole(
+  flag: string,
+  help: string,
+  {
+    least,
+    most = Number.MAX_SAFE_INTEGER,
+    multipleOf = 1,
+  }: { least: number; most?: number; multipleOf?: number },
+): Option<number> {
+  const among = most < Number.MAX_SAFE_INTEGER ? ` and at most ${most}` : "";
+  return {
+    flag,
+    help,
+    takes:
+      multipleOf === 1
+        ? `a whole number of at least ${least}${among}`
+        : `a multiple of ${multipleOf}${among}`,
+    read(given) {
+      const value = typeof given === "string" && !/^\s*\d+\s*$/.test(given) ? Number.NaN : numberOf(given);
+      return Number.isSafeInteger(value) && value >= least && value <= most && value % multipleOf === 0
+        ? value
+        : undefined;
+    },
+  };
+}
+
+/** A number above 0. */
+export function positive(flag: string, help: string, takes = "a number above 0"): Option<number> {
+  return {
+    flag,
+    help,
+    takes,
+    read(given) {
+      const value = numberOf(given);
+      return value > 0 && Number.isFinite(value) ? value : undefined;
+    },
+  };
+}
+
+/** One of some names. */
+export function oneOf<const T extends string>(flag: string, help: string, names: readonly T[]): Option<T> {
+  return {
+    flag,
+    help,
+    takes: names.length === 1 ? names[0]! : `${names.slice(0, -1).join(", ")} or ${names.at(-1)!}`,
+    read: (given) => names.find((name) => name === given),
+  };
+}
+
+/** On, or off unless asked for. */
+export function toggle(flag: string, help: string): Option<boolean> {
+  return {
+    flag,
+    help,
+    takes: "true or false",
+    read: (given) => (typeof given === "boolean" ? given : undefined),
+  };
+}
+
+/** A name that `find` looks up, which throws the `UserError` of an unknown one. */
+export function named<T extends string>(
+  flag: string,
+  help: string,
+  takes: string,
+  find: (name: string) => T,
+): Option<T> {
+  return { flag, help, takes, read: (given) => (typeof given === "string" ? find(given) : undefined) };
+}
+
+/** A number, or a decimal number such as `0.1`, `25` or `1e-3` in text; NaN for anything else, hexadecimals among it. */
+function numberOf(given: unknown): number {
+  if (typeof given === "number") return given;
+  const decimal = /^\s*[+-]?(?:\d+\.?\d*|\.\d+)(?:e[+-]?\d+)?\s*$/i;
+  return typeof given === "string" && decimal.test(given) ? Number(given) : Number.NaN;
+}

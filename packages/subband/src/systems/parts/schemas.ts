@@ -1,0 +1,43 @@
+/** @module What the models of several presets contain, field by field. */
+import { z } from "zod";
+import type { LowDiffusionConfig } from "./low-diffusion.ts";
+import { isOrthogonal } from "../../wavelet/wavelets.ts";
+
+/** A number of things. */
+export const Count: z.ZodType<number> = z.int().positive();
+/** A number above 0. */
+export const Positive: z.ZodType<number> = z.number().positive();
+/** A number from 0 to 1. */
+export const Fraction: z.ZodType<number> = z.number().min(0).max(1);
+/** A number of wavelet levels. */
+export const Levels: z.ZodType<number> = z.int().min(0).max(8);
+
+/** The shape of the images. */
+export const Image: {
+  readonly channels: z.ZodType<1 | 3>;
+  readonly height: z.ZodType<number>;
+  readonly width: z.ZodType<number>;
+} = {
+  channels: z.union([z.literal(1), z.literal(3)]),
+  height: Count,
+  width: Count,
+};
+
+/** Diffusion of the coarsest low band. */
+export const LowDiffusion: z.ZodType<LowDiffusionConfig> = z.strictObject({
+  width: Count,
+  multipliers: z.array(Count).min(1),
+  blocks: Count,
+  attention: z.array(z.int().nonnegative()),
+  batch: Count,
+  lr: Positive,
+  emaDecay: Fraction,
+  logMean: z.number(),
+  logStd: Positive,
+});
+
+/** Runs begun before there was a choice are of Haar. */
+export const Wavelet: z.ZodType<string> = z
+  .string()
+  .refine(isOrthogonal, "not an orthogonal wavelet that is known here: update subband")
+  .default("haar");

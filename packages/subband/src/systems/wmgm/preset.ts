@@ -1,0 +1,62 @@
+/** @module Preset `wmgm`: our default. */
+import { z } from "zod";
+import { measureBandScaling } from "../parts/band-scaling.ts";
+import { measuredImages } from "../parts/measured-images.ts";
+import { withDefaults } from "../options.ts";
+import { BATCH, LEVELS, LR, WIDTH } from "../parts/options.ts";
+import { Count, Fraction, Image, Levels, LowDiffusion, Positive } from "../parts/schemas.ts";
+import { type AnyPreset, preset } from "../preset.ts";
+import { requireMultiple } from "../parts/require-multiple.ts";
+import { defaultLevels, resolveWmgmConfig, WMGM_DEFAULTS, type WmgmConfig } from "./config.ts";
+import { wmgm as wmgmSystem } from "./wmgm.ts";
+
+const Numbers = z.array(z.number());
+
+const Model: z.ZodType<WmgmConfig> = z.strictObject({
+  ...Image,
+  levels: Levels,
+  low: LowDiffusion,
+  detail: z.strictObject({
+    widths: z.array(Count).min(1),
+    blocks: Count,
+    noiseChannels: Count,
+    criticWidths: z.array(Count).min(1),
+    batch: Count,
+    lr: z.strictObject({ score: Positive, generator: Positive, discriminator: Positive }),
+    emaDecay: Fraction,
+    scoreShare: Fraction,
+    adversarial: z.number().nonnegative(),
+    repulsion: Fraction,
+    r1Gamma: z.number().nonnegative(),
+    r1Every: Count,
+    augmentation: z.number().nonnegative(),
+    samplingAugmentation: z.number().nonnegative(),
+    patches: z.array(Count).min(1),
+  }),
+  lowShare: Fraction,
+  scaling: z.strictObject({ lowMean: Numbers, lowStd: Numbers, detailRms: z.array(Numbers) }),
+});
+
+/** Diffusion on the coarsest low band, one generator for all details. */
+export const wmgm: AnyPreset = preset({
+  name: "wmgm",
+  summary: "diffusion on the coarsest low band, one generator for all details",
+  training: { levels: LEVELS, batch: BATCH, lr: LR, width: WIDTH },
+  model: Model,
+  choose(asked, { height, width }) {
+    const { levels = defaultLevels(height, width), ...others } = asked;
+    requireMultiple(height, width, levels);
+    return { levels, ...withDefaults(WMGM_DEFAULTS, others) };
+  },
+  resolve({ levels, batch, lr, width: baseWidth }, images) {
+    const { read, ...measured } = measuredImages(images);
+    const { channels, height, width } = images;
+    return resolveWmgmConfig(
+      { channels, height, width, levels, baseWidth, batch, lr },
+      measureBandScaling({ ...measured, levels }, read),
+    );
+  },
+  format1: ({ levels, low }) => ({ levels, batch: low.batch, lr: low.lr, width: low.width }),
+  sampling: { sampler: "dpmpp2m", steps: 8 },
+  system: wmgmSystem,
+});
