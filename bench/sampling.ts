@@ -4,9 +4,8 @@
  */
 import { State } from "onnxgrad";
 import { node } from "onnxgrad/node";
-import { sampleImages } from "../packages/subband/src/systems/sampling.ts";
+import { compileDraw } from "../packages/subband/src/drawing/compile-draw.ts";
 import { wmgm } from "../packages/subband/src/systems/wmgm/wmgm.ts";
-import { DEFAULT_PRESET } from "../packages/subband/src/systems/presets.ts";
 import { type Bench, inProcess, interleave } from "./harness.ts";
 import { benchConfig } from "./training-step.ts";
 
@@ -17,11 +16,9 @@ const CASES: readonly [size: number, batch: number][] = [
   [64, 64],
 ];
 
-const SAMPLING = DEFAULT_PRESET.sampling!;
-
 export const samplingBench: Bench = {
   name: "sampling",
-  summary: `the default wmgm with ${SAMPLING.sampler}, ${SAMPLING.steps} steps and details`,
+  summary: "the default wmgm with its usual sampler and steps, details included",
   async run(report, { turns, threads }) {
     for (const [size, batch] of CASES) {
       const system = wmgm(benchConfig(size));
@@ -33,26 +30,22 @@ export const samplingBench: Bench = {
         ),
       );
       const started = performance.now();
-      const sampler = await system.createSampler(node({ threads }), checkpoint, batch);
+      const chain = system.draw.steps(system.draw.choose({}));
+      const drawing = await compileDraw(node({ threads }), chain, checkpoint, batch);
       const compileMs = performance.now() - started;
-      const draw = () =>
-        sampleImages(system, sampler, {
-          seed: 1,
-          count: batch,
-          ...SAMPLING,
-        });
-      const { nfeLow, nfeDetail } = await draw();
+      const draw = () => drawing.run({ seed: 1, count: batch });
+      const { calls } = await draw();
       const { ours, notes } = await interleave(inProcess(draw), undefined, {
         turns,
         repeats: batch === 1 ? 10 : 2,
       });
-      await sampler.dispose();
+      await drawing.dispose();
       report({
         bench: "sampling",
         name: `${size} x ${size}, batch ${batch}`,
         ...(ours === undefined ? {} : { ours }),
         notes: [
-          `${(ours!.median / batch).toFixed(2)} ms/image (best ${(ours!.best / batch).toFixed(2)}), NFE ${nfeLow} + ${nfeDetail}, ${threads} threads`,
+          `${(ours!.median / batch).toFixed(2)} ms/image (best ${(ours!.best / batch).toFixed(2)}), NFE ${calls.join(" + ")}, ${threads} threads`,
           `compiled in ${compileMs.toFixed(0)} ms`,
           ...notes,
         ],

@@ -3,13 +3,11 @@
  * weights are moved from their initial values instead of trained. Runs in Node and browsers alike.
  */
 import { type Backend, rng, type RuntimeTensor } from "onnxgrad";
-import { exportSampler, resolveWmgmConfig, sampleImages, type System, wmgm } from "subband";
+import { compileDraw, exportDraw, resolveWmgmConfig, type System, wmgm } from "subband";
 import { untrainedTensors } from "../../packages/subband/src/systems/parts/untrained-tensors.ts";
 
-/** Images that are drawn, and steps. */
+/** Images that are drawn. */
 const COUNT = 2;
-const STEPS = 2;
-const SAMPLER = "dpmpp2m";
 
 /** Images [2, 3, 64, 64] about [-1, 1], and bytes [2, 64, 64, 3] from the exported file; plain data. */
 export interface DemoImages {
@@ -28,16 +26,12 @@ function demoSystem(): System {
 export async function drawDemo(backend: Backend): Promise<DemoImages> {
   const system = demoSystem();
   const tensors = untrainedTensors(system);
-  const sampler = await system.createSampler(backend, tensors, COUNT);
-  const { data } = await sampleImages(system, sampler, {
-    seed: 1,
-    count: COUNT,
-    sampler: SAMPLER,
-    steps: STEPS,
-  });
-  await sampler.dispose();
+  const chain = system.draw.steps(system.draw.choose({ sampler: "dpmpp2m", steps: 2 }));
+  const drawing = await compileDraw(backend, chain, tensors, COUNT);
+  const { data } = await drawing.run({ seed: 1, count: COUNT });
+  await drawing.dispose();
 
-  const { bytes, inputs, output } = exportSampler(system, tensors, { sampler: SAMPLER, steps: STEPS });
+  const { bytes, inputs, output } = exportDraw(chain, tensors);
   const session = await backend.createSession(bytes);
   const feeds = inputs.map(({ name, shape }): [string, RuntimeTensor] => {
     const dims = [COUNT, ...shape];

@@ -95,14 +95,18 @@ export {
   storeModel,
   summarise,
 } from "./systems/parts/local/model.ts";
-export { type SampledImages, sampleImages, type SamplingRequest } from "./systems/sampling.ts";
-export { type ExportedSampler, type ExportRequest, exportSampler } from "./systems/export-sampler.ts";
+export type { Arrays, Draw, DrawChoice, DrawStep } from "./systems/draw.ts";
 export type { Stage, StageProgram, StageScore, StepContext } from "./systems/stage.ts";
-export type { CompiledSampler, ImageShape, SamplerNetworks, System } from "./systems/system.ts";
+export type { ImageShape, Pyramid, System } from "./systems/system.ts";
 export { wmgm } from "./systems/wmgm/wmgm.ts";
 export { resolveWmgmConfig, type WmgmConfig } from "./systems/wmgm/config.ts";
 export { wmgmFaithful } from "./systems/wmgm-faithful/wmgm-faithful.ts";
 export { resolveWmgmFaithfulConfig, type WmgmFaithfulConfig } from "./systems/wmgm-faithful/config.ts";
+
+// Drawing
+export { type CompiledDraw, compileDraw, type Drawn, type DrawingRequest } from "./drawing/compile-draw.ts";
+export { drawCost, parametersOf, type StepCost } from "./drawing/draw-cost.ts";
+export { type ExportedSampler, exportDraw, type NoiseInput } from "./drawing/export-draw.ts";
 
 // Training
 export type { LoopHost, Saved, TrainEvent } from "./loop/host.ts";

@@ -2,7 +2,6 @@
 import { join } from "node:path";
 import { type Command, Option } from "commander";
 import type { RunImages } from "../training/run-data.ts";
-import type { BandScaling } from "../systems/parts/band-scaling.ts";
 import type { Context } from "./context.ts";
 import { bestLine, formatCount } from "./format.ts";
 import { addExamples, parseCount, parsePath, parsePositive, parseSteps, parseThreads } from "./options.ts";
@@ -50,7 +49,7 @@ async function evaluate(context: Context, run: string, flags: EvaluateFlags): Pr
   const { evaluateRun } = await import("../evaluation/evaluate-run.ts");
   const { writeFileAtomic } = await import("../training/atomic-file.ts");
   const { loadRun } = await import("../training/load-run.ts");
-  const { samplingOf, systemOf } = await import("../training/run-config.ts");
+  const { systemOf } = await import("../training/run-config.ts");
   const { imagesOf, openRunData } = await import("../training/run-data.ts");
   const { requireMemory } = await import("./memory-limit.ts");
   const { withFolders } = await import("./output-folders.ts");
@@ -58,16 +57,9 @@ async function evaluate(context: Context, run: string, flags: EvaluateFlags): Pr
   const { createProgress, dataProgress } = await import("./progress.ts");
   const { weightsNamed } = await import("../loop/weights.ts");
   const { config, tensors, weights, best, warning } = loadRun(run, weightsNamed(flags.weights ?? "last"));
-  const usual = samplingOf(config);
-  const {
-    n,
-    seed,
-    sampler = usual.sampler,
-    steps = usual.steps,
-    out = join(run, "bands.csv"),
-    threads,
-  } = flags;
+  const { n, seed, out = join(run, "bands.csv"), threads } = flags;
   const system = systemOf(config);
+  const { sampler, steps } = system.draw.choose({ sampler: flags.sampler, steps: flags.steps });
   requireCsvPlace(run, out);
   // Numbers of four bytes: of those generated, and of those they are compared with.
   requireMemory("-n", n, 8 * system.image.channels * system.image.height * system.image.width);
@@ -83,7 +75,6 @@ async function evaluate(context: Context, run: string, flags: EvaluateFlags): Pr
       system,
       tensors,
       source,
-      "scaling" in config.model ? (config.model.scaling as BandScaling) : undefined,
       node(threads === undefined ? {} : { threads }),
       {
         count: n,

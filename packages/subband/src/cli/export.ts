@@ -3,7 +3,7 @@
  * denoiser of a run as a model file without the state of its training.
  */
 import type { Command } from "commander";
-import type { ExportedSampler } from "../systems/export-sampler.ts";
+import type { ExportedSampler } from "../drawing/export-draw.ts";
 import type { LoadedRun } from "../training/load-run.ts";
 import type { Context } from "./context.ts";
 import { bestLine, formatBytes } from "./format.ts";
@@ -102,10 +102,10 @@ async function exportDenoiser(context: Context, run: string, flags: ExportFlags)
 }
 
 async function exportGenerator(context: Context, run: string, flags: ExportFlags): Promise<void> {
-  const { samplerPlan } = await import("../diffusion/samplers/samplers.ts");
-  const { exportSampler } = await import("../systems/export-sampler.ts");
+  const { exportDraw } = await import("../drawing/export-draw.ts");
+  const { networkCalls } = await import("../drawing/network-calls.ts");
   const { loadRun } = await import("../training/load-run.ts");
-  const { samplingOf, systemOf } = await import("../training/run-config.ts");
+  const { systemOf } = await import("../training/run-config.ts");
   const { versions } = await import("../training/versions.ts");
   const { weightsNamed } = await import("../loop/weights.ts");
   const { withFolders } = await import("./output-folders.ts");
@@ -113,29 +113,32 @@ async function exportGenerator(context: Context, run: string, flags: ExportFlags
     await import("./standard-streams.ts");
   const loaded = loadRun(run, weightsNamed(flags.weights ?? "last"));
   const { config, tensors, weights, best, warning } = loaded;
-  const usual = samplingOf(config);
-  const { sampler = usual.sampler, steps = usual.steps, out = "sampler.onnx" } = flags;
-  samplerPlan(sampler, steps); // refuses before anything is built
+  const { out = "sampler.onnx" } = flags;
+  const { draw } = systemOf(config);
+  const chosen = draw.choose({ sampler: flags.sampler, steps: flags.steps });
+  const { sampler, steps } = chosen;
   requireStreams(context, [], [{ what: "--out", path: out }]);
   const writes = out === STANDARD ? [] : [out];
   if (writes.length > 0) await requireOnnxPlace(run, out);
   if (warning !== undefined) note(context, `warning: ${warning}`);
   const exported = await withFolders(writes, async () => {
-    const made = exportSampler(systemOf(config), tensors, {
+    const made = exportDraw(draw.steps(chosen), tensors, {
+      subband_version: versions().subband,
+      ...provenance(loaded),
       sampler,
-      steps,
-      metadata: { subband_version: versions().subband, ...provenance(loaded) },
+      steps: String(steps),
     });
     await putEncoded(context, out, made.bytes);
     return made;
   });
 
-  const { bytes, inputs, output, nfeLow, nfeDetail } = exported;
+  const { bytes, inputs, output } = exported;
+  const { nfeLow, nfeDetail } = networkCalls(exported.calls);
   emitBeside(context, out, {
     lines: [
       ...formatTable([
         ["file", `${shownPath(out)}, ${formatBytes(bytes.length)}`],
-        ["sampler", `${sampler}, ${steps} steps`],
+        ...draw.describe(chosen),
         ...(weights === "last" ? [] : [["best weights", bestLine(best)] as const]),
         ["network calls", `${nfeLow} + ${nfeDetail} an image (low band + details)`],
         ...inputs.map(

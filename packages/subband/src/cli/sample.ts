@@ -120,7 +120,7 @@ export interface SampleOutcome {
   readonly n: number;
   readonly seed: number;
   readonly sampler: string;
-  readonly steps: number;
+  readonly steps: number | null;
   readonly weights: WeightsName;
   /** Where the best weights of each stage stood. */
   readonly best: LoadedRun["best"];
@@ -142,19 +142,18 @@ export async function sampleRun(
   { run, n, seed, batch: most, each, threads, ...flags }: SampleFlags & { readonly run: string },
 ): Promise<SampleOutcome> {
   const { node } = await import("onnxgrad/node");
-  const { samplerPlan } = await import("../diffusion/samplers/samplers.ts");
-  const { sampleImages } = await import("../systems/sampling.ts");
-  const { samplingOf, systemOf } = await import("../training/run-config.ts");
+  const { compileDraw } = await import("../drawing/compile-draw.ts");
+  const { networkCalls } = await import("../drawing/network-calls.ts");
+  const { systemOf } = await import("../training/run-config.ts");
   const { loadRun } = await import("../training/load-run.ts");
   const { weightsNamed } = await import("../loop/weights.ts");
   const { withFolders } = await import("./output-folders.ts");
   const { createProgress } = await import("./progress.ts");
   const { planSampleFiles, writeSamples } = await import("./sample-files.ts");
   const { config, tensors, weights, best, warning } = loadRun(run, weightsNamed(flags.weights ?? "last"));
-  const usual = samplingOf(config);
-  const { sampler = usual.sampler, steps = usual.steps, out: grid = join(run, "grid.png") } = flags;
-  samplerPlan(sampler, steps); // refuses before anything is compiled or made
+  const { out: grid = join(run, "grid.png") } = flags;
   const system = systemOf(config);
+  const chosen = system.draw.choose({ sampler: flags.sampler, steps: flags.steps });
   const files = planSampleFiles(context, run, { grid, each }, n, system.image);
 
   const progress = createProgress(context);
@@ -162,19 +161,21 @@ export async function sampleRun(
     if (warning !== undefined) progress.note(`warning: ${warning}`);
     const batch = Math.min(n, most);
     const began = performance.now();
-    const compiled = await system.createSampler(
-      node(threads === undefined ? {} : { threads }),
-      tensors,
-      batch,
-    );
+    const backend = node(threads === undefined ? {} : { threads });
+    const compiled = await compileDraw(backend, system.draw.steps(chosen), tensors, batch);
     const compileMs = performance.now() - began;
     const started = performance.now();
-    const { data, nfeLow, nfeDetail } = await sampleImages(system, compiled, {
+    const { data, calls } = await compiled.run({
       seed,
       count: n,
-      sampler,
-      steps,
-      onProgress: (done) => progress.update({ label: "sample", done, total: n, unit: "images" }),
+      onProgress: (done) =>
+        progress.update({
+          label: "sample",
+          done: Math.floor(done),
+          total: n,
+          unit: "images",
+          fraction: done / n,
+        }),
     });
     const msPerImage = (performance.now() - started) / n;
     await compiled.dispose();
@@ -183,12 +184,11 @@ export async function sampleRun(
       run,
       n,
       seed,
-      sampler,
-      steps,
+      sampler: chosen.sampler,
+      steps: chosen.steps,
       weights,
       best,
-      nfeLow,
-      nfeDetail,
+      ...networkCalls(calls),
       batch,
       msPerImage,
       compileMs,

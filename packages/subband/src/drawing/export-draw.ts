@@ -18,6 +18,7 @@ import {
   UserError,
 } from "onnxgrad";
 import { noisySteps, unrollPlan } from "../diffusion/samplers/unroll-plan.ts";
+import { networkCalls } from "./network-calls.ts";
 import type { Arrays, Diffuse, DrawStep, Extents, HostStep, Weights } from "../systems/draw.ts";
 
 /** An input of the file: float32 [batch, ...shape] of independent N(0, 1) numbers. */
@@ -46,7 +47,7 @@ type TracedStep = Exclude<DrawStep, HostStep>;
 
 /**
  * Writes a chain, with what a checkpoint has learned, as an ONNX model of any batch; `metadata` is kept in the file beside
- * what tells of inputs and output.
+ * what tells of calls, inputs and output.
  * @throws UserError `export/host` for a chain with a step that stops by itself; `state/mismatch` for arrays of another
  * system.
  */
@@ -64,6 +65,7 @@ export function exportDraw(
   });
   const inputs = chain.flatMap(noiseInputs);
   const calls = chain.map((step) => (step.kind === "diffuse" ? step.plan.length : 1));
+  const { nfeLow, nfeDetail } = networkCalls(calls);
   const constants = new Map<Weights, Traced<StateTree>>();
   const constantsOf = (weights: Weights): Traced<StateTree> => {
     const found = constants.get(weights) ?? inlineState(weights.from(arrays));
@@ -75,6 +77,8 @@ export function exportDraw(
       name: "subband-sampler",
       metadata: {
         ...metadata,
+        nfe_low: String(nfeLow),
+        nfe_detail: String(nfeDetail),
         inputs: "float32 [batch, channels, height, width], independent N(0, 1)",
         output: "uint8 [batch, height, width, channels], RGB or grey",
       },

@@ -2,24 +2,23 @@
  * @module Measures a trained run against its data: moments of every band, radial spectrum, and how much the details vary
  * over the noise input when the low band is held fixed. Distances in a learned feature space are not computed here.
  */
-import { type Backend, type NamedArray, rng } from "onnxgrad";
+import { type Backend, rng } from "onnxgrad";
+import { compileDraw, type CompiledDraw } from "../drawing/compile-draw.ts";
+import { networkCalls } from "../drawing/network-calls.ts";
 import type { ImageSource } from "../images/image-source.ts";
 import { greyImages, radialPowerSpectrum, radialSpectrumError } from "../spectrum/radial.ts";
-import { sampleImages } from "../systems/sampling.ts";
-import type { CompiledSampler, System } from "../systems/system.ts";
-import type { BandScaling } from "../systems/parts/band-scaling.ts";
+import type { Arrays, DrawChoice } from "../systems/draw.ts";
+import type { ImageShape, Pyramid, System } from "../systems/system.ts";
 import { splitBlocks } from "../wavelet/haar.ts";
 import { meanSpectrum, spectrumFloor } from "./spectrum-floor.ts";
 import { type BandComparison, bandReport, bandStatistics, conditionalSpread } from "./band-report.ts";
 
 /** What is measured, and how the images are drawn. */
-export interface EvaluationRequest {
+export interface EvaluationRequest extends DrawChoice {
   /** Images to generate, and real ones to compare with, as far as there are so many. */
   readonly count: number;
   /** Of the generated images, and of the choice of real ones. */
   readonly seed: number;
-  readonly sampler: string;
-  readonly steps: number;
   readonly onProgress?: (done: number) => void | Promise<void>;
 }
 
@@ -37,7 +36,7 @@ export interface Evaluation {
   readonly bands: readonly BandComparison[];
   /**
    * Standard deviation over the noise input at fixed real low bands, in units of each level's root mean square; index 0
-   * is level 1, the finest. Undefined for systems whose low band is not standardised by a {@link BandScaling}.
+   * is level 1, the finest. Undefined for systems that have not measured those.
    */
   readonly spread: readonly number[] | undefined;
   /** The generated images [count, channels, height, width]. */
@@ -55,42 +54,38 @@ const BATCH = 64;
  */
 export async function evaluateRun(
   system: System,
-  tensors: ReadonlyMap<string, NamedArray>,
+  tensors: Arrays,
   source: ImageSource,
-  scaling: BandScaling | undefined,
   backend: Backend,
   request: EvaluationRequest,
 ): Promise<Evaluation> {
-  const { channels, height, width } = system.image;
-  const sampler = await system.createSampler(backend, tensors, BATCH);
-  const { data: images, nfeLow, nfeDetail } = await sampleImages(system, sampler, request);
+  const { image, pyramid, draw } = system;
+  const { channels, height, width } = image;
+  const drawing = await compileDraw(backend, draw.steps(request), tensors, BATCH);
+  const { data: images, calls } = await drawing.run(request);
   const count = Math.min(request.count, source.count);
   const order = rng(request.seed, "real-images").permutation(source.count);
   const real = readImages(source, order.subarray(0, count));
   // More than are compared with, where there are more, so that the floor is of sets as large.
   const spectra = [...order.subarray(0, 2 * count)].map((i) =>
-    spectrumOf(readImages(source, Uint32Array.of(i)), system.image),
+    spectrumOf(readImages(source, Uint32Array.of(i)), image),
   );
   const moments = (data: Float32Array, n: number) =>
-    bandStatistics({ data, shape: [n, channels, height, width] }, system.levels);
-  const spread =
-    scaling === undefined || system.levels === 0
-      ? undefined
-      : await detailSpread(
-          system,
-          sampler,
-          real.subarray(0, SPREAD_IMAGES * channels * height * width),
-          scaling,
-          request.seed,
-        );
-  await sampler.dispose();
+    bandStatistics({ data, shape: [n, channels, height, width] }, pyramid.levels);
+  const spread = await detailSpread(
+    drawing,
+    pyramid,
+    real.subarray(0, SPREAD_IMAGES * channels * height * width),
+    image,
+    request.seed,
+  );
+  await drawing.dispose();
   return {
     count,
     generated: request.count,
-    nfeLow,
-    nfeDetail,
+    ...networkCalls(calls),
     radialSpectrumError: radialSpectrumError(
-      spectrumOf(images, system.image),
+      spectrumOf(images, image),
       meanSpectrum(spectra.slice(0, count)),
     ),
     radialSpectrumFloor: spectrumFloor(spectra, { generated: request.count, real: count }, request.seed),
@@ -109,51 +104,38 @@ function readImages(source: ImageSource, indices: Uint32Array): Float32Array {
 }
 
 /** Mean radial spectrum of the grey versions of flat images. */
-function spectrumOf(pixels: Float32Array, { channels, height, width }: System["image"]): Float64Array {
+function spectrumOf(pixels: Float32Array, { channels, height, width }: ImageShape): Float64Array {
   return radialPowerSpectrum(greyImages(pixels, channels, height, width), height, width);
 }
 
-/** Spread over the noise input, level by level, from the real coarsest low bands of `images`. */
+/** Spread over the noise input, level by level, from the real coarsest low bands of `images`; each draw has other noise. */
 async function detailSpread(
-  system: System,
-  sampler: CompiledSampler,
+  drawing: CompiledDraw,
+  { levels, detailRms }: Pyramid,
   images: Float32Array,
-  scaling: BandScaling,
+  image: ImageShape,
   seed: number,
-): Promise<number[]> {
-  const { levels, low } = system;
-  const size = low.channels * low.height * low.width;
-  const standardized = new Float32Array(sampler.batch * size);
-  const count = images.length / (system.image.channels * system.image.height * system.image.width);
-  const coarsest = pyramid(images, system).at(-1)!.low;
-  for (let i = 0; i < Math.min(standardized.length, coarsest.length); i++) {
-    const c = Math.floor((i % size) / (low.height * low.width));
-    standardized[i] = (coarsest[i]! - scaling.lowMean[c]!) / scaling.lowStd[c]!;
-  }
-  const draws: Float32Array[][] = []; // [draw][level - 1]: details of the real images only
+): Promise<number[] | undefined> {
+  if (levels === 0 || detailRms === undefined) return undefined;
+  const count = images.length / (image.channels * image.height * image.width);
+  const given = analyse(images, image, levels).at(-1)!.low;
+  const step = 1 + drawing.steps.findIndex(({ level }) => level === levels);
+  const draws: Float32Array[][] = []; // [draw][level - 1]
   for (let draw = 0; draw < SPREAD_DRAWS; draw++) {
-    const decoded = await sampler.decode(
-      standardized,
-      (level, out) => void rng(seed, `spread-${level}`, draw).fillNormal(out),
-    );
-    draws.push(
-      pyramid(decoded.subarray(0, (decoded.length / sampler.batch) * count), system).map(
-        ({ details }) => details,
-      ),
-    );
+    const { data } = await drawing.run({ seed, first: draw * count, count, from: { step, given } });
+    draws.push(analyse(data, image, levels).map(({ details }) => details));
   }
-  return Array.from({ length: levels }, (_, i) => {
-    const rms = Math.sqrt(
-      scaling.detailRms[i]!.reduce((total, value) => total + value * value, 0) / scaling.detailRms[i]!.length,
-    );
-    return conditionalSpread(draws.map((levelsOfDraw) => levelsOfDraw[i]!)) / rms;
+  return detailRms.map((level, i) => {
+    const rms = Math.sqrt(level.reduce((total, value) => total + value * value, 0) / level.length);
+    return conditionalSpread(draws.map((details) => details[i]!)) / rms;
   });
 }
 
 /** Image-range pyramid of planar images: for each level from the finest, the low band and all details. */
-function pyramid(
+function analyse(
   images: Float32Array,
-  { image, levels }: System,
+  image: ImageShape,
+  levels: number,
 ): { low: Float32Array; details: Float32Array }[] {
   let above = images;
   return Array.from({ length: levels }, (_, i) => {

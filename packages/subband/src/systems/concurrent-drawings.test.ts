@@ -10,7 +10,7 @@ import { localModel, unetModel } from "./parts/local/model.ts";
 import { compileLocalSampler } from "./parts/local/sampler.ts";
 import { sampleLocal } from "./parts/local/sampling.ts";
 import { edmLowOf, edmLowStage, resolveEdmLow } from "./parts/local/low-pass-prior.ts";
-import { sampleImages } from "./sampling.ts";
+import { compileDraw } from "../drawing/compile-draw.ts";
 import type { System } from "./system.ts";
 import { untrainedTensors } from "./parts/untrained-tensors.ts";
 import { wmgm } from "./wmgm/wmgm.ts";
@@ -40,16 +40,10 @@ const wmgmOf = (levels: number): System =>
   );
 
 async function systemDrawer(system: System, on: Backend, sampler = "dpmpp2m"): Promise<Drawer> {
-  const compiled = await system.createSampler(on, untrainedTensors(system), 2);
+  const chain = system.draw.steps(system.draw.choose({ sampler, steps: 3 }));
+  const compiled = await compileDraw(on, chain, untrainedTensors(system), 2);
   return {
-    draw: (seed, onProgress) =>
-      sampleImages(system, compiled, {
-        seed,
-        count: 3,
-        sampler,
-        steps: 3,
-        ...(onProgress && { onProgress }),
-      }),
+    draw: (seed, onProgress) => compiled.run({ seed, count: 3, ...(onProgress && { onProgress }) }),
     dispose: () => compiled.dispose(),
   };
 }
@@ -133,36 +127,6 @@ describe.each(DRAWERS)("a sampler of %s", (_, make) => {
     expect(await ended).toBe(true);
     await Promise.all([dispose(), dispose()]);
     await expect(draw(2)).rejects.toBeInstanceOf(UserError);
-  });
-});
-
-describe("the networks of a sampler", () => {
-  test("answer overlapping calls with arrays of their caller's own, from arguments as they were", async () => {
-    const system = wmgmOf(1);
-    const sampler = await system.createSampler(backend, untrainedTensors(system), 2);
-    const noise = (value: number) => (_: number, out: Float32Array) => void out.fill(value);
-    const x = new Float32Array(2 * 3 * 64).fill(0.5);
-    const alone = {
-      denoised: await sampler.denoise(x, 1),
-      other: await sampler.denoise(x, 2),
-      image: await sampler.decode(x, noise(0.1)),
-      brighter: await sampler.decode(x, noise(2)),
-    };
-    const copies = Object.values(alone).map((each) => each.slice());
-    const calls = [
-      sampler.denoise(x, 1),
-      sampler.denoise(x, 2),
-      sampler.decode(x, noise(0.1)),
-      sampler.decode(x, noise(2)),
-    ];
-    x.fill(9);
-    expect(await Promise.all(calls)).toEqual(copies);
-    expect(Object.values(alone)).toEqual(copies);
-    expect(copies[0]).not.toEqual(copies[1]);
-    expect(copies[2]).not.toEqual(copies[3]);
-    await sampler.dispose();
-    await sampler.dispose();
-    await expect(sampler.denoise(x, 1)).rejects.toMatchObject({ code: "run/disposed" });
   });
 });
 

@@ -10,7 +10,7 @@ import { StageRunner } from "../loop/stage-runner.ts";
 import { localModel } from "./parts/local/model.ts";
 import { compileLocalSampler } from "./parts/local/sampler.ts";
 import { sampleLocal } from "./parts/local/sampling.ts";
-import { sampleImages } from "./sampling.ts";
+import { compileDraw } from "../drawing/compile-draw.ts";
 import { untrainedTensors } from "./parts/untrained-tensors.ts";
 import { wmgm } from "./wmgm/wmgm.ts";
 import { resolveWmgmConfig } from "./wmgm/config.ts";
@@ -56,18 +56,17 @@ test("a training step", async () => {
 });
 
 test("steps of samplers, beyond what a drawing of any number of steps copies", async () => {
-  const sampler = await system.createSampler(backend, untrainedTensors(system), BATCH);
-  const request = { seed: 1, count: BATCH, sampler: "dpmpp2m" };
-  const [few, many] = [
-    await copies(() => sampleImages(system, sampler, { ...request, steps: 2 })),
-    await copies(() => sampleImages(system, sampler, { ...request, steps: 9 })),
-  ];
+  const tensors = untrainedTensors(system);
+  const drawn = async (steps: number) => {
+    const chain = system.draw.steps(system.draw.choose({ steps }));
+    const drawing = await compileDraw(backend, chain, tensors, BATCH);
+    const bytes = await copies(() => drawing.run({ seed: 1, count: BATCH }));
+    await drawing.dispose();
+    return bytes;
+  };
+  const [few, many] = [await drawn(2), await drawn(9)];
   expect(few).toBeGreaterThan(0);
   expect(many).toBe(few);
-  // Whoever asks for arrays of their own pays for them: one in, one out, each once.
-  const x = new Float32Array(BATCH * SIDE * SIDE);
-  expect(await copies(() => sampler.denoise(x, 1))).toBe(2 * x.byteLength);
-  await sampler.dispose();
 });
 
 test("steps of stochastic ascent", async () => {

@@ -2,10 +2,8 @@
  * @module What every system offers: stages to train, and what is made from what they learned: of a generative system a
  * sampler, of a denoising one a local model.
  */
-import type { Backend, NamedArray, Tensor } from "onnxgrad";
-import type { NoiseSource } from "../diffusion/noise.ts";
+import type { NamedArray, Tensor } from "onnxgrad";
 import type { Draw } from "./draw.ts";
-import type { Schedule } from "../diffusion/schedules/schedule.ts";
 import type { LocalModel } from "./parts/local/model.ts";
 import type { LowPassPrior } from "./parts/local/low-pass-prior.ts";
 import type { Stage } from "./stage.ts";
@@ -60,63 +58,15 @@ export function isDenoising(system: TrainedSystem): system is DenoisingSystem {
   return "model" in system;
 }
 
+/** The wavelet pyramid that a system takes images apart by; by Haar, in the range of the image at every level. */
+export interface Pyramid {
+  readonly levels: number;
+  /** Root mean square of the details of the training images: of each level, the finest first, by band and channel. */
+  readonly detailRms?: readonly (readonly number[])[];
+}
+
 /** A generative system, resolved from its configuration. */
 export interface System extends TrainedSystem {
+  readonly pyramid: Pyramid;
   readonly draw: Draw;
-  /** Extents of the band that diffusion runs on. */
-  readonly low: ImageShape;
-  /** Haar levels between the two. */
-  readonly levels: number;
-  /** Noise levels that sampling walks down. */
-  readonly schedule: Schedule;
-  /**
-   * Compiles the trained networks for one batch size, from the arrays of a checkpoint.
-   * @throws UserError `state/mismatch` when the arrays do not belong to the system.
-   */
-  createSampler(
-    backend: Backend,
-    checkpoint: ReadonlyMap<string, NamedArray>,
-    batch: number,
-  ): Promise<CompiledSampler>;
-  /**
-   * The same networks as graph functions, their parameters constants, for samplers that are traced whole.
-   * @throws UserError `state/mismatch` as `createSampler`.
-   */
-  traceSampler(checkpoint: ReadonlyMap<string, NamedArray>): TracedSampler;
-}
-
-/** The trained networks of a system as functions of tensors of any batch. */
-export interface TracedSampler {
-  /** D(x; sigma) on the standardised low band [n, channels, h, w], at one level of noise. */
-  denoise(x: Tensor, sigma: number): Tensor;
-  /** Standardised low band to images [n, channels, height, width]; `noise(level)` is N(0, 1), [n, ...shape]. */
-  decode(low: Tensor, noise: (level: number) => Tensor): Tensor;
-  /** The noise that `decode` asks for, in its order: one network call each. */
-  readonly detailNoise: readonly { readonly level: number; readonly shape: readonly number[] }[];
-}
-
-/** The trained networks of a system, for one batch size. */
-export interface SamplerNetworks {
-  /** D(x; sigma) on the standardised low band [batch, channels, h, w]. */
-  denoise(x: Float32Array, sigma: number): Promise<Float32Array>;
-  /** Standardised low band to images [batch, channels, height, width]; `noise(level, out)` fills N(0, 1). */
-  decode(low: Float32Array, noise: NoiseSource<Float32Array>): Promise<Float32Array>;
-}
-
-/**
- * The trained networks of a system, compiled for one batch size. Calls that overlap take turns, in their order; arguments
- * count as they are at the call, and results are the caller's own.
- */
-export interface CompiledSampler extends SamplerNetworks {
-  readonly batch: number;
-  /** Network calls that `decode` makes. */
-  readonly detailCalls: number;
-  /**
-   * Runs `task` while no other call does, with networks that copy nothing: what they are given must stay as it is until
-   * they answer, and what they return lasts until the next call. `task` must not wait for other calls of the sampler.
-   * Absent from a sampler whose networks share no memory.
-   */
-  alone?<T>(task: (networks: SamplerNetworks) => Promise<T>): Promise<T>;
-  /** Frees the networks once all calls before have ended; a call after it throws UserError `run/disposed`. */
-  dispose(): Promise<void>;
 }

@@ -5,15 +5,13 @@
 import { type Backend, type NamedArray, rng } from "onnxgrad";
 import type { ImageSource } from "../images/image-source.ts";
 import { compileDenoiser } from "../systems/parts/local/denoiser.ts";
-import { sampleImages } from "../systems/sampling.ts";
+import { compileDraw } from "../drawing/compile-draw.ts";
 import { type DenoisingSystem, isDenoising, type System } from "../systems/system.ts";
-import { type RunConfig, samplingOf } from "./run-config.ts";
 import { type PlanarImages, saveGrid } from "./sample-grid.ts";
 
 /** What a preview is drawn from. */
 export interface PreviewOptions {
   readonly backend: Backend;
-  readonly config: RunConfig;
   readonly system: System | DenoisingSystem;
   /** Images that were not trained on, where there are any. */
   readonly heldOut: ImageSource;
@@ -29,13 +27,14 @@ const NOISE = [10, 25, 50, 100, 200];
 export async function drawPreview(
   path: string,
   tensors: ReadonlyMap<string, NamedArray>,
-  { backend, config, system, heldOut, seed }: PreviewOptions,
+  { backend, system, heldOut, seed }: PreviewOptions,
 ): Promise<void> {
   if (isDenoising(system))
     return saveGrid(path, await denoisedRows(backend, system, tensors, heldOut), { columns: 3 });
-  const sampler = await system.createSampler(backend, tensors, SAMPLES);
-  const { data } = await sampleImages(system, sampler, { seed, count: SAMPLES, ...samplingOf(config) });
-  await sampler.dispose();
+  const { draw } = system;
+  const drawing = await compileDraw(backend, draw.steps(draw.choose({})), tensors, SAMPLES);
+  const { data } = await drawing.run({ seed, count: SAMPLES });
+  await drawing.dispose();
   await saveGrid(path, { data, n: SAMPLES, ...system.image });
 }
 

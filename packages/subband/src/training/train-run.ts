@@ -261,7 +261,7 @@ export async function trainRun(
       async preview(tensors, done) {
         const path = join(paths.samples, `${String(Math.round(100 * done)).padStart(3, "0")}.png`);
         try {
-          await drawPreview(path, tensors, { backend, config, system, heldOut, seed });
+          await drawPreview(path, tensors, { backend, system, heldOut, seed });
         } catch (error) {
           // A picture is not worth the training: whether the disk is full is seen again when that is saved.
           if (!(error instanceof UserError)) throw error;

@@ -1,25 +1,20 @@
 import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { compile, type NamedArray, rng, State } from "onnxgrad";
+import { type NamedArray, rng, State } from "onnxgrad";
 import { node } from "onnxgrad/node";
 import { expectClose } from "onnxgrad/testing";
 import { describe, expect, test } from "vitest";
 import { createDataset, type Dataset } from "../../data/dataset.ts";
+import { compileDraw } from "../../drawing/compile-draw.ts";
 import { loadCheckpoint } from "../../training/checkpoint.ts";
 import { StageRunner } from "../../loop/stage-runner.ts";
 import { train } from "../../loop/trainer.ts";
 import { folderHost } from "../../training/folder-host.ts";
 import { systemCost } from "../cost.ts";
-import { sampleImages } from "../sampling.ts";
 import type { System } from "../system.ts";
-import {
-  FAITHFUL_SAMPLING,
-  type FaithfulDefects,
-  resolveWmgmFaithfulConfig,
-  type WmgmFaithfulConfig,
-} from "./config.ts";
-import { sampledStates, wmgmFaithful } from "./wmgm-faithful.ts";
+import { type FaithfulDefects, resolveWmgmFaithfulConfig, type WmgmFaithfulConfig } from "./config.ts";
+import { generatorWeights, wmgmFaithful } from "./wmgm-faithful.ts";
 
 // Starting a session takes longer than all its steps here: half of that is ONNX Runtime's own optimisation.
 const backend = node({ threads: 1, optimization: "disabled" });
@@ -190,7 +185,7 @@ describe("defects", () => {
     const checkpoint = untrained(wmgmFaithful(configOf(1, { lastParameters: false })));
     checkpoint.get("detail.average.output.bias")!.data.fill(7);
     for (const lastParameters of [true, false]) {
-      const { detail } = sampledStates(configOf(1, { lastParameters }), checkpoint);
+      const detail = generatorWeights(configOf(1, { lastParameters })).from(checkpoint);
       const [bias] = detail!.tensors().get("params.output.bias")!.data;
       expect(bias === 7, `sampling takes the average, lastParameters ${lastParameters}`).toBe(
         !lastParameters,
@@ -222,30 +217,22 @@ describe("defects", () => {
   });
 });
 
-describe("createSampler()", () => {
+describe("draw", () => {
   test.each([0, 1, 2, 3])(
     "samples at %i levels: right shape, within [-1, 1], each image by itself",
     async (levels) => {
       const system = wmgmFaithful(configOf(levels));
-      const sampler = await system.createSampler(backend, untrained(system), 2);
-      const draw = async (first: number) => {
-        const drawn = await sampleImages(system, sampler, {
-          seed: 3,
-          first,
-          count: 2,
-          ...FAITHFUL_SAMPLING,
-          steps: 2,
-        });
-        return { ...drawn, data: drawn.data.slice() };
-      };
-      const { data, nfeLow, nfeDetail } = await draw(0);
+      const chain = system.draw.steps(system.draw.choose({ steps: 2 }));
+      const drawing = await compileDraw(backend, chain, untrained(system), 2);
+      const draw = (first: number) => drawing.run({ seed: 3, first, count: 2 });
+      const { data, calls } = await draw(0);
       const size = 3 * (16 * 2 ** levels) ** 2;
-      expect([data.length, nfeLow, nfeDetail]).toEqual([2 * size, 2, levels]);
+      expect([data.length, ...calls]).toEqual([2 * size, 2, ...Array<number>(levels).fill(1)]);
       expect(data.every((v) => v >= -1 && v <= 1)).toBe(true);
       // Image 1 beside another one: batch statistics would couple them.
       const next = await draw(1);
       expectClose(next.data.slice(0, size), data.slice(size), { atol: 1e-5, what: `${levels} levels` });
-      await sampler.dispose();
+      await drawing.dispose();
     },
   );
 
@@ -253,19 +240,24 @@ describe("createSampler()", () => {
     const system = wmgmFaithful(configOf(2));
     const arrays = untrained(system);
     for (const part of ["weight", "bias"]) arrays.get(`detail.params.output.${part}`)!.data.fill(0);
-    const sampler = await system.createSampler(backend, arrays, 1);
-    const low = Float32Array.from({ length: 3 * 256 }, (_, k) => ((k % 255) + 0.5) / 127.5 - 1);
-    const levels: number[] = [];
-    const image = await sampler.decode(low, (level, out) => {
-      levels.push(level);
-      out.fill(level);
-    });
-    await sampler.dispose();
-    expect(levels, "the coarsest first").toEqual([2, 1]);
+    const drawing = await compileDraw(
+      backend,
+      system.draw.steps(system.draw.choose({ steps: 2 })),
+      arrays,
+      1,
+    );
+    const request = { seed: 5, count: 1 };
+    const { data: low } = await drawing.run({ ...request, to: 0 });
+    expect(new Set(low).size, "a band worth showing").toBeGreaterThan(5);
+    for (const value of low) {
+      const byte = (value * 255) / 4;
+      expect(Math.abs(byte - Math.round(byte)), `${value} is 4 times a byte over 255`).toBeLessThan(1e-3);
+    }
+    const { data: image } = await drawing.run(request);
+    await drawing.dispose();
     const want = Array.from(image, (_, at) => {
       const [c, y, x] = [Math.floor(at / 4096), Math.floor((at % 4096) / 64), at % 64];
-      const k = (c * 256 + Math.floor(y / 4) * 16 + Math.floor(x / 4)) % 255;
-      return (2 * k) / 255 - 1;
+      return (2 * low[c * 256 + Math.floor(y / 4) * 16 + Math.floor(x / 4)]!) / 4 - 1;
     });
     expectClose(image, want, { atol: 1e-5 });
   });
@@ -284,35 +276,6 @@ describe("networks()", () => {
     expectClose(generator!.gmac, [1.01, 4.03], { rtol: 5e-3 });
     expect(discriminator).toMatchObject({ parameters: 42_632_257, runs: "in-training" });
     expect(denoiser).toMatchObject({ name: "denoiser", runs: "each-step" });
-  });
-});
-
-describe("traceSampler()", () => {
-  test("is the compiled sampler as graph", async () => {
-    const system = wmgmFaithful(configOf(2));
-    const checkpoint = untrained(system);
-    const sampler = await system.createSampler(backend, checkpoint, 1);
-    const traced = system.traceSampler(checkpoint);
-    const draw = (size: number, index: number) =>
-      rng(6, "trace-test", index).fillNormal(new Float32Array(size));
-    const x = draw(3 * 256, 0);
-    const whole = await compile(
-      backend,
-      { inputs: { x: [1, 3, 16, 16], noise1: [1, 3, 32, 32], noise2: [1, 3, 16, 16] } },
-      ({ x: start, noise1, noise2 }) => ({
-        denoised: traced.denoise(start, 3),
-        image: traced.decode(start, (level) => (level === 1 ? noise1 : noise2)),
-      }),
-    );
-    expect(traced.detailNoise).toEqual([
-      { level: 2, shape: [3, 16, 16] },
-      { level: 1, shape: [3, 32, 32] },
-    ]);
-    const got = await whole.run({ x, noise1: draw(3 * 1024, 1), noise2: draw(3 * 256, 2) });
-    expectClose(got.denoised, await sampler.denoise(x, 3), { atol: 1e-5 });
-    const image = await sampler.decode(x, (level, out) => out.set(draw(out.length, level)));
-    expectClose(got.image, image, { atol: 1e-4 });
-    await Promise.all([whole.dispose(), sampler.dispose()]);
   });
 });
 

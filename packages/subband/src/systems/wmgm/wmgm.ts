@@ -2,18 +2,7 @@
  * @module WMGM, the default system: diffusion on the coarsest low band, one multi-scale generator for all details
  * (Xiao et al., arXiv 2411.09356, with float bands, EDM preconditioning and an energy score). At 0 levels it is SGM.
  */
-import {
-  type Backend,
-  compile,
-  constant,
-  inlineState,
-  input,
-  type NamedArray,
-  pack,
-  rng,
-  type Tensor,
-  type Traced,
-} from "onnxgrad";
+import { constant, input, pack, type Tensor, type Traced } from "onnxgrad";
 import { initConditionalDiscriminator } from "../../nn/conditional-discriminator.ts";
 import {
   detailGenerator,
@@ -22,18 +11,16 @@ import {
 } from "../../nn/detail-generator.ts";
 import { countParameters, SHAPES } from "../../nn/layers.ts";
 import { initScoreUnet, type ScoreUnetParams } from "../../nn/score-unet.ts";
-import { averagedState } from "../parts/averaged-state.ts";
 import { detailStage } from "./detail-stage.ts";
 import { diffusionStage } from "../parts/diffusion-stage.ts";
 import { coarsestLow, restoreLow, standardizeLow, synthesiseLevel } from "../parts/band-scaling.ts";
-import { compiledSampler } from "../compiled-sampler.ts";
 import { traceInputs } from "../cost.ts";
 import { denoiseLow, lowFormulation, lowNetwork, lowSchedule } from "../parts/low-diffusion.ts";
 import { drawBand } from "../parts/band-diffusion.ts";
 import { apply, averaged, drawBySampler, type SamplerChoice } from "../parts/steps.ts";
 import type { DrawStep } from "../draw.ts";
 import type { Stage } from "../stage.ts";
-import type { CompiledSampler, NetworkUse, System, TracedSampler } from "../system.ts";
+import type { NetworkUse, System } from "../system.ts";
 import type { WmgmConfig } from "./config.ts";
 
 type PackedOf<T> = ReturnType<typeof pack<T>>;
@@ -83,10 +70,8 @@ export function wmgmTemplates(config: WmgmConfig): {
   readonly detail?: PackedOf<DetailGeneratorParams>;
 } {
   return {
-    low: pack(initScoreUnet(rng(0, "template"), lowNetwork(config.channels, config.low))),
-    ...(config.levels === 0
-      ? {}
-      : { detail: pack(initDetailGenerator(rng(0, "template"), generatorNetwork(config))) }),
+    low: pack(initScoreUnet(SHAPES, lowNetwork(config.channels, config.low))),
+    ...(config.levels === 0 ? {} : { detail: pack(initDetailGenerator(SHAPES, generatorNetwork(config))) }),
   };
 }
 
@@ -136,89 +121,11 @@ function networks(config: WmgmConfig): readonly NetworkUse[] {
     },
     {
       name: "discriminator",
-      parameters: countParameters(
-        initConditionalDiscriminator(rng(0, "template"), discriminatorNetwork(config)),
-      ),
+      parameters: countParameters(initConditionalDiscriminator(SHAPES, discriminatorNetwork(config))),
       runs: "in-training",
       outputs: [],
     },
   ];
-}
-
-/**
- * The averaged parameters of a checkpoint (`low.average.*`, `detail.average.*`).
- * @throws UserError `state/mismatch` when the checkpoint does not belong to the configuration.
- */
-function averagedStates(config: WmgmConfig, checkpoint: ReadonlyMap<string, NamedArray>) {
-  const { low, detail } = wmgmTemplates(config);
-  return {
-    low: averagedState(checkpoint, "low", low),
-    detail: detail && averagedState(checkpoint, "detail", detail),
-  };
-}
-
-/** Levels from the coarsest to the finest, each with the extents of the noise of its synthesis. */
-function detailNoise({ height, width, levels, detail }: WmgmConfig): TracedSampler["detailNoise"] {
-  return Array.from({ length: levels }, (_, i) => {
-    const level = levels - i;
-    return { level, shape: [detail.noiseChannels, height / 2 ** level, width / 2 ** level] };
-  });
-}
-
-function traceSampler(config: WmgmConfig, checkpoint: ReadonlyMap<string, NamedArray>): TracedSampler {
-  const states = averagedStates(config, checkpoint);
-  const low = inlineState(states.low).params;
-  const detail = states.detail && inlineState(states.detail).params;
-  const formulation = lowFormulation(config.low);
-  const noises = detailNoise(config);
-  return {
-    detailNoise: noises,
-    denoise: (x, sigma) => denoiseLow(low, x, formulation.coefficients(sigma)),
-    decode: (sample, noise) =>
-      noises.reduce(
-        (image, { level }) => synthesise(config, detail!, image, noise(level), level),
-        restoreLow(sample, config.scaling),
-      ),
-  };
-}
-
-/**
- * Compiles the networks with the averaged parameters of a checkpoint.
- * @throws UserError `state/mismatch` when the checkpoint does not belong to the configuration.
- */
-async function createSampler(
-  backend: Backend,
-  config: WmgmConfig,
-  checkpoint: ReadonlyMap<string, NamedArray>,
-  batch: number,
-): Promise<CompiledSampler> {
-  const { channels, height, width, levels } = config;
-  const lowShape = [batch, channels, height / 2 ** levels, width / 2 ** levels];
-  const { low: lowState, detail: detailState } = averagedStates(config, checkpoint);
-  const formulation = lowFormulation(config.low);
-  const denoiser = await compile(
-    backend,
-    { state: lowState, inputs: { x: lowShape, cSkip: [], cOut: [], cIn: [], cNoise: [] } },
-    ({ state, x, ...c }) => ({ denoised: denoiseLow(state.params, x, c) }),
-  );
-  const start = await compile(backend, { inputs: { low: lowShape } }, ({ low }) => ({
-    image: restoreLow(low, config.scaling),
-  }));
-
-  const refinements = await Promise.all(
-    detailNoise(config).map(async ({ level, shape }) => {
-      const [h, w] = [height / 2 ** level, width / 2 ** level];
-      const noiseShape = [batch, ...shape];
-      const program = await compile(
-        backend,
-        { state: detailState!, inputs: { low: [batch, channels, h, w], noise: noiseShape } },
-        ({ state, low, noise }) => ({ image: synthesise(config, state.params, low, noise, level) }),
-      );
-      return { level, program, noise: new Float32Array(noiseShape.reduce((a, b) => a * b, 1)) };
-    }),
-  );
-
-  return compiledSampler({ batch, denoiser, formulation, start, refinements });
 }
 
 /** The chain that draws: the low band by diffusion, then one call of the generator a level. */
@@ -269,16 +176,12 @@ function drawSteps(config: WmgmConfig, chosen: SamplerChoice): readonly DrawStep
 
 /** The system of a configuration. */
 export function wmgm(config: WmgmConfig): System {
-  const { channels, height, width, levels } = config;
+  const { channels, height, width, levels, scaling } = config;
   return {
-    draw: drawBySampler({ sampler: "dpmpp2m", steps: 8 }, (chosen) => drawSteps(config, chosen)),
     image: { channels, height, width },
-    low: { channels, height: height / 2 ** levels, width: width / 2 ** levels },
-    levels,
+    pyramid: { levels, detailRms: scaling.detailRms },
     stages: wmgmStages(config),
-    schedule: lowSchedule,
+    draw: drawBySampler({ sampler: "dpmpp2m", steps: 8 }, (chosen) => drawSteps(config, chosen)),
     networks: () => networks(config),
-    createSampler: (backend, checkpoint, batch) => createSampler(backend, config, checkpoint, batch),
-    traceSampler: (checkpoint) => traceSampler(config, checkpoint),
   };
 }

@@ -1,15 +1,16 @@
-import { type NamedArray, UserError } from "onnxgrad";
+import type { NamedArray } from "onnxgrad";
 import { node } from "onnxgrad/node";
 import * as ort from "onnxruntime-node";
 import { describe, expect, test } from "vitest";
-import { startNoise, stepNoise } from "../diffusion/noise.ts";
+import { fillImages, startNoise, stepNoise } from "../diffusion/noise.ts";
 import { toSample } from "../training/sample-grid.ts";
-import { untrainedTensors } from "./parts/untrained-tensors.ts";
-import { exportSampler } from "./export-sampler.ts";
-import { detailNoise, sampleImages } from "./sampling.ts";
-import type { System } from "./system.ts";
-import { wmgm } from "./wmgm/wmgm.ts";
-import { resolveWmgmConfig } from "./wmgm/config.ts";
+import { untrainedTensors } from "../systems/parts/untrained-tensors.ts";
+import type { HostStep } from "../systems/draw.ts";
+import type { System } from "../systems/system.ts";
+import { wmgm } from "../systems/wmgm/wmgm.ts";
+import { resolveWmgmConfig } from "../systems/wmgm/config.ts";
+import { compileDraw } from "./compile-draw.ts";
+import { exportDraw } from "./export-draw.ts";
 
 const STEPS = 3;
 
@@ -43,7 +44,7 @@ function noiseFeeds(
       const [, kind, index] = /^(noise|step_noise_|detail_noise_)(\d*)$/.exec(name)!;
       if (kind === "noise") startNoise(images, 1, out);
       else if (kind === "step_noise_") stepNoise<Float32Array>(images)(Number(index), out);
-      else detailNoise(images, Number(index), out);
+      else fillImages(images, `sampling-detail-${index}`, out);
       return [name, new ort.Tensor("float32", out, dims)];
     }),
   );
@@ -58,30 +59,28 @@ function bytesOf(data: Float32Array, { channels: c, height: h, width: w }: Syste
   });
 }
 
+const chainOf = ({ draw }: System, sampler: string, steps = STEPS) =>
+  draw.steps(draw.choose({ sampler, steps }));
+
 async function checkAgainstSampling(
   { system, tensors }: ReturnType<typeof tiny>,
   sampler: string,
   batches: readonly number[],
 ): Promise<void> {
-  const { bytes, inputs, nfeLow, nfeDetail } = exportSampler(system, tensors, { sampler, steps: STEPS });
+  const chain = chainOf(system, sampler);
+  const { bytes, inputs, calls } = exportDraw(chain, tensors);
   const session = await ort.InferenceSession.create(bytes, { logSeverityLevel: 3, intraOpNumThreads: 1 });
   for (const batch of batches) {
     const { image } = await session.run(noiseFeeds(inputs, 7, batch));
     const { channels, height, width } = system.image;
     expect([image!.type, ...image!.dims]).toEqual(["uint8", batch, height, width, channels]);
-    const compiled = await system.createSampler(node({ threads: 1 }), tensors, batch);
-    const want = await sampleImages(system, compiled, {
-      seed: 7,
-      first: 4,
-      count: batch,
-      sampler,
-      steps: STEPS,
-    });
-    await compiled.dispose();
-    expect([want.nfeLow, want.nfeDetail]).toEqual([nfeLow, nfeDetail]);
+    const drawing = await compileDraw(node({ threads: 1 }), chain, tensors, batch);
+    const want = await drawing.run({ seed: 7, first: 4, count: batch });
+    await drawing.dispose();
+    expect(want.calls).toEqual(calls);
     const expected = bytesOf(want.data, system.image);
     const differences = expected.map((value, i) => Math.abs(value - (image!.data as Uint8Array)[i]!));
-    const label = `${sampler}, ${system.levels} levels, batch ${batch}`;
+    const label = `${sampler}, ${system.pyramid.levels} levels, batch ${batch}`;
     expect(new Set(expected).size, `${label}: a picture worth comparing`).toBeGreaterThan(20);
     // Sums in another order and float32 updates move a pixel by 4e-5 of a level (dpmpp2m) to 2e-3 (edm), measured here:
     // only one on the edge between two bytes can fall to the other side, 4 of 123,000 at batch 64.
@@ -94,11 +93,11 @@ async function checkAgainstSampling(
   await session.release();
 }
 
-describe("exportSampler()", () => {
+describe("exportDraw()", () => {
   const two = tiny(2);
 
   test.each(["dpmpp2m", "heun", "ddpm", "edm", "reverse-sde"])(
-    "%s: plain ONNX Runtime draws the images of sampleImages() from the same noise, at any batch",
+    "%s: plain ONNX Runtime draws the images of the host loop from the same noise, at any batch",
     (sampler) => checkAgainstSampling(two, sampler, [1, 3]),
   );
 
@@ -108,10 +107,7 @@ describe("exportSampler()", () => {
   });
 
   test("asks for the noise that is used, and tells the cost", () => {
-    const { inputs, output, nfeLow, nfeDetail } = exportSampler(two.system, two.tensors, {
-      sampler: "ddpm",
-      steps: STEPS,
-    });
+    const { inputs, output, calls } = exportDraw(chainOf(two.system, "ddpm"), two.tensors);
     expect(inputs).toEqual([
       { name: "noise", shape: [3, 4, 2] },
       { name: "step_noise_0", shape: [3, 4, 2] },
@@ -120,12 +116,12 @@ describe("exportSampler()", () => {
       { name: "detail_noise_1", shape: [4, 8, 4] },
     ]);
     expect(output).toEqual({ name: "image", shape: [16, 8, 3] });
-    expect([nfeLow, nfeDetail]).toEqual([3, 2]);
+    expect(calls).toEqual([3, 1, 1]);
   });
 
   test("shares the parameters between all calls: a step adds nodes only", () => {
     const size = (steps: number) =>
-      exportSampler(two.system, two.tensors, { sampler: "dpmpp2m", steps }).bytes.length;
+      exportDraw(chainOf(two.system, "dpmpp2m", steps), two.tensors).bytes.length;
     const parameters = [...two.tensors].reduce(
       (total, [name, { data }]) => total + (name.startsWith("low.average.") ? 4 * data.length : 0),
       0,
@@ -134,9 +130,15 @@ describe("exportSampler()", () => {
     expect((size(9) - size(1)) / 8, "bytes of nodes a call").toBeLessThan(0.2 * parameters);
   });
 
-  test("refuses unknown samplers and checkpoints of other systems", () => {
-    const request = { sampler: "dpmpp2m", steps: STEPS };
-    expect(() => exportSampler(two.system, two.tensors, { ...request, sampler: "dpm" })).toThrow(UserError);
-    expect(() => exportSampler(two.system, new Map(), request)).toThrow('state "params.');
+  test("refuses checkpoints of other systems, and a step that stops by itself", () => {
+    const chain = chainOf(two.system, "dpmpp2m");
+    expect(() => exportDraw(chain, new Map())).toThrow('state "params.');
+    const endless: HostStep = {
+      ...{ kind: "host", name: "ascent", gives: [3, 16, 8], level: 0 },
+      open: () => Promise.reject(new Error("never opened")),
+    };
+    expect(() => exportDraw([...chain, endless], two.tensors)).toThrow(
+      expect.objectContaining({ name: "UserError", code: "export/host" }),
+    );
   });
 });

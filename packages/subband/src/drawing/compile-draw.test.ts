@@ -2,9 +2,9 @@ import { type NamedArray, rng, State } from "onnxgrad";
 import { node } from "onnxgrad/node";
 import { expectClose } from "onnxgrad/testing";
 import { describe, expect, test } from "vitest";
-import { sampleImages, type SampledImages } from "./sampling.ts";
-import { wmgm } from "./wmgm/wmgm.ts";
-import { resolveWmgmConfig } from "./wmgm/config.ts";
+import { resolveWmgmConfig } from "../systems/wmgm/config.ts";
+import { wmgm } from "../systems/wmgm/wmgm.ts";
+import { compileDraw, type Drawn, type DrawingRequest } from "./compile-draw.ts";
 
 const SIZE = 3 * 16 * 16;
 const config = resolveWmgmConfig(
@@ -28,17 +28,18 @@ const checkpoint = new Map<string, NamedArray>(
 
 async function sampled(
   batch: number,
-  request: { seed?: number; first?: number; count: number; sampler?: string },
-): Promise<SampledImages> {
-  const compiled = await system.createSampler(node({ threads: 1 }), checkpoint, batch);
-  const images = await sampleImages(system, compiled, { seed: 7, sampler: "dpmpp2m", steps: 3, ...request });
-  await compiled.dispose();
-  return images;
+  { sampler = "dpmpp2m", ...request }: Partial<DrawingRequest> & { count: number; sampler?: string },
+): Promise<Drawn> {
+  const chain = system.draw.steps(system.draw.choose({ sampler, steps: 3 }));
+  const drawing = await compileDraw(node({ threads: 1 }), chain, checkpoint, batch);
+  const drawn = await drawing.run({ seed: 7, ...request });
+  await drawing.dispose();
+  return drawn;
 }
 
-const image = ({ data }: SampledImages, i: number): Float32Array => data.subarray(i * SIZE, (i + 1) * SIZE);
+const image = ({ data }: Drawn, i: number): Float32Array => data.subarray(i * SIZE, (i + 1) * SIZE);
 
-describe("sampleImages()", () => {
+describe("compileDraw()", () => {
   // The runtime blocks its sums by batch size: the same terms in another order, each step 1e-7 of values near 1, which
   // the networks amplify a little. A grey level is 8e-3, so that 1e-4 is invisible.
   const TOLERANCE = { rtol: 0, atol: 1e-4 };
@@ -73,7 +74,37 @@ describe("sampleImages()", () => {
   });
 
   test("counts the network calls: steps on the low band, one a level for the details", async () => {
-    expect(await sampled(1, { count: 1 })).toMatchObject({ nfeLow: 3, nfeDetail: 1 });
-    expect(await sampled(1, { count: 1, sampler: "heun" })).toMatchObject({ nfeLow: 5, nfeDetail: 1 });
+    expect((await sampled(1, { count: 1 })).calls).toEqual([3, 1]);
+    expect((await sampled(1, { count: 1, sampler: "heun" })).calls).toEqual([5, 1]);
+  });
+
+  test("ends after any step and begins with any: two parts of a chain are the whole, bit for bit", async () => {
+    const shares: number[] = [];
+    const whole = await sampled(2, { count: 3, first: 5, onProgress: (done) => void shares.push(done) });
+    const low = await sampled(2, { count: 3, first: 5, to: 0 });
+    expect(low.data).toHaveLength(3 * 3 * 8 * 8);
+    const from = { step: 1, given: low.data };
+    const details = await sampled(2, { count: 3, first: 5, from });
+    expect(details.data).toEqual(whole.data);
+    expect([low.calls, details.calls]).toEqual([[3], [1]]);
+    expect(shares.map((share) => Math.round(6 * share) / 6)).toEqual(
+      [1 / 3, 2 / 3, 1, 2, 2 + 1 / 6, 2 + 2 / 6, 2.5, 3].map((share) => Math.round(6 * share) / 6),
+    );
+  });
+
+  test("draws details for a low band of any origin: of flat bands the image has their mean", async () => {
+    const given = new Float32Array(2 * 3 * 8 * 8).fill(0.25);
+    const { data } = await sampled(2, { count: 2, from: { step: 1, given } });
+    const mean = data.reduce((a, b) => a + b, 0) / data.length;
+    // Haar details sum to zero in every block, to the rounding of float32.
+    expectClose([mean], [0.25], { atol: 1e-6, what: "mean of the image" });
+    expect(new Set(data).size, "details are there").toBeGreaterThan(100);
+  });
+
+  test("arrays of another system, an unknown sampler and too few steps are refused", async () => {
+    const chain = system.draw.steps(system.draw.choose({}));
+    await expect(compileDraw(node(), chain, new Map(), 1)).rejects.toThrow('state "params.');
+    expect(() => system.draw.choose({ sampler: "dpm" })).toThrow(/unknown sampler/);
+    expect(() => system.draw.choose({ steps: 0 })).toThrow(/steps: 0/);
   });
 });
