@@ -1,6 +1,7 @@
 import {
   add,
   compile,
+  concat,
   constant,
   gradients,
   input,
@@ -71,6 +72,16 @@ describe("scoreUnet()", () => {
   test("runs in ONNX Runtime as in float64", async () => {
     const params = jittered(initScoreUnet(rng(1, "init"), score));
     await both({ x: [2, 3, 8, 4], noise: [2] }, ({ x, noise }) => scoreUnet(params, x!, noise!));
+  });
+  test("what is known enters as what is denoised does, and does not leave", () => {
+    const params = jittered(initScoreUnet(rng(1, "init"), { ...score, conditioning: 2 }));
+    const [x, known, noise] = [input("x", [1, 3, 4, 4]), input("known", [1, 2, 4, 4]), constant(0.3, [1])];
+    const outputs = [scoreUnet(params, x, noise, known), scoreUnet(params, concat([x, known], 1), noise)];
+    const run = (values: ArrayLike<number>) => interpret(outputs, { x: normal("x", 48), known: values });
+    const [y, joined] = run(normal("known", 32));
+    expect(y!.shape).toEqual([1, 3, 4, 4]);
+    expect(y!.data).toEqual(joined!.data);
+    expect(y!.data).not.toEqual(run(normal("other", 32))[0]!.data);
   });
   test("starts as zero", () => {
     const params = jittered(initScoreUnet(rng(1, "init"), score), 0);

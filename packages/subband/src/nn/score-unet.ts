@@ -2,7 +2,7 @@
  * @module The U-Net that predicts the denoised low band (or, at 0 levels, the denoised image): residual blocks
  * conditioned on the noise level, self-attention where asked, skips joined by concatenation.
  */
-import { avgPool2d, type Rng, silu, type Tensor, upsampleNearest2d } from "onnxgrad";
+import { avgPool2d, concat, type Rng, silu, type Tensor, upsampleNearest2d } from "onnxgrad";
 import {
   type AffineParams,
   initResidualBlock,
@@ -18,8 +18,10 @@ import { conv, initAffine, initConv, norm, type Params, type Weighted } from "./
 
 /** Size of a {@link scoreUnet}. */
 export interface ScoreUnetConfig {
-  /** Channels of input and output. */
+  /** Channels of what is denoised and of the output. */
   readonly channels: number;
+  /** Channels of what is known, such as a low band, joined to the input; default 0: none. */
+  readonly conditioning?: number;
   /** Feature channels at the finest resolution. */
   readonly width: number;
   /** Multiples of `width`, one a resolution; each further one halves the extents. */
@@ -55,7 +57,7 @@ export interface ScoreUnetParams {
 /** Draws the parameters of a {@link scoreUnet}; its output starts at zero. */
 export function initScoreUnet(
   rng: Rng,
-  { channels, width, multipliers, blocks, attention }: ScoreUnetConfig,
+  { channels, conditioning = 0, width, multipliers, blocks, attention }: ScoreUnetConfig,
 ): ScoreUnetParams {
   const embedding = 4 * width;
   const sizes = multipliers.map((m) => m * width);
@@ -83,7 +85,7 @@ export function initScoreUnet(
   );
   return {
     embedding: initEmbedding(rng, FEATURES, embedding),
-    input: initConv(rng, channels, width, 3),
+    input: initConv(rng, channels + conditioning, width, 3),
     down,
     middle,
     up,
@@ -94,9 +96,14 @@ export function initScoreUnet(
 
 /**
  * The raw network F(x, c): x [n, channels, h, w], noise embedding scalars c [n], to [n, channels, h, w]. Extents must
- * be multiples of 2^(resolutions - 1).
+ * be multiples of 2^(resolutions - 1). `conditioning` is what is known, [n, conditioning, h, w].
  */
-export function scoreUnet(params: Params<ScoreUnetParams>, x: Tensor, noise: Tensor): Tensor {
+export function scoreUnet(
+  params: Params<ScoreUnetParams>,
+  x: Tensor,
+  noise: Tensor,
+  conditioning?: Tensor,
+): Tensor {
   const embedding = embed(params.embedding, fourierFeatures(noise, FEATURES));
   const run = (level: Params<LevelParams>, block: number, h: Tensor) => {
     const y = residualBlock(level.blocks[block]!, h, embedding);
@@ -104,7 +111,7 @@ export function scoreUnet(params: Params<ScoreUnetParams>, x: Tensor, noise: Ten
     return attention === undefined ? y : selfAttention(attention, y);
   };
 
-  let h = conv(params.input, x);
+  let h = conv(params.input, conditioning === undefined ? x : concat([x, conditioning], 1));
   const skips: Tensor[][] = params.down.map((level, i) => {
     if (i > 0) h = avgPool2d(h, 2);
     return level.blocks.map((_, b) => (h = run(level, b, h)));
