@@ -142,6 +142,8 @@ describe("what the networks predict", () => {
         const seen = [cIn, cIn * sigma, cNoise];
         const want = [Math.exp(-t), Math.sqrt(1 - Math.exp(-2 * t)), 200 * t];
         expectClose(seen, want, { rtol: 1e-9, what: `ou, t ${t}, timeMax ${timeMax}` });
+        const share = ouEpsilonFormulation({ timeMax, timeScale: 1 }).coefficients(sigma).cNoise;
+        expectClose([share], [t / timeMax], { rtol: 1e-9, what: `told as a share of T, t ${t}` });
       }
     }
   });

@@ -101,17 +101,20 @@ export function vpEpsilonFormulation(settings: VpEpsilonSettings = {}): Formulat
 export interface OuEpsilonSettings {
   /** Final time T of the process; default 5. */
   readonly timeMax?: number;
+  /** The network is told `timeScale * t / T`; default 200 T: WSGM's code tells 200 t, whatever T. */
+  readonly timeScale?: number;
 }
 
 /**
- * Noise prediction on the Ornstein-Uhlenbeck process as WSGM's code has it (Guth et al. 2022): the network is told 200 t,
- * whatever the final time T, and training draws t = T u^2 with u uniform in (0, 1].
+ * Noise prediction on the Ornstein-Uhlenbeck process as WSGM's code has it (Guth et al. 2022): training draws t = T u^2
+ * with u uniform in (0, 1].
  */
-export function ouEpsilonFormulation({ timeMax = 5 }: OuEpsilonSettings = {}): Formulation {
+export function ouEpsilonFormulation(settings: OuEpsilonSettings = {}): Formulation {
+  const { timeMax = 5, timeScale = 200 * timeMax } = settings;
   const schedule = ornsteinUhlenbeckSchedule({ timeMax });
   const training = ornsteinUhlenbeckSchedule({ timeMax, spacing: "quadratic" });
   return {
-    ...vpEpsilonFormulation({ schedule, timeScale: 200 * timeMax }),
+    ...vpEpsilonFormulation({ schedule, timeScale }),
     name: "ou-epsilon",
     trainingSigma: (random) => training.sigma(1 - random.uniform()),
   };
