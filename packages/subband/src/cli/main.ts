@@ -107,7 +107,19 @@ export async function main(
   }
 }
 
-function build(program: Command, context: Context, commands: readonly CommandFile[]): void {
+/** Every command with everything that it can be asked, for the reference. */
+export async function commandTree(context: Context): Promise<Command> {
+  const program = new Command("subband");
+  const files = build(program, context, COMMANDS);
+  for (const [command, file] of files) await file.complete?.(command);
+  return program;
+}
+
+function build(
+  program: Command,
+  context: Context,
+  commands: readonly CommandFile[],
+): ReadonlyMap<Command, CommandFile> {
   program
     .description(
       "Wavelet-domain generative models: train on a laptop, sample in a few steps, ship as one ONNX file.",
@@ -130,6 +142,7 @@ function build(program: Command, context: Context, commands: readonly CommandFil
     files.set(program.commands.at(-1)!, file);
   }
   program.hook("preSubcommand", async (_, command) => files.get(command)?.complete?.(command));
+  return files;
 }
 
 function allCommands(command: Command): Command[] {
