@@ -3,7 +3,7 @@ import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { importCycles, importsOf, resolveRelative, type SourceFile } from "./imports.ts";
-import { isAllowedCycle, layerViolations, ROOMS, undeclaredDependencies } from "./layers.ts";
+import { layerViolations, ROOMS, undeclaredDependencies } from "./layers.ts";
 import { packageSources, ROOT, textOf } from "./sources.ts";
 
 const sources = packageSources();
@@ -37,10 +37,8 @@ describe("the sources", () => {
     expect(undeclaredDependencies(sources, declared).join("\n")).toBe("");
   });
 
-  test("have no import cycles between files, outside of the circular rooms", () => {
-    const cycles = importCycles(sources)
-      .filter((cycle) => !isAllowedCycle(cycle))
-      .map((cycle) => cycle.join(" -> "));
+  test("have no import cycles between files", () => {
+    const cycles = importCycles(sources).map((cycle) => cycle.join(" -> "));
     expect(cycles.join("\n")).toBe("");
   });
 
@@ -316,13 +314,5 @@ describe("importCycles()", () => {
   test("leaves out imports of types, which are erased", () => {
     const typed = [...chain, source("subband", "wavelet/c.ts", 'import type { A } from "../nn/a.ts";')];
     expect(importCycles(typed)).toEqual([]);
-  });
-});
-
-describe("isAllowedCycle()", () => {
-  test("allows a circle inside onnxgrad's operations and none that leaves them", () => {
-    expect(isAllowedCycle(["onnxgrad/ops/a.ts", "onnxgrad/ops/b.ts", "onnxgrad/ops/a.ts"])).toBe(true);
-    expect(isAllowedCycle(["onnxgrad/ops/a.ts", "onnxgrad/trace/b.ts", "onnxgrad/ops/a.ts"])).toBe(false);
-    expect(isAllowedCycle(["subband/nn/a.ts", "subband/nn/b.ts", "subband/nn/a.ts"])).toBe(false);
   });
 });

@@ -192,13 +192,6 @@ export const GUARDS: readonly Guard[] = [
   },
 ];
 
-/**
- * Rooms whose files may import each other in a circle. Gradients are written with other operations, and those have
- * gradients of their own (the gradient of a sum is a broadcast, of a broadcast a sum): the circle is in the
- * mathematics. It is harmless because the imports are used inside functions only, after every file has loaded.
- */
-export const CIRCULAR_ROOMS: readonly string[] = ["onnxgrad/ops"];
-
 /** Packages a portable room may import: they run in a browser themselves. */
 const PORTABLE_PACKAGES: readonly string[] = ["onnxgrad", "onnx-buf", "@bufbuild/protobuf", "zod"];
 
@@ -233,11 +226,6 @@ export function layerViolations(
     });
     return room.portable ? [...breaches, ...hostGlobals(where, roomName, file.text)] : breaches;
   });
-}
-
-/** True when every file of the cycle lies in one room of {@link CIRCULAR_ROOMS}. */
-export function isAllowedCycle(cycle: readonly string[]): boolean {
-  return CIRCULAR_ROOMS.some((room) => cycle.every((file) => file.startsWith(`${room}/`)));
 }
 
 /** Every npm package which a file imports and its own package.json does not declare, one line each. */

@@ -30,8 +30,28 @@ export { printGraph } from "./trace/print.ts";
 export { type Mapped, type NamedLeaf, type Tree, treeLeaves, treeMap } from "./trace/tree.ts";
 
 // Operations
-export { add, div, maximum, minimum, mul, pow, square, sub } from "./ops/arithmetic.ts";
-export { broadcastTo, sumTo } from "./ops/broadcast.ts";
+export { add, div, maximum, minimum, mul, square, sub } from "./ops/arithmetic.ts";
+export {
+  abs,
+  cos,
+  erf,
+  exp,
+  gelu,
+  leakyRelu,
+  log,
+  neg,
+  pow,
+  relu,
+  round,
+  sigmoid,
+  sign,
+  silu,
+  sin,
+  softplus,
+  sqrt,
+  tanh,
+} from "./ops/elementary.ts";
+export { broadcastTo, sum, sumTo } from "./ops/sum.ts";
 export {
   cast,
   equal,
@@ -48,25 +68,6 @@ export { channelMoments } from "./ops/channels.ts";
 export { clamp } from "./ops/clamp.ts";
 export { type ConvOptions } from "./ops/conv-geometry.ts";
 export { conv2d, convTranspose2d } from "./ops/conv.ts";
-export {
-  abs,
-  cos,
-  erf,
-  exp,
-  gelu,
-  leakyRelu,
-  log,
-  neg,
-  relu,
-  round,
-  sigmoid,
-  sign,
-  silu,
-  sin,
-  softplus,
-  sqrt,
-  tanh,
-} from "./ops/elementary.ts";
 export { gather } from "./ops/gather.ts";
 export { matmul } from "./ops/matmul.ts";
 export { norm } from "./ops/norm.ts";
@@ -81,7 +82,8 @@ export {
   standardize,
 } from "./ops/normalization.ts";
 export { avgPool2d, maxPool2d, upsampleNearest2d } from "./ops/pool.ts";
-export { max, mean, min, type ReduceOptions, type Reduction, sum } from "./ops/reduce.ts";
+export { max, mean, min } from "./ops/reduce.ts";
+export { type ReduceOptions, type Reduction } from "./ops/reduction.ts";
 export { matrixTranspose, reshape, transpose } from "./ops/reshape.ts";
 export { resizeBilinear2d, type ResizeOptions } from "./ops/resize.ts";
 export { resizeConv2d, type ResizeConvOptions } from "./ops/resize-conv.ts";

@@ -1,10 +1,11 @@
 import { describe, expect, test } from "vitest";
 import { interpret } from "../interpret/interpret.ts";
-import { add, div, mul, pow, square } from "../ops/arithmetic.ts";
+import { add, div, mul, square } from "../ops/arithmetic.ts";
+import { exp, leakyRelu, pow, sin, softplus } from "../ops/elementary.ts";
 import { cast, greater, stopGradient } from "../ops/compare.ts";
 import { conv2d } from "../ops/conv.ts";
-import { exp, leakyRelu, sin, softplus } from "../ops/elementary.ts";
-import { mean, sum } from "../ops/reduce.ts";
+import { mean } from "../ops/reduce.ts";
+import { sum } from "../ops/sum.ts";
 import { reshape } from "../ops/reshape.ts";
 import { input } from "../ops/source.ts";
 import { adam, adamInit } from "../optim/adam.ts";

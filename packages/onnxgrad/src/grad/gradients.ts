@@ -4,7 +4,7 @@
  */
 import { GraphError } from "../errors.ts";
 import { add } from "../ops/arithmetic.ts";
-import { broadcastTo, sumTo } from "../ops/broadcast.ts";
+import { broadcastTo, sumTo } from "../ops/sum.ts";
 import { onesLike } from "../ops/compare.ts";
 import { constant } from "../ops/source.ts";
 import { scope } from "../trace/scope.ts";

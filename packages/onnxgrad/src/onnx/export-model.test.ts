@@ -3,7 +3,7 @@ import { ModelProtoSchema } from "onnx-buf";
 import { describe, expect, test } from "vitest";
 import { add, mul } from "../ops/arithmetic.ts";
 import { clamp } from "../ops/clamp.ts";
-import { broadcastTo } from "../ops/broadcast.ts";
+import { broadcastTo } from "../ops/sum.ts";
 import { cast } from "../ops/compare.ts";
 import { conv2d, convTranspose2d } from "../ops/conv.ts";
 import { round, silu } from "../ops/elementary.ts";

@@ -15,7 +15,7 @@ import { conv2d } from "../ops/conv.ts";
 import { silu } from "../ops/elementary.ts";
 import { groupNorm } from "../ops/normalization.ts";
 import { avgPool2d, upsampleNearest2d } from "../ops/pool.ts";
-import { sum } from "../ops/reduce.ts";
+import { sum } from "../ops/sum.ts";
 import { reshape, transpose } from "../ops/reshape.ts";
 import { resizeBilinear2d } from "../ops/resize.ts";
 import { concat, narrow } from "../ops/slice.ts";

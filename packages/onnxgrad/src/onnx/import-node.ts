@@ -1,5 +1,5 @@
 /** @module One node of an imported model, as the rules of `import-rules.ts` see it. */
-import { broadcastShape } from "../ops/broadcast.ts";
+import { broadcastShape } from "../ops/index-arithmetic.ts";
 import { sameShape, type Shape, type Tensor } from "../trace/tensor.ts";
 import { ELEMENT, type Typed } from "./import-tensor.ts";
 

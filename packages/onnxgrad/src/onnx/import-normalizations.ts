@@ -1,5 +1,6 @@
 /** @module Rules of `import-rules.ts` for normalisations, as at inference. */
-import { add, mul, pow, sub } from "../ops/arithmetic.ts";
+import { add, mul, sub } from "../ops/arithmetic.ts";
+import { pow } from "../ops/elementary.ts";
 import { layerNorm } from "../ops/normalization.ts";
 import { reshape } from "../ops/reshape.ts";
 import type { Tensor } from "../trace/tensor.ts";

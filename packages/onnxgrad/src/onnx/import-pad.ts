@@ -1,6 +1,6 @@
 /** @module The rule of `import-rules.ts` for Pad. */
 import { quoteName } from "../errors.ts";
-import { broadcastTo } from "../ops/broadcast.ts";
+import { broadcastTo } from "../ops/sum.ts";
 import { concat, narrow, padReflect, padZero } from "../ops/slice.ts";
 import { constant } from "../ops/source.ts";
 import type { Tensor } from "../trace/tensor.ts";

@@ -3,13 +3,16 @@
  * in a trace, so what a model computes about them (Shape, Gather, Concat, ...) is folded to constants on the way.
  */
 import { quoteName } from "../errors.ts";
-import { add, div, maximum, minimum, mul, pow, sub } from "../ops/arithmetic.ts";
-import { broadcastShape, broadcastTo, evaluateElementwise } from "../ops/broadcast.ts";
+import { add, div, maximum, minimum, mul, sub } from "../ops/arithmetic.ts";
+import { pow } from "../ops/elementary.ts";
+import { broadcastShape, evaluateElementwise } from "../ops/index-arithmetic.ts";
+import { broadcastTo, sum } from "../ops/sum.ts";
 import { clamp } from "../ops/clamp.ts";
 import { cast, equal, greater, greaterEqual, less, lessEqual, where } from "../ops/compare.ts";
 import * as unary from "../ops/elementary.ts";
 import { matmul } from "../ops/matmul.ts";
-import { max, mean, min, type Reduction, sum } from "../ops/reduce.ts";
+import { max, mean, min } from "../ops/reduce.ts";
+import { type Reduction } from "../ops/reduction.ts";
 import { matrixTranspose, reshape, transpose } from "../ops/reshape.ts";
 import { concat } from "../ops/slice.ts";
 import { softmax } from "../ops/softmax.ts";

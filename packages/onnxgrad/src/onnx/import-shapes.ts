@@ -1,5 +1,5 @@
 /** @module Rules of `import-rules.ts` for what moves numbers without changing them, and for constants. */
-import { broadcastTo } from "../ops/broadcast.ts";
+import { broadcastTo } from "../ops/sum.ts";
 import { gather } from "../ops/gather.ts";
 import { reshape, transpose } from "../ops/reshape.ts";
 import { type SliceRange, sliceRanges, split } from "../ops/slice.ts";

@@ -1,7 +1,6 @@
 /** @module Elementwise arithmetic of two tensors with NumPy broadcasting. Bare numbers are scalars. */
 import { apply1, type Spec, type Tensor } from "../trace/tensor.ts";
-import { broadcastShape, broadcastTo, evaluateElementwise } from "./broadcast.ts";
-import { cast, equal, greaterEqual, less, lessEqual, where } from "./compare.ts";
+import { cast, less, lessEqual } from "./compare.ts";
 import {
   defineOp,
   type NoAttrs,
@@ -10,9 +9,9 @@ import {
   type Traits,
   type VjpContext,
 } from "./define-op.ts";
-import { log } from "./elementary.ts";
+import { broadcastShape, evaluateElementwise } from "./index-arithmetic.ts";
 import { elementwise, every, linear, PARTIAL, type PlacementRule } from "./placement.ts";
-import { constant, lift, scalarValue } from "./source.ts";
+import { lift } from "./source.ts";
 
 /** Summands may be partial all together. */
 const sumLike: PlacementRule<NoAttrs> = (node, places) =>
@@ -25,7 +24,8 @@ const product: PlacementRule<NoAttrs> = (node, places) => linear(node, places) ?
 const quotient: PlacementRule<NoAttrs> = (node, places) =>
   (places[1]!.kind === "replicated" ? linear(node, places) : undefined) ?? elementwise(node, places);
 
-function binary(
+/** An operation of two tensors that broadcast together, and one node of ONNX. */
+export function binary(
   name: string,
   onnx: string,
   evaluate: (a: number, b: number) => number,
@@ -88,34 +88,6 @@ export const divOp: OpDefinition<NoAttrs> = binary(
   quotient,
   { cheap: true, overwrites: true, neutral: 1 },
 );
-export const powOp: OpDefinition<NoAttrs> = binary(
-  "pow",
-  "Pow",
-  power,
-  ({ grad, a, b, y }) => [() => powerGradient(grad, a, b), () => exponentGradient(grad, a, b, y)],
-  elementwise,
-  {},
-);
-
-/** a^b of IEEE 754, where JavaScript's is NaN for a = 1 with b that is no number, and for |a| = 1 with infinite b. */
-function power(a: number, b: number): number {
-  return a === 1 || (a === -1 && Math.abs(b) === Infinity) ? 1 : a ** b;
-}
-
-/** b a^(b-1), which is 0 for b = 0 even where a^-1 is infinite. */
-function powerGradient(grad: Tensor, a: Tensor, b: Tensor): Tensor {
-  const exponent = scalarValue(b);
-  if (exponent === 0) return broadcastTo(constant(0), grad.shape);
-  if (exponent !== undefined) return mul(grad, mul(pow(a, exponent - 1), exponent));
-  return where(equal(b, 0), 0, mul(grad, mul(b, pow(a, sub(b, 1)))));
-}
-
-/** a^b log a; 0^b stays 0 when b > 0 moves, and is held to be 1 at b = 0. */
-function exponentGradient(grad: Tensor, a: Tensor, b: Tensor, y: Tensor): Tensor {
-  const inside = mul(grad, mul(y, log(a)));
-  return where(equal(a, 0), where(greaterEqual(b, 0), 0, inside), inside);
-}
-
 /** The larger of two; at ties the second, as ONNX Runtime has it, which tells 0 from -0; NaN when either is. */
 export function larger(a: number, b: number): number {
   return a > b || Number.isNaN(a) ? a : b;
@@ -150,7 +122,8 @@ export const minimumOp: OpDefinition<NoAttrs> = binary(
   { cheap: true, overwrites: true },
 );
 
-type Operand = Tensor | number;
+/** A tensor, or a number for a scalar. */
+export type Operand = Tensor | number;
 const apply2 = (op: OpDefinition<NoAttrs>, a: Operand, b: Operand) => apply1(op, [lift(a), lift(b)], {});
 
 /** a + b. */
@@ -168,16 +141,6 @@ export function mul(a: Operand, b: Operand): Tensor {
 /** a / b; division by a number becomes multiplication by its reciprocal, where float32 can hold that. */
 export function div(a: Operand, b: Operand): Tensor {
   return typeof b === "number" && isOrdinary(1 / b) ? apply2(mulOp, a, 1 / b) : apply2(divOp, a, b);
-}
-/**
- * a to the power b, 1 for b = 0. The gradient with respect to b needs a > 0, or is 0 for a = 0 and b >= 0; that with respect to
- * a is 0 for b = 0.
- */
-export function pow(a: Operand, b: Operand): Tensor {
-  const exponent = typeof b === "number" ? b : scalarValue(b);
-  if (exponent === 1) return lift(a);
-  if (exponent === 2) return mul(a, a);
-  return apply2(powOp, a, b);
 }
 /** The larger of a and b, element by element; at ties each gets half the gradient. */
 export function maximum(a: Operand, b: Operand): Tensor {

@@ -4,7 +4,7 @@
  */
 import { apply, apply1, type Shape, type Tensor } from "../trace/tensor.ts";
 import { mul, sub } from "./arithmetic.ts";
-import { broadcastTo } from "./broadcast.ts";
+import { broadcastTo, sum } from "./sum.ts";
 import {
   defineOp,
   type NoAttrs,
@@ -15,7 +15,6 @@ import {
 } from "./define-op.ts";
 import { reshaped } from "./emit.ts";
 import { sharded } from "./placement.ts";
-import { sum } from "./reduce.ts";
 import { reshape } from "./reshape.ts";
 
 /** Elements of one channel. */

@@ -1,8 +1,7 @@
 /** @module Comparisons, casts and selection: the operations that make or consume bool and int64 tensors. */
 import { apply1, type DType, sameShape, type Tensor } from "../trace/tensor.ts";
-import { broadcastShape, evaluateElementwise } from "./broadcast.ts";
+import { broadcastShape, evaluateElementwise, wrapped } from "./index-arithmetic.ts";
 import { defineOp, type NoAttrs, type OpDefinition, requireFloat, shapeError } from "./define-op.ts";
-import { wrapped } from "./gather.ts";
 import { along, elementwise } from "./placement.ts";
 import { constant, lift } from "./source.ts";
 

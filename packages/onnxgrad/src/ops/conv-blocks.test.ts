@@ -11,7 +11,7 @@ import type { Shape, Tensor } from "../trace/tensor.ts";
 import { mul } from "./arithmetic.ts";
 import { conv2d } from "./conv.ts";
 import type { ConvOptions } from "./conv-geometry.ts";
-import { sum } from "./reduce.ts";
+import { sum } from "./sum.ts";
 import { constant, input } from "./source.ts";
 
 const BLOCK = 16;

@@ -3,7 +3,7 @@ import type { CaseTable, OpCase, OpCases } from "../testing/case-graph.ts";
 import { f, UNIT } from "../testing/case-inputs.ts";
 import { apply1, type Shape } from "../trace/tensor.ts";
 import { add } from "./arithmetic.ts";
-import { broadcastTo } from "./broadcast.ts";
+import { broadcastTo } from "./sum.ts";
 import { convGeometry, type ConvOptions } from "./conv-geometry.ts";
 import { conv2d, conv2dWeightGradOp, convTranspose2d } from "./conv.ts";
 import { leakyRelu, silu } from "./elementary.ts";

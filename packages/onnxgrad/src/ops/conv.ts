@@ -22,7 +22,7 @@ import { isSmall, windowConv, windowInputGrad } from "./conv-windows.ts";
 import { defineOp, type LowerContext, type OpDefinition, shapeError } from "./define-op.ts";
 import { reshaped, reversed, swapped, transposed } from "./emit.ts";
 import { linear, PARTIAL, type PlacementRule, samePlace, type Sharded, withLocalShape } from "./placement.ts";
-import { sum } from "./reduce.ts";
+import { sum } from "./sum.ts";
 import { reshape } from "./reshape.ts";
 
 /** Calls `visit(input index, weight index, output index)` for every product of the convolution. */

@@ -22,7 +22,7 @@ import { defineOp, type NoAttrs, type OpDefinition, requireFloat } from "./defin
 import { abs } from "./elementary.ts";
 import { matmul } from "./matmul.ts";
 import { elementwise } from "./placement.ts";
-import { sum } from "./reduce.ts";
+import { sum } from "./sum.ts";
 import { constant, input } from "./source.ts";
 
 /** x / (1 + |x|), whose derivative is (1 - |y|)^2. */

@@ -1,6 +1,6 @@
-/** @module Cases of functions of one tensor, for the op table (testing/op-cases.ts). */
+/** @module Cases of elementary functions and activations, for the op table (testing/op-cases.ts). */
 import type { CaseTable, OpCase } from "../testing/case-graph.ts";
-import { f, fixed, POSITIVE, unary } from "../testing/case-inputs.ts";
+import { binary, f, fixed, POSITIVE, unary } from "../testing/case-inputs.ts";
 import { apply, apply1 } from "../trace/tensor.ts";
 import { add, mul } from "./arithmetic.ts";
 import { clamp } from "./clamp.ts";
@@ -14,6 +14,7 @@ import {
   leakyRelu,
   log,
   neg,
+  pow,
   relu,
   round,
   sigmoid,
@@ -39,6 +40,11 @@ const slopesAt = (slope: number): OpCase => ({
 export const elementaryCases: CaseTable = {
   exp: unary(exp),
   log: unary(log, POSITIVE),
+  pow: [
+    ...binary(pow, POSITIVE, [-1.5, 2]),
+    { name: "cube of negatives", inputs: [f([6])], build: (x) => pow(x, 3) },
+    { name: "inverse root", inputs: [f([6], POSITIVE)], build: (x) => pow(x, -0.5) },
+  ],
   sqrt: unary(sqrt, POSITIVE),
   abs: unary(abs),
   sign: [{ name: "[7]", inputs: [fixed([7])], build: sign }],

@@ -1,8 +1,7 @@
-/** @module Elementwise functions of one tensor: elementary functions and activations. */
+/** @module Elementary functions, element by element, and activations. */
 import { apply1, type Tensor } from "../trace/tensor.ts";
-import { add, div, mul, square, sub } from "./arithmetic.ts";
-import { evaluateElementwise } from "./broadcast.ts";
-import { cast, ONNX_TYPE } from "./compare.ts";
+import { add, binary, div, mul, type Operand, square, sub } from "./arithmetic.ts";
+import { cast, equal, greaterEqual, ONNX_TYPE, where } from "./compare.ts";
 import {
   defineOp,
   type LowerContext,
@@ -12,7 +11,10 @@ import {
   type Traits,
 } from "./define-op.ts";
 import { emit1 } from "./emit.ts";
+import { evaluateElementwise } from "./index-arithmetic.ts";
 import { elementwise } from "./placement.ts";
+import { constant, lift, scalarValue } from "./source.ts";
+import { broadcastTo } from "./sum.ts";
 
 interface UnaryRule {
   readonly x: Tensor;
@@ -73,10 +75,37 @@ function lowerSigmoid(context: LowerContext, x: string): string[] {
   return context.emit("Reciprocal", [emit1(context, "Add", [decayed, context.floats([], [1])])]);
 }
 
+/** a^b of IEEE 754, where JavaScript's is NaN for a = 1 with b that is no number, and for |a| = 1 with infinite b. */
+function power(a: number, b: number): number {
+  return a === 1 || (a === -1 && Math.abs(b) === Infinity) ? 1 : a ** b;
+}
+
+/** b a^(b-1), which is 0 for b = 0 even where a^-1 is infinite. */
+function powerGradient(grad: Tensor, a: Tensor, b: Tensor): Tensor {
+  const exponent = scalarValue(b);
+  if (exponent === 0) return broadcastTo(constant(0), grad.shape);
+  if (exponent !== undefined) return mul(grad, mul(pow(a, exponent - 1), exponent));
+  return where(equal(b, 0), 0, mul(grad, mul(b, pow(a, sub(b, 1)))));
+}
+
+/** a^b log a; 0^b stays 0 when b > 0 moves, and is held to be 1 at b = 0. */
+function exponentGradient(grad: Tensor, a: Tensor, b: Tensor, y: Tensor): Tensor {
+  const inside = mul(grad, mul(y, log(a)));
+  return where(equal(a, 0), where(greaterEqual(b, 0), 0, inside), inside);
+}
+
 export const expOp: OpDefinition<NoAttrs> = unary("exp", "Exp", Math.exp, ({ grad, y }) => mul(grad, y), {
   cheap: true,
 });
 export const logOp: OpDefinition<NoAttrs> = unary("log", "Log", Math.log, ({ grad, x }) => div(grad, x), {});
+export const powOp: OpDefinition<NoAttrs> = binary(
+  "pow",
+  "Pow",
+  power,
+  ({ grad, a, b, y }) => [() => powerGradient(grad, a, b), () => exponentGradient(grad, a, b, y)],
+  elementwise,
+  {},
+);
 export const sqrtOp: OpDefinition<NoAttrs> = unary(
   "sqrt",
   "Sqrt",
@@ -160,6 +189,16 @@ export function exp(x: Tensor): Tensor {
 /** Natural logarithm; x > 0. */
 export function log(x: Tensor): Tensor {
   return apply1(logOp, [x], {});
+}
+/**
+ * a to the power b, 1 for b = 0. The gradient with respect to b needs a > 0, or is 0 for a = 0 and b >= 0; that with respect to
+ * a is 0 for b = 0.
+ */
+export function pow(a: Operand, b: Operand): Tensor {
+  const exponent = typeof b === "number" ? b : scalarValue(b);
+  if (exponent === 1) return lift(a);
+  if (exponent === 2) return mul(a, a);
+  return apply1(powOp, [lift(a), lift(b)], {});
 }
 /** Square root; the gradient is infinite at 0. */
 export function sqrt(x: Tensor): Tensor {

@@ -5,7 +5,7 @@ import { compile } from "../runtime/compile.ts";
 import { node } from "../runtime/node/node.ts";
 import { oneHot } from "./compare.ts";
 import { gather } from "./gather.ts";
-import { sum } from "./reduce.ts";
+import { sum } from "./sum.ts";
 import { input } from "./source.ts";
 
 describe("oneHot()", () => {

@@ -6,10 +6,8 @@ import { UserError } from "../errors.ts";
 import { apply1, sizeOf, type Tensor } from "../trace/tensor.ts";
 import { defineOp, type NoAttrs, type OpDefinition, requireFloat, shapeError } from "./define-op.ts";
 import { emit1, reshaped } from "./emit.ts";
+import { wrapped } from "./index-arithmetic.ts";
 import { linear, PARTIAL, samePlace, type Sharded } from "./placement.ts";
-
-/** An index that may count from the end, as one from the start. */
-export const wrapped = (index: number, extent: number): number => (index < 0 ? index + extent : index);
 
 /** The refusal of an index beyond a table. */
 export function indexError(index: number, rows: number): UserError {

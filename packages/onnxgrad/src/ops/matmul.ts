@@ -1,6 +1,6 @@
 /** @module Matrix product with batched, broadcast leading dimensions. */
 import { apply1, sizeOf, type Spec, type Tensor } from "../trace/tensor.ts";
-import { broadcastShape, forEachBroadcast } from "./broadcast.ts";
+import { broadcastShape, forEachBroadcast } from "./index-arithmetic.ts";
 import { defineOp, type NoAttrs, type OpDefinition, requireFloat, shapeError } from "./define-op.ts";
 import {
   linear,

@@ -1,6 +1,7 @@
 /** @module Normalisation: standardisation of rows, layer, group and batch normalisation. */
 import { apply, sameShape, type Shape, type Tensor } from "../trace/tensor.ts";
-import { add, mul, pow, sub } from "./arithmetic.ts";
+import { add, mul, sub } from "./arithmetic.ts";
+import { pow } from "./elementary.ts";
 import { defineOp, inRange, type OpDefinition, requireFloat, shapeError } from "./define-op.ts";
 import { channelAffine, channelMoments } from "./channels.ts";
 import { emit1 } from "./emit.ts";

@@ -7,7 +7,8 @@ import type { Tensor } from "../trace/tensor.ts";
 import { conv2d } from "./conv.ts";
 import { abs, leakyRelu, relu } from "./elementary.ts";
 import { maxPool2d } from "./pool.ts";
-import { max, min, sum } from "./reduce.ts";
+import { max, min } from "./reduce.ts";
+import { sum } from "./sum.ts";
 import { reshape } from "./reshape.ts";
 import { constant } from "./source.ts";
 

@@ -1,6 +1,25 @@
 /** @module Every operation: what the tables of tests and of what providers support enumerate. */
-import { addOp, divOp, maximumOp, minimumOp, mulOp, powOp, subOp } from "./arithmetic.ts";
-import { broadcastToOp } from "./broadcast.ts";
+import { addOp, divOp, maximumOp, minimumOp, mulOp, subOp } from "./arithmetic.ts";
+import {
+  absOp,
+  cosOp,
+  erfOp,
+  expOp,
+  leakyReluOp,
+  logOp,
+  powOp,
+  reluOp,
+  roundOp,
+  sigmoidOp,
+  signOp,
+  siluOp,
+  sinOp,
+  slopesOp,
+  softplusOp,
+  sqrtOp,
+  tanhOp,
+} from "./elementary.ts";
+import { broadcastToOp, sumOp } from "./sum.ts";
 import { channelAffineOp, channelMomentsOp } from "./channels.ts";
 import { clampOp } from "./clamp.ts";
 import {
@@ -15,30 +34,12 @@ import {
   whereOp,
 } from "./compare.ts";
 import { conv2dInputGradOp, conv2dOp, conv2dWeightGradOp } from "./conv.ts";
-import {
-  absOp,
-  cosOp,
-  erfOp,
-  expOp,
-  leakyReluOp,
-  logOp,
-  reluOp,
-  roundOp,
-  sigmoidOp,
-  signOp,
-  siluOp,
-  slopesOp,
-  sinOp,
-  softplusOp,
-  sqrtOp,
-  tanhOp,
-} from "./elementary.ts";
 import { gatherOp, scatterAddOp } from "./gather.ts";
 import { matmulOp } from "./matmul.ts";
 import { normOp } from "./norm.ts";
 import { standardizeOp } from "./normalization.ts";
 import { avgPool2dOp, maxPool2dOp, upsampleNearest2dOp } from "./pool.ts";
-import { maxOp, meanOp, minOp, sumOp } from "./reduce.ts";
+import { maxOp, meanOp, minOp } from "./reduce.ts";
 import { reshapeOp, transposeOp } from "./reshape.ts";
 import { concatOp, sliceOp, splitOp, unsliceOp } from "./slice.ts";
 import { softmaxOp } from "./softmax.ts";

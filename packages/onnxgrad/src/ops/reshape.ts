@@ -1,7 +1,7 @@
 /** @module Changes of shape without arithmetic: reshape and transpose. */
 import { apply1, sameShape, type Shape, sizeOf, type Tensor } from "../trace/tensor.ts";
 import { defineOp, type OpDefinition, shapeError } from "./define-op.ts";
-import { stridesOf } from "./broadcast.ts";
+import { stridesOf } from "./index-arithmetic.ts";
 import { linear, sharded, withLocalShape } from "./placement.ts";
 
 interface ReshapeAttrs {

@@ -1,7 +1,8 @@
 /** @module Cutting and joining: strided slice and its adjoint, zero padding, concat and split, flip. */
 import { GraphError, invariant } from "../errors.ts";
 import { apply, apply1, type Shape, sizeOf, type Spec, type Tensor } from "../trace/tensor.ts";
-import { broadcastTo, stridesOf } from "./broadcast.ts";
+import { broadcastTo } from "./sum.ts";
+import { stridesOf } from "./index-arithmetic.ts";
 import {
   defineOp,
   type NodeSpec,

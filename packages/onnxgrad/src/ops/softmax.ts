@@ -7,7 +7,8 @@ import { defineOp, type NoAttrs, type OpDefinition, requireFloat, shapeError } f
 import { exp, log } from "./elementary.ts";
 import { matmul } from "./matmul.ts";
 import { alongRows } from "./placement.ts";
-import { max, sum } from "./reduce.ts";
+import { max } from "./reduce.ts";
+import { sum } from "./sum.ts";
 import { matrixTranspose, reshape } from "./reshape.ts";
 
 /** e^x / sum e^x over the last axis. */

@@ -6,7 +6,8 @@ import { maximum, minimum } from "./arithmetic.ts";
 import { clamp } from "./clamp.ts";
 import { abs, leakyRelu, relu } from "./elementary.ts";
 import { maxPool2d } from "./pool.ts";
-import { max, min, sum } from "./reduce.ts";
+import { max, min } from "./reduce.ts";
+import { sum } from "./sum.ts";
 import { reshape } from "./reshape.ts";
 import { input } from "./source.ts";
 

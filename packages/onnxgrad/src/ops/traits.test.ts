@@ -5,7 +5,7 @@ import { ModelBuilder } from "../onnx/model.ts";
 import { caseGraph } from "../testing/case-graph.ts";
 import { opCases } from "../testing/op-cases.ts";
 import { type GraphNode, reachable, sizeOf } from "../trace/tensor.ts";
-import { forEachBroadcast } from "./broadcast.ts";
+import { forEachBroadcast } from "./index-arithmetic.ts";
 import type { RefArray, Traits } from "./define-op.ts";
 import { registry } from "./registry.ts";
 import { input } from "./source.ts";

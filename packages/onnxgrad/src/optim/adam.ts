@@ -1,6 +1,6 @@
 /** @module Adam and AdamW as graph: the update of a whole parameter tree is a dozen operations on one vector. */
-import { add, div, mul, pow, square, sub } from "../ops/arithmetic.ts";
-import { sqrt } from "../ops/elementary.ts";
+import { add, div, mul, square, sub } from "../ops/arithmetic.ts";
+import { pow, sqrt } from "../ops/elementary.ts";
 import { full, type NdArray, scalar } from "../trace/ndarray.ts";
 import type { Packed } from "../trace/packed.ts";
 import type { Tensor } from "../trace/tensor.ts";

@@ -5,7 +5,7 @@
 import { describe, expect, test } from "vitest";
 import { interpret } from "../interpret/interpret.ts";
 import type { RefArray } from "../ops/define-op.ts";
-import { forEachBroadcast, stridesOf } from "../ops/broadcast.ts";
+import { forEachBroadcast, stridesOf } from "../ops/index-arithmetic.ts";
 import { input } from "../ops/source.ts";
 import { divides, localShape, PARTIAL, type Placement, REPLICATED, type Sharded } from "../ops/placement.ts";
 import { registry } from "../ops/registry.ts";

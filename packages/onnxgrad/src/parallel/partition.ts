@@ -4,7 +4,7 @@
  * form within a shard (batch statistics, clipping by the global norm, the optimiser) belongs to the rest.
  */
 import { add } from "../ops/arithmetic.ts";
-import { broadcastTo } from "../ops/broadcast.ts";
+import { broadcastTo } from "../ops/sum.ts";
 import { cast, greater } from "../ops/compare.ts";
 import {
   type Decision,

@@ -6,7 +6,7 @@ import { add, mul, square } from "../ops/arithmetic.ts";
 import { conv2d } from "../ops/conv.ts";
 import type { ConvOptions } from "../ops/conv-geometry.ts";
 import { leakyRelu, relu } from "../ops/elementary.ts";
-import { sum } from "../ops/reduce.ts";
+import { sum } from "../ops/sum.ts";
 import { constant, input } from "../ops/source.ts";
 import { rng } from "../random/threefry.ts";
 import { compile } from "../runtime/compile.ts";

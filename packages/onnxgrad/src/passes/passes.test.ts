@@ -3,7 +3,7 @@ import { gradients } from "../grad/gradients.ts";
 import { interpret } from "../interpret/interpret.ts";
 import { add, mul, square, sub } from "../ops/arithmetic.ts";
 import { exp, leakyRelu, sin } from "../ops/elementary.ts";
-import { sum } from "../ops/reduce.ts";
+import { sum } from "../ops/sum.ts";
 import { reshape, transpose } from "../ops/reshape.ts";
 import { concat, slice, split } from "../ops/slice.ts";
 import { constant, input } from "../ops/source.ts";

@@ -5,7 +5,7 @@ import { interpret } from "../interpret/interpret.ts";
 import { add } from "../ops/arithmetic.ts";
 import { cast } from "../ops/compare.ts";
 import { gather } from "../ops/gather.ts";
-import { sum } from "../ops/reduce.ts";
+import { sum } from "../ops/sum.ts";
 import { reshape } from "../ops/reshape.ts";
 import { constant, input } from "../ops/source.ts";
 import { ndarray } from "../trace/ndarray.ts";

@@ -4,7 +4,7 @@
  * whose gradient is there waits for the others or is joined to them.
  */
 import { norm } from "../ops/norm.ts";
-import { sum } from "../ops/reduce.ts";
+import { sum } from "../ops/sum.ts";
 import { concat, split } from "../ops/slice.ts";
 import { reshape } from "../ops/reshape.ts";
 import { rewrite, withInputs } from "../passes/rewrite.ts";

@@ -7,7 +7,7 @@ import { gradients } from "../grad/gradients.ts";
 import { interpret } from "../interpret/interpret.ts";
 import { add, mul } from "../ops/arithmetic.ts";
 import { cast } from "../ops/compare.ts";
-import { sum } from "../ops/reduce.ts";
+import { sum } from "../ops/sum.ts";
 import { input } from "../ops/source.ts";
 import { rng } from "../random/threefry.ts";
 import { type Shape, sizeOf, type Spec, type Tensor } from "../trace/tensor.ts";

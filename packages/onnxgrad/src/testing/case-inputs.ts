@@ -1,4 +1,5 @@
-/** @module Short forms for the inputs of cases, and for cases of functions of one tensor. */
+/** @module Short forms for the inputs of cases, and for cases that several families have. */
+import type { Reduction } from "../ops/reduction.ts";
 import type { Shape, Tensor } from "../trace/tensor.ts";
 import type { CaseInput, OpCases } from "./case-graph.ts";
 
@@ -37,4 +38,26 @@ export const UNIT: Range = [-1, 1];
 export const unary = (build: (x: Tensor) => Tensor, range?: Range): OpCases => [
   { name: "[2,3,4]", inputs: [f([2, 3, 4], range)], build },
   { name: "scalar", inputs: [f([], range)], build },
+];
+
+/** A function of two tensors, both sides equal, both broadcasting, and scalars on either side. */
+export const binary = (
+  build: (a: Tensor | number, b: Tensor | number) => Tensor,
+  left?: Range,
+  right: Range | undefined = left,
+): OpCases => [
+  { name: "equal shapes", inputs: [f([2, 3], left), f([2, 3], right)], build },
+  { name: "both broadcast", inputs: [f([2, 1, 4], left), f([3, 1], right)], build },
+  { name: "scalar left", inputs: [f([], left), f([2, 3], right)], build },
+  { name: "number right", inputs: [f([5], left)], build: (a) => build(a, 0.7) },
+  { name: "number left", inputs: [f([5], right)], build: (b) => build(1.3, b) },
+];
+
+/** A reduction, over all axes and some. */
+export const reduction = (reduce: Reduction): OpCases => [
+  { name: "all axes", inputs: [f([2, 3, 2])], build: (x) => reduce(x) },
+  { name: "inner axis kept", inputs: [f([2, 3, 2])], build: (x) => reduce(x, [1], { keepDims: true }) },
+  { name: "outer and last axis", inputs: [f([2, 3, 2])], build: (x) => reduce(x, [0, -1]) },
+  { name: "unit axis", inputs: [f([3, 1])], build: (x) => reduce(x, [1]) },
+  { name: "scalar", inputs: [f([])], build: (x) => reduce(x) },
 ];

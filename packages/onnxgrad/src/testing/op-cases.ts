@@ -5,7 +5,6 @@
  */
 import { invariant } from "../errors.ts";
 import { arithmeticCases } from "../ops/arithmetic.cases.ts";
-import { broadcastCases } from "../ops/broadcast.cases.ts";
 import { channelsCases } from "../ops/channels.cases.ts";
 import { clampCases } from "../ops/clamp.cases.ts";
 import { compareCases } from "../ops/compare.cases.ts";
@@ -23,6 +22,7 @@ import { resizeCases } from "../ops/resize.cases.ts";
 import { sliceCases } from "../ops/slice.cases.ts";
 import { softmaxCases } from "../ops/softmax.cases.ts";
 import { sourceCases } from "../ops/source.cases.ts";
+import { sumCases } from "../ops/sum.cases.ts";
 import { registry } from "../ops/registry.ts";
 import type { CaseTable } from "./case-graph.ts";
 
@@ -33,13 +33,13 @@ const FAMILIES: readonly CaseTable[] = [
   clampCases,
   compareCases,
   elementaryCases,
+  sumCases,
   reduceCases,
   normCases,
   matmulCases,
   convCases,
   poolCases,
   reshapeCases,
-  broadcastCases,
   sliceCases,
   gatherCases,
   softmaxCases,

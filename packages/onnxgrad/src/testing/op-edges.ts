@@ -2,9 +2,29 @@
  * @module How each case of `op-edges.json` is written with our operations, by its name. The values, made by PyTorch, are in
  * that file; what may differ from them is in `edge-gaps.ts`.
  */
-import { add, div, maximum, minimum, mul, pow, square, sub } from "../ops/arithmetic.ts";
+import { add, div, maximum, minimum, mul, square, sub } from "../ops/arithmetic.ts";
+import {
+  abs,
+  cos,
+  erf,
+  exp,
+  gelu,
+  leakyRelu,
+  log,
+  neg,
+  pow,
+  relu,
+  round,
+  sigmoid,
+  sign,
+  silu,
+  sin,
+  softplus,
+  sqrt,
+  tanh,
+} from "../ops/elementary.ts";
 import { clamp } from "../ops/clamp.ts";
-import { broadcastTo } from "../ops/broadcast.ts";
+import { broadcastTo, sum } from "../ops/sum.ts";
 import { channelAffine, channelMoments } from "../ops/channels.ts";
 import {
   cast,
@@ -18,31 +38,12 @@ import {
   where,
 } from "../ops/compare.ts";
 import { conv2d, convTranspose2d } from "../ops/conv.ts";
-import {
-  abs,
-  cos,
-  erf,
-  exp,
-  gelu,
-  leakyRelu,
-  log,
-  neg,
-  relu,
-  round,
-  sigmoid,
-  sign,
-  silu,
-  sin,
-  softplus,
-  sqrt,
-  tanh,
-} from "../ops/elementary.ts";
 import { gather, scatterAddOp } from "../ops/gather.ts";
 import { matmul } from "../ops/matmul.ts";
 import { norm } from "../ops/norm.ts";
 import { batchNormTraining, groupNorm, layerNorm, standardize } from "../ops/normalization.ts";
 import { avgPool2d, maxPool2d, upsampleNearest2d } from "../ops/pool.ts";
-import { max, mean, min, sum } from "../ops/reduce.ts";
+import { max, mean, min } from "../ops/reduce.ts";
 import { reshape, transpose } from "../ops/reshape.ts";
 import { resizeBilinear2d } from "../ops/resize.ts";
 import { concat, padReflect, padZero, slice, split } from "../ops/slice.ts";

@@ -2,7 +2,7 @@ import { describe, expect, test } from "vitest";
 import { gradients } from "../grad/gradients.ts";
 import { add, mul } from "../ops/arithmetic.ts";
 import { silu } from "../ops/elementary.ts";
-import { sum } from "../ops/reduce.ts";
+import { sum } from "../ops/sum.ts";
 import { constant, input } from "../ops/source.ts";
 import { isNdArray, ndarray } from "./ndarray.ts";
 import { pack } from "./packed.ts";
