@@ -47,7 +47,7 @@ async function subjectOn(backend: Backend): Promise<Subject> {
   }
   const { inputs, build } = stage.programs[programName]!;
   const feeds = benchFeeds(stage, stage.programs[programName]!, programName === "adversarial" ? 0.9 : 0.3);
-  const state = startState(stage.initialState(1));
+  const state = startState(stage.begin({ seed: 1, arrays: new Map() }));
   const program = await compile(backend, { state, inputs }, build as never);
   return {
     run: () => program.run(feeds as never, { reuse: true }),

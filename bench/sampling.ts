@@ -24,7 +24,7 @@ export const samplingBench: Bench = {
       const system = wmgm(benchConfig(size));
       const checkpoint = new Map(
         system.stages.flatMap((stage) =>
-          [...new State(stage.initialState(1)).tensors()].map(
+          [...new State(stage.begin({ seed: 1, arrays: new Map() })).tensors()].map(
             ([name, array]) => [`${stage.name}.${name}`, array] as const,
           ),
         ),

@@ -47,11 +47,10 @@ export function benchFeeds(
   progress: number,
 ): Readonly<Record<string, Feed>> {
   const shape = inputs["pixels"] as readonly number[];
-  const pixels = rng(1, "bench-pixels").fillNormal(new Float32Array(shape.reduce((a, b) => a * b, 1)));
-  return {
-    pixels: pixels.map((x) => Math.tanh(x / 2)),
-    ...declaredFeeds({ inputs }, stage.feeds({ seed: 1, step: 1, imagesSeen: 0, progress, lrScale: 1 })),
-  };
+  const normals = rng(1, "bench-pixels").fillNormal(new Float32Array(shape.reduce((a, b) => a * b, 1)));
+  const pixels = normals.map((x) => Math.tanh(x / 2));
+  const context = { seed: 1, step: 1, imagesSeen: 0, progress, lrScale: 1 };
+  return { pixels, ...declaredFeeds({ inputs }, stage.feeds(context, { pixels })) };
 }
 
 /** Output of every network on the stage's own feeds, by the name of its parameters. */
@@ -93,7 +92,7 @@ export const trainingStepBench: Bench = {
       const description = stage.programs[programName]!;
       const shapes = description.inputs as Readonly<Record<string, readonly number[]>>;
       const feeds = benchFeeds(stage, description, progress);
-      const state = startState(stage.initialState(1));
+      const state = startState(stage.begin({ seed: 1, arrays: new Map() }));
       const expected = await networkOutputs(stage, state, feeds, shapes, threads);
       const path = join(folder, `${peerProgram}.safetensors`);
       const [n, , h, w] = shapes[stageName === "low" ? "noise" : "jitter1"] as [

@@ -25,14 +25,14 @@ export async function stepWmgm(backend: Backend): Promise<StepReport> {
   );
   const stage = system.stages.find(({ name }) => name === "low")!;
   const { inputs, build } = stage.programs["step"]!;
-  const state = new State(stage.initialState(1));
+  const state = new State(stage.begin({ seed: 1, arrays: new Map() }));
   const program = await compile(backend, { state, inputs }, build as never);
   const pixels = rng(1, "pixels").fillNormal(new Float32Array(4 * 3 * 16 * 16));
   const metrics: number[] = [];
   let moments: readonly number[] = [];
   for (let step = 0; step < 2; step++) {
     const context = { seed: 1, step, imagesSeen: 4 * step, progress: 0, lrScale: 1 };
-    const found: object = await program.run({ pixels, ...stage.feeds(context) } as never);
+    const found: object = await program.run({ pixels, ...stage.feeds(context, { pixels }) } as never);
     metrics.push(...Object.values(found as Record<string, Float32Array>).map(([value]) => value!));
     await state.pull();
     if (step === 0) moments = [...state.tensors().get("adam.m")!.data];

@@ -139,6 +139,7 @@ export {
 } from "./runtime/compile.ts";
 export {
   inlineState,
+  layoutOf,
   type NamedArray,
   State,
   type StateEntry,

@@ -1,7 +1,7 @@
 /** @module Adam and AdamW as graph: the update of a whole parameter tree is a dozen operations on one vector. */
 import { add, div, mul, square, sub } from "../ops/arithmetic.ts";
 import { pow, sqrt } from "../ops/elementary.ts";
-import { full, type NdArray, scalar } from "../trace/ndarray.ts";
+import { type NdArray, ndarray, scalar } from "../trace/ndarray.ts";
 import type { Packed } from "../trace/packed.ts";
 import type { Tensor } from "../trace/tensor.ts";
 import { flatten, unflatten } from "./flat.ts";
@@ -31,8 +31,8 @@ export interface AdamOptions {
 
 /** Zero moments for a packed parameter tree. */
 export function adamInit(params: Packed): AdamState<NdArray> {
-  const n = [params.data.length];
-  return { m: full(n, 0), v: full(n, 0), step: scalar(0) };
+  const zeros = () => ndarray([params.size], new Float32Array(params.size));
+  return { m: zeros(), v: zeros(), step: scalar(0) };
 }
 
 /**

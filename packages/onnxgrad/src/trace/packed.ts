@@ -24,6 +24,11 @@ export class Packed<T = unknown> {
     this.entries = entries;
     this.tree = tree;
   }
+  /** Number of elements. */
+  get size(): number {
+    const last = this.entries.at(-1);
+    return last === undefined ? 0 : last.offset + sizeOf(last.shape);
+  }
   /** The same layout over other values. */
   withData(data: Float32Array): Packed<T> {
     let next = 0;
@@ -51,8 +56,13 @@ export function pack<T>(tree: T): Packed<Mapped<T, NdArray, NdArray>> {
   let next = 0;
   const views = treeMap(tree, isNdArray, (leaf): NdArray => {
     const { offset } = entries[next++]!;
-    data.set(leaf.data, offset);
+    if (!isZero(leaf.data)) data.set(leaf.data, offset);
     return { shape: leaf.shape, data: data.subarray(offset, offset + leaf.data.length) };
   });
   return new Packed(data, entries, views);
+}
+
+/** Whether all bits are 0: then nothing need be copied, and memory that nobody has written to takes none. */
+function isZero({ buffer, byteOffset, length }: Float32Array): boolean {
+  return new Int32Array(buffer, byteOffset, length).every((bits) => bits === 0);
 }

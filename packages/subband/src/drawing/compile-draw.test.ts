@@ -19,10 +19,12 @@ const system = wmgm(config);
  */
 const checkpoint = new Map<string, NamedArray>(
   system.stages.flatMap((stage) =>
-    [...new State(stage.initialState(1)).tensors()].map(([name, { shape, data }], i) => {
-      const draw = rng(1, `moved-${stage.name}`, i);
-      return [`${stage.name}.${name}`, { shape, data: data.map((v) => v + 0.05 * draw.normal()) }] as const;
-    }),
+    [...new State(stage.begin({ seed: 1, arrays: new Map() })).tensors()].map(
+      ([name, { shape, data }], i) => {
+        const draw = rng(1, `moved-${stage.name}`, i);
+        return [`${stage.name}.${name}`, { shape, data: data.map((v) => v + 0.05 * draw.normal()) }] as const;
+      },
+    ),
   ),
 );
 

@@ -35,7 +35,7 @@ export async function estimateMemory(stages: readonly Stage[]): Promise<MemoryEs
   let state = 0;
   let programs = 0;
   for (const stage of stages) {
-    const tree = stage.initialState(0);
+    const tree = stage.layout();
     for (const { current } of new State(tree).entries.values()) state += 2 * current.byteLength;
     const peaks = new Map<string, number>();
     for (const [name, program] of Object.entries(stage.programs))

@@ -14,9 +14,15 @@ import {
 import { endsAt, evenPace, type Pace, plannedImages, progressAt, progressBefore } from "./pace.ts";
 import type { BestMoment, StageProgress } from "./progress.ts";
 import { bestName } from "./weights.ts";
-import { batchIndices, fillBatch } from "../images/batches.ts";
+import { batchIndices, type BatchIndices, fillBatch } from "../images/batches.ts";
 import type { ImageSource } from "../images/image-source.ts";
-import { declaredFeeds, type Stage, type StageProgram, type StepContext } from "../systems/stage.ts";
+import {
+  type Batch,
+  declaredFeeds,
+  type Stage,
+  type StageProgram,
+  type StepContext,
+} from "../systems/stage.ts";
 
 /** What looking at the weights of a moment gave. */
 export interface Judgement {
@@ -77,7 +83,7 @@ export class StageRunner {
   readonly stage: Stage;
   readonly #options: RunnerOptions;
   readonly #now: () => number;
-  readonly #state: State;
+  #state: State | undefined;
   readonly #programs = new Map<string, AnyProgram>();
   readonly #pixels: Float32Array;
   #judge: AnyProgram | undefined;
@@ -90,9 +96,18 @@ export class StageRunner {
     this.stage = stage;
     this.#options = options;
     this.#now = now;
-    this.#state = new State(stage.initialState(options.seed));
     const { channels, height, width } = options.dataset;
     this.#pixels = new Float32Array(stage.batch * channels * height * width);
+  }
+
+  /** Whether it has a state: from {@link StageRunner.begin} or {@link StageRunner.restore} on. */
+  get hasBegun(): boolean {
+    return this.#state !== undefined;
+  }
+
+  get #trained(): State {
+    invariant(this.#state, `stage ${this.stage.name} has not begun`);
+    return this.#state;
   }
 
   get progress(): StageProgress {
@@ -104,36 +119,47 @@ export class StageRunner {
 
   /**
    * The state's arrays, named `<stage>.<name>`, and those of the best moment, named `best.<stage>.<name>`; views, valid
-   * until the next step.
+   * until the next step. None before it has begun.
    */
-  tensors(): [string, NamedArray][] {
+  async arrays(): Promise<[string, NamedArray][]> {
+    if (this.#state === undefined) return [];
+    await this.#state.pull();
     const named = (prefix: string, arrays: Iterable<[string, NamedArray]>) =>
       [...arrays].map(([name, array]): [string, NamedArray] => [`${prefix}.${name}`, array]);
     const { name } = this.stage;
     return [...named(name, this.#state.tensors()), ...named(bestName(name), this.#best?.tensors ?? [])];
   }
 
+  /** Begins. Of `arrays`, those that are of this stage take the place of what it draws. */
+  begin(arrays: ReadonlyMap<string, NamedArray>): void {
+    const { name } = this.stage;
+    this.#state = new State(this.stage.begin({ seed: this.#options.seed, arrays }));
+    const own = this.#state.tensors();
+    for (const [key, { data }] of under(name, arrays)) own.get(key)?.data.set(data);
+  }
+
   /** Takes up a saved state. @throws UserError `state/mismatch`. */
-  restore(tensors: ReadonlyMap<string, NamedArray>, { step, imagesSeen, best }: StageProgress): void {
-    const under = (prefix: string) =>
-      new Map(
-        [...tensors].flatMap(([name, array]) =>
-          name.startsWith(`${prefix}.`) ? [[name.slice(prefix.length + 1), array] as const] : [],
-        ),
-      );
-    this.#state.load(under(this.stage.name));
-    this.#best = best && { ...best, tensors: under(bestName(this.stage.name)) };
+  restore(arrays: ReadonlyMap<string, NamedArray>, { step, imagesSeen, best }: StageProgress): void {
+    const { name } = this.stage;
+    this.#state ??= new State(this.stage.layout());
+    this.#state.load(under(name, arrays));
+    this.#best = best && { ...best, tensors: under(bestName(name), arrays) };
     this.#step = step;
     this.#imagesSeen = imagesSeen;
   }
 
-  /** Goes back to the initial state. */
-  reset(): void {
-    const initial = new State(this.stage.initialState(this.#options.seed)).tensors();
-    this.#state.load(initial);
-    this.#best = undefined;
+  /** Forgets everything: it has not begun. */
+  async reset(): Promise<void> {
+    await this.close();
+    this.#state = undefined;
     this.#step = 0;
     this.#imagesSeen = 0;
+  }
+
+  /** Ends the training of the stage for good: its last weights are those that later stages have begun from. */
+  async close(): Promise<void> {
+    await this.dispose();
+    this.#best = undefined;
   }
 
   /** Makes one step, as far along `pace` as the images seen tell; a number is that of all images. */
@@ -157,15 +183,15 @@ export class StageRunner {
     if (compiles) await this.disposeAllBut([...programsInTurn(this.stage, context)]);
     const program = await this.program(name);
     const started = now();
-    fillBatch(
+    const batch = batchOf(
       dataset,
       batchIndices(seed, this.#imagesSeen, this.stage.batch, dataset.count, { flip }),
       this.#pixels,
     );
     const dataMs = now() - started;
     const feeds = declaredFeeds(this.stage.programs[name]!, {
-      pixels: this.#pixels,
-      ...this.stage.feeds(context),
+      pixels: batch.pixels,
+      ...this.stage.feeds(context, batch),
     });
     const noiseMs = now() - started - dataMs;
     const outputs = await program.run(feeds as never, { reuse: true });
@@ -212,15 +238,18 @@ export class StageRunner {
     const metrics: Record<string, number> = {};
     for (let index = 0; index < batches; index++) {
       const indices = Uint32Array.from({ length: batch }, (_, i) => (index * batch + i) % heldOut.count);
-      fillBatch(heldOut, { indices, flips: new Uint8Array(batch) }, pixels);
-      const outputs = await this.#judge.run({ pixels, ...feeds(seed, index) } as never, { reuse: true });
+      const images = batchOf(heldOut, { indices, flips: new Uint8Array(batch) }, pixels);
+      const outputs = await this.#judge.run({ pixels, ...feeds(seed, index, images) } as never, {
+        reuse: true,
+      });
       for (const [name, value] of Object.entries(outputs as Readonly<Record<string, Float32Array>>))
         metrics[name] = (metrics[name] ?? 0) + value[0]! / batches;
     }
     const score = metrics["score"]!;
     const best = Number.isFinite(score) && !(score >= (this.#best?.score ?? Infinity));
     if (best) {
-      const kept = [...this.#state.tensors()].filter(([name]) =>
+      await this.#trained.pull();
+      const kept = [...this.#trained.tensors()].filter(([name]) =>
         weights.some((part) => `${name}.`.startsWith(`${part}.`)),
       );
       const tensors = new Map(kept.map(([name, { shape, data }]) => [name, { shape, data: data.slice() }]));
@@ -246,7 +275,7 @@ export class StageRunner {
   }
 
   async #compile({ inputs, build }: StageProgram): Promise<AnyProgram> {
-    const program = await compile(this.#options.backend, { state: this.#state, inputs }, build as never);
+    const program = await compile(this.#options.backend, { state: this.#trained, inputs }, build as never);
     return program as unknown as AnyProgram;
   }
 
@@ -265,4 +294,21 @@ export class StageRunner {
       await program.dispose();
     }
   }
+}
+
+/** The arrays named `<prefix>.<name>`, by that name. */
+function under(prefix: string, arrays: ReadonlyMap<string, NamedArray>): Map<string, NamedArray> {
+  return new Map(
+    [...arrays].flatMap(([name, array]) =>
+      name.startsWith(`${prefix}.`) ? [[name.slice(prefix.length + 1), array] as const] : [],
+    ),
+  );
+}
+
+/** Reads the images of a batch into `pixels`, and their classes where there are any. */
+function batchOf(source: ImageSource, batch: BatchIndices, pixels: Float32Array): Batch {
+  const { labels } = source;
+  fillBatch(source, batch, pixels);
+  if (labels === undefined) return { pixels };
+  return { pixels, labels: Uint8Array.from(batch.indices, (index) => labels[index]!) };
 }

@@ -56,7 +56,9 @@ function meanStage({
     name,
     share,
     batch: BATCH,
-    initialState: () => ({ w: scalar(1) }),
+    layout: () => ({ w: { shape: [], data: new Float32Array(0) } }),
+    begin: () => ({ w: scalar(1) }),
+    networks: {},
     programs: {
       step: {
         inputs: { pixels: [BATCH, 1, 2, 2], lr: [], poison: [] },
@@ -306,11 +308,11 @@ describe("a budget of time", () => {
     const stages = [meanStage({ name: "a", share: 0.75 }), meanStage({ name: "b", share: 0.25 })].map(
       (stage): Stage => ({
         ...stage,
-        feeds(context) {
+        feeds(context, batch) {
           const seconds = cost(stage.name, (clock - began) / 1000);
           clock += 1000 * seconds;
           spent[stage.name] = (spent[stage.name] ?? 0) + seconds;
-          return stage.feeds(context);
+          return stage.feeds(context, batch);
         },
       }),
     );
@@ -395,10 +397,10 @@ describe("a budget of time", () => {
     const [first, second] = stages as [Stage, Stage];
     const poisoned: Stage = {
       ...first,
-      feeds(context) {
+      feeds(context, batch) {
         const poison = context.step === 90 && !broken ? Infinity : 0;
         broken ||= context.step === 90;
-        return { ...first.feeds(context), poison };
+        return { ...first.feeds(context, batch), poison };
       },
     };
     const controller = new AbortController();
@@ -439,6 +441,106 @@ describe("a budget of time", () => {
       }
     expect(before["a"]!.length).toBeGreaterThan(0);
   });
+});
+
+describe("a stage after another", () => {
+  /** `b` begins with the last weight of `a`, and adds what it learns to it. */
+  const stages = (): readonly Stage[] => [
+    {
+      ...meanStage({ name: "b", share: 0.5 }),
+      after: ["a"],
+      begin: ({ arrays }) => ({ w: arrays.get("a.w")! }),
+    },
+    meanStage({ name: "a", share: 0.5, score: (value) => square(value) }),
+  ];
+  const settings = { steps: 6, heldOut: dataset };
+  const turns = (events: readonly TrainEvent[]) =>
+    events.flatMap((each) => (each.kind === "step" ? [each.stage] : [])).join("");
+  const stateBytes = (): Buffer => readFileSync(join(dir, "state.safetensors"));
+
+  test("begins when that is done, from its last weights, and closes it: its best ones are dropped", async () => {
+    const { events, summary } = await run(stages(), settings);
+    expect(turns(events)).toBe("aaaaaabbbbbb");
+    expect(summary!.finished).toBe(true);
+    const steps = events.flatMap((each) => (each.kind === "step" ? [each] : []));
+    // The first loss of b is that of a's last weight on the first batch, which a saw with its first weight, 1.
+    const mean = (at: number): number => 1 - Math.sqrt(steps[at]!.metrics["loss"]!);
+    expect(Math.sqrt(steps[6]!.metrics["loss"]!)).toBeCloseTo(Math.abs(w("a") - mean(0)), 5);
+    expect([...loadCheckpoint(dir)!.tensors.keys()].sort()).toEqual(["a.w", "b.w"]);
+    expect(bestMoments(loadCheckpoint(dir)!.metadata)).toEqual({});
+  });
+
+  test("stopped anywhere, a training goes on to the bytes of a straight one", async () => {
+    await run(stages(), settings);
+    const straight = stateBytes();
+    for (const stop of [3, 6, 7, 11]) {
+      rmSync(dir, { recursive: true });
+      mkdirSync(dir);
+      const controller = new AbortController();
+      let steps = 0;
+      const onEvent = ({ kind }: TrainEvent): void => {
+        if (kind === "step" && ++steps === stop) controller.abort();
+      };
+      await run(stages(), { ...settings, signal: controller.signal, onEvent });
+      await run(stages(), settings);
+      expect(stateBytes().equals(straight), `stopped after ${stop} steps`).toBe(true);
+    }
+  });
+
+  test("a larger budget goes to the stages that are open", async () => {
+    await run(stages(), settings);
+    const closed = w("a");
+    const { events, summary } = await run(stages(), { ...settings, steps: 9 });
+    expect(turns(events)).toBe("bbb");
+    expect(summary!.finished).toBe(true);
+    expect(w("a")).toBe(closed);
+  });
+
+  test("a roll-back to before it began lets it begin anew", async () => {
+    const [b, a] = stages() as [Stage, Stage];
+    const poisoned: Stage = {
+      ...b,
+      feeds: (context, batch) => ({
+        ...b.feeds(context, batch),
+        poison: context.step === 2 && context.lrScale === 1 ? Infinity : 0,
+      }),
+    };
+    const { events, summary } = await run([poisoned, a], settings);
+    expect(turns(events)).toBe("aaaaaabbb" + "aaaaaabbbbbb");
+    expect(summary!.finished).toBe(true);
+    expect(Number.isFinite(w("b"))).toBe(true);
+  });
+
+  test("within a budget of time, each has its share", async () => {
+    let clock = 5000;
+    const timed = stages().map((stage) => ({
+      ...stage,
+      feeds: (...args: Parameters<Stage["feeds"]>) => {
+        clock += 500;
+        return stage.feeds(...args);
+      },
+    }));
+    const time = { seconds: 60, used: {}, began: clock, extended: false };
+    const { events } = await run(timed, { time, now: () => clock });
+    expect(turns(events)).toMatch(/^a+b+$/);
+    for (const name of ["a", "b"]) {
+      const steps = turns(events).split(name).length - 1;
+      expect(Math.abs(steps - 60), name).toBeLessThan(4);
+    }
+  });
+});
+
+test("arrays that are given take the place of what a stage draws", async () => {
+  const given = new Map([["mean.w", scalar(-0.5)]]);
+  const { events } = await run([meanStage()], { steps: 1, given });
+  const drawn = await (async () => {
+    rmSync(dir, { recursive: true });
+    mkdirSync(dir);
+    return run([meanStage()], { steps: 1 });
+  })();
+  const [from, to] = [losses(events)[0]!, losses(drawn.events)[0]!];
+  // Both see the same batch, whose mean m is above -0.5 and below 1.
+  expect(Math.sqrt(from) + Math.sqrt(to)).toBeCloseTo(1.5, 5);
 });
 
 describe("a checkpoint of something else", () => {

@@ -13,6 +13,8 @@ import { createTimekeeper, type Position, type TimeBudget } from "./time-budget.
 /** Everything that {@link train} needs. */
 export interface TrainOptions extends RunnerOptions {
   readonly stages: readonly Stage[];
+  /** Arrays, named as in a checkpoint, that stages begin with in the place of what they draw, and may begin from. */
+  readonly given?: ReadonlyMap<string, NamedArray>;
   /** Images that each stage is to see; of no meaning with `time`. */
   readonly images: Readonly<Record<string, number>>;
   /** How stages get there. Default: evenly. One that ends elsewhere than `images` says is extended. */
@@ -43,11 +45,23 @@ const MAX_ROLLBACKS = 3;
  * @throws UserError `train/diverged` after three roll-backs; what was saved last stays good.
  */
 export async function train(host: LoopHost, options: TrainOptions): Promise<TrainSummary> {
-  const { stages, images, time, saveSeconds = 60 } = options;
+  const runners = options.stages.map((stage) => new StageRunner(stage, options, () => host.now()));
+  try {
+    return await trainAll(runners, host, options);
+  } finally {
+    await Promise.all(runners.map((runner) => runner.dispose()));
+  }
+}
+
+async function trainAll(
+  runners: readonly StageRunner[],
+  host: LoopHost,
+  options: TrainOptions,
+): Promise<TrainSummary> {
+  const { stages, images, time, saveSeconds = 60, given = new Map() } = options;
   const { place, signal, previews = [] } = host;
   const now = () => host.now();
   const report = async (event: TrainEvent) => host.tell?.(event);
-  const runners = stages.map((stage) => new StageRunner(stage, options, now));
   const kept = { scores: options.heldOut !== undefined, previews: previews.length > 0 };
   const keeper = time && createTimekeeper(stages, time, now, kept);
   let paces: Readonly<Record<string, Pace>> = Object.fromEntries(
@@ -63,31 +77,44 @@ export async function train(host: LoopHost, options: TrainOptions): Promise<Trai
     const counters = parseProgress(saved.progress);
     for (const runner of runners) {
       const progress = counters.stages[runner.stage.name];
-      if (progress === undefined)
+      if (progress !== undefined) runner.restore(saved.arrays, progress);
+      else if (runner.stage.after !== undefined) await runner.reset();
+      else
         throw new UserError(
           "train/mismatch",
           `run "${place}": its checkpoint has no stage "${runner.stage.name}". It was made by another preset or version; choose another --out.`,
         );
-      runner.restore(saved.arrays, progress);
     }
     ({ lrScale, rollbacks } = counters);
     return seen();
   };
   const seen = () => runners.reduce((total, { progress }) => total + progress.imagesSeen, 0);
-  const tensors = () => new Map(runners.flatMap((runner) => runner.tensors()));
+  const arrays = async () => new Map((await Promise.all(runners.map((runner) => runner.arrays()))).flat());
+  /** Begins all stages that need no other. */
+  const begin = () => {
+    for (const runner of runners) if (runner.stage.after === undefined) runner.begin(given);
+  };
+  /** Whether another stage has begun from this one. */
+  const isClosed = ({ stage: { name } }: StageRunner) =>
+    runners.some((other) => other.hasBegun && other.stage.after?.includes(name) === true);
   const save = async () => {
     const began = now();
     const counters: Progress = {
-      stages: Object.fromEntries(runners.map((runner) => [runner.stage.name, runner.progress])),
+      stages: Object.fromEntries(
+        runners.filter(({ hasBegun }) => hasBegun).map(({ stage, progress }) => [stage.name, progress]),
+      ),
       lrScale,
       rollbacks,
     };
-    await host.save({ arrays: tensors(), progress: JSON.stringify(counters) });
+    await host.save({ arrays: await arrays(), progress: JSON.stringify(counters) });
     savedAt = seen();
     await report({ kind: "saved", imagesSeen: seen(), used: keeper?.used() });
     keeper?.did("save", now() - began);
   };
-  const fraction = ({ stage, progress }: StageRunner) => progressAt(paces[stage.name]!, progress.imagesSeen);
+  const fraction = (runner: StageRunner) =>
+    isClosed(runner) ? 1 : progressAt(paces[runner.stage.name]!, runner.progress.imagesSeen);
+  const isReady = ({ stage: { after = [] } }: StageRunner) =>
+    runners.every((other) => !after.includes(other.stage.name) || fraction(other) >= 1);
   const done = () => runners.reduce((total, runner) => total + runner.stage.share * fraction(runner), 0);
   const reached = (at: number) => done() >= at - 1e-9; // shares need not sum to 1 exactly
   const stopped = () => signal?.aborted === true;
@@ -116,7 +143,10 @@ export async function train(host: LoopHost, options: TrainOptions): Promise<Trai
   /** The paces of a run with a larger budget than before: progress falls back, as if it had been that from the beginning. */
   const extended = (): typeof paces => {
     const at = position();
-    const begunAgain = runners.map(({ stage: { name }, progress: { imagesSeen: n } }) => {
+    const begunAgain = runners.map((runner) => {
+      const { name } = runner.stage;
+      if (isClosed(runner)) return [name, paces[name]!] as const;
+      const n = runner.progress.imagesSeen;
       const until = paceUntil(paces[name]!, n);
       if (keeper !== undefined)
         return [name, n > 0 ? [...until, keeper.extend(name, at)] : paces[name]!] as const;
@@ -128,7 +158,8 @@ export async function train(host: LoopHost, options: TrainOptions): Promise<Trai
   };
 
   savedAt = await restore();
-  if (savedAt !== undefined) await report({ kind: "resumed", progress: imagesSeen() });
+  if (savedAt === undefined) begin();
+  else await report({ kind: "resumed", progress: imagesSeen() });
   await forgetLaterPlans();
   if (time === undefined || time.extended) await setPaces(extended());
 
@@ -139,11 +170,15 @@ export async function train(host: LoopHost, options: TrainOptions): Promise<Trai
   let scoreMs = 0;
   let previewsReached = previews.filter(reached).length;
   for (
-    let runner = next(runners, fraction);
+    let runner = next(runners.filter(isReady), fraction);
     runner !== undefined && !stopped();
-    runner = next(runners, fraction)
+    runner = next(runners.filter(isReady), fraction)
   ) {
     const { stage } = runner;
+    if (!runner.hasBegun) {
+      runner.begin(new Map([...given, ...(await arrays())]));
+      await Promise.all(runners.filter(isClosed).map((each) => each.close()));
+    }
     const outcome = await runner.step(paces[stage.name]!, lrScale);
     keeper?.stepped(stage.name, outcome.stepMs);
     noteCompiling(runner, outcome.compileMs);
@@ -152,7 +187,7 @@ export async function train(host: LoopHost, options: TrainOptions): Promise<Trai
     const last = runners.every((each) => fraction(each) >= 1) || stopped();
     const due = last || now() - lastSave > 1000 * saveSeconds;
     // A step's losses tell of the parameters before it: what is to be saved is looked at itself.
-    if (!Object.values(outcome.metrics).every(Number.isFinite) || (due && !allFinite(tensors()))) {
+    if (!Object.values(outcome.metrics).every(Number.isFinite) || (due && !allFinite(await arrays()))) {
       const step = runner.progress.step;
       if (++rollbacks > MAX_ROLLBACKS)
         throw new UserError(
@@ -160,7 +195,10 @@ export async function train(host: LoopHost, options: TrainOptions): Promise<Trai
           `training diverged in stage "${stage.name}" at step ${step}, the ${rollbacks}th time. The last good state is kept in ${place}; start another run with a lower --lr.`,
         );
       const [keptRollbacks, keptScale] = [rollbacks, lrScale / 2];
-      if ((await restore()) === undefined) for (const each of runners) each.reset();
+      if ((await restore()) === undefined) {
+        for (const each of runners) await each.reset();
+        begin();
+      }
       [rollbacks, lrScale] = [keptRollbacks, keptScale];
       const left = MAX_ROLLBACKS - rollbacks;
       await report({ kind: "rollback", stage: stage.name, step, lrScale, left, progress: imagesSeen() });
@@ -194,7 +232,7 @@ export async function train(host: LoopHost, options: TrainOptions): Promise<Trai
       previewsReached = reachedNow;
       const began = now();
       if (last || keeper?.affordsPreview() !== false) {
-        await host.preview?.(tensors(), done());
+        await host.preview?.(await arrays(), done());
         keeper?.did("preview", now() - began);
       }
     }
@@ -204,8 +242,7 @@ export async function train(host: LoopHost, options: TrainOptions): Promise<Trai
     }
   }
   // Stopped before the first step, or while the last event was handled.
-  if (savedAt !== seen() && allFinite(tensors())) await save();
-  await Promise.all(runners.map((runner) => runner.dispose()));
+  if (savedAt !== seen() && allFinite(await arrays())) await save();
   return {
     finished: runners.every((runner) => fraction(runner) >= 1),
     progress: Object.fromEntries(runners.map((runner) => [runner.stage.name, runner.progress])),

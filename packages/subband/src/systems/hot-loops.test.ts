@@ -50,6 +50,7 @@ test("a training step", async () => {
     pixels: Uint8Array.from({ length: 8 * SIDE * SIDE }, (_, i) => (37 * i) % 256),
   });
   const runner = new StageRunner(system.stages[0]!, { backend, dataset, seed: 1, flip: false });
+  runner.begin(new Map());
   await runner.step(100, 1);
   expect(await copies(() => runner.step(100, 1))).toBe(0);
   await runner.dispose();

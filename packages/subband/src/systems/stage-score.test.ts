@@ -34,7 +34,7 @@ async function scoreOf(
   pixels: Float32Array,
   change: (name: string, values: Float32Array) => Float32Array = (_, values) => values,
 ): Promise<number> {
-  const state: State = new State<StateTree>(stage.initialState(1));
+  const state: State = new State<StateTree>(stage.begin({ seed: 1, arrays: new Map() }));
   state.load(
     new Map(
       [...state.tensors()].map(([name, { shape, data }]): [string, NamedArray] => [
@@ -45,7 +45,7 @@ async function scoreOf(
   );
   const { program, feeds } = stage.score!;
   const compiled = await compile(backend, { state, inputs: program.inputs }, program.build as never);
-  const outputs = await compiled.run({ pixels, ...feeds(3, 0) } as never);
+  const outputs = await compiled.run({ pixels, ...feeds(3, 0, { pixels }) } as never);
   await compiled.dispose();
   return (outputs as unknown as { readonly score: Float32Array }).score[0]!;
 }
@@ -95,7 +95,7 @@ describe("the score of a stage", () => {
     const stage = stageOf(ours, "low");
     const pixels = pixelsOf(stage);
     // The low band of one Haar level in the image's range: means of 2 x 2 blocks. Its network ends in zeros.
-    const { noise, sigma } = stage.score!.feeds(3, 0) as Record<"noise" | "sigma", Float32Array>;
+    const { noise, sigma } = stage.score!.feeds(3, 0, { pixels }) as Record<"noise" | "sigma", Float32Array>;
     let sum = 0;
     const size = 3 * 8 * 8;
     for (let i = 0; i < BATCH * size; i++) {

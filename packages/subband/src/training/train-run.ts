@@ -28,7 +28,7 @@ import { runImages } from "./run-data.ts";
 import { RunConfig, trainedSystemOf } from "./run-config.ts";
 import type { TrainEvent } from "../loop/host.ts";
 import { train, type TrainSummary } from "../loop/trainer.ts";
-import { startingFrom, withStartingModel } from "./starting-model.ts";
+import { startingArrays, withStartingModel } from "./starting-model.ts";
 import { versions } from "./versions.ts";
 
 /** What a training is asked for; what is left out is chosen. */
@@ -233,7 +233,7 @@ export async function trainRun(
       });
     // A run that has a checkpoint needs the model no longer that it began with.
     const isBegun = config.from === undefined || loadCheckpoint(request.out) !== undefined;
-    const stages = isBegun ? system.stages : startingFrom(system, config.from!, seed);
+    const given = isBegun ? undefined : startingArrays(system, config.from!);
     // What is left of more time is told first, together with that time: they must not come apart in a crash.
     if (time?.extended !== true) write(known?.imagesSeen ?? {});
     listener.onStart?.({
@@ -295,7 +295,8 @@ export async function trainRun(
     });
     const summary = await train(host, {
       ...options,
-      stages,
+      stages: system.stages,
+      ...(given && { given }),
       images: config.images,
       ...(config.pace === undefined && time === undefined ? {} : { paces: pacesOf(config) }),
       ...(time && { time }),

@@ -37,7 +37,11 @@ export class State<S extends StateTree = StateTree> {
   /** In which runs of the programs that share this state wait for each other. */
   readonly turns: Turns = new Turns();
 
-  /** @throws UserError `state/name` when two arrays have the same dotted name. */
+  /**
+   * Copies the values of `tree`; what has none, such as a {@link layoutOf}, begins as zeros, which take no memory before they
+   * are written.
+   * @throws UserError `state/name` when two arrays have the same dotted name.
+   */
   constructor(tree: S) {
     const entries = new Map<string, StateEntry>();
     const enter = (name: string, entry: Omit<StateEntry, "name">) => {
@@ -48,17 +52,20 @@ export class State<S extends StateTree = StateTree> {
         );
       entries.set(name, { name, ...entry });
     };
-    const own = (data: Float32Array) => ({ current: data.slice(), spare: undefined });
+    const own = (data: Float32Array, size: number) => ({
+      current: data.length === 0 ? new Float32Array(size) : data.slice(),
+      spare: undefined,
+    });
     // What is kept of the tree has no values, so that nothing keeps the arrays that they came from.
     const visit = (value: StateTree, name: string): StateTree => {
       if (value instanceof Packed) {
         const packed = value.withoutData();
-        enter(name, { shape: [value.data.length], packed, ...own(value.data) });
+        enter(name, { shape: [value.size], packed, ...own(value.data, value.size) });
         return packed;
       }
       if (isNdArray(value)) {
         const shape = [...value.shape];
-        enter(name, { shape, ...own(value.data) });
+        enter(name, { shape, ...own(value.data, sizeOf(shape)) });
         return { shape, data: new Float32Array(0) };
       }
       return Object.fromEntries(
@@ -187,6 +194,18 @@ export class State<S extends StateTree = StateTree> {
       entry.torn = false;
     }
   }
+}
+
+/** A tree without its values: names and shapes, which is what programs are traced with and states are loaded into. */
+export function layoutOf<S extends StateTree>(tree: S): S {
+  const visit = (value: StateTree): StateTree => {
+    if (value instanceof Packed) return value.withoutData();
+    if (isNdArray(value)) return { shape: value.shape, data: new Float32Array(0) };
+    return Object.fromEntries(
+      Object.entries(value).map(([key, child]: [string, StateTree]) => [key, visit(child)]),
+    );
+  };
+  return visit(tree) as S;
 }
 
 /**

@@ -10,6 +10,7 @@ import {
   ema,
   type Feed,
   input,
+  layoutOf,
   mean,
   mul,
   type NamedArray,
@@ -26,6 +27,7 @@ import {
   valueAndGrad,
 } from "onnxgrad";
 import { type BandUnetConfig, initBandUnet } from "../../nn/band-unet.ts";
+import { SHAPES } from "../../nn/layers.ts";
 import { drawEach, drawNormal, logUniformLevels } from "../parts/local/blind-noise.ts";
 import { traceInputs } from "../cost.ts";
 import { unetResidual } from "../parts/local/denoiser.ts";
@@ -42,8 +44,8 @@ function networkOf({ channels, widths, encoder, decoder }: LocalUnetConfig): Ban
   return { channels, widths, encoder, decoder };
 }
 
-function initialState(config: LocalUnetConfig, seed: number) {
-  const params = pack(initBandUnet(rng(seed, `init-${STAGE}`), networkOf(config)));
+function initialState(config: LocalUnetConfig, random: Rng) {
+  const params = pack(initBandUnet(random, networkOf(config)));
   return { params, average: params, adam: adamInit(params) };
 }
 
@@ -93,7 +95,10 @@ function unetStage(config: LocalUnetConfig): Stage {
     name: STAGE,
     share: 1,
     batch,
-    initialState: (seed) => initialState(config, seed),
+    layout: () => layoutOf(initialState(config, SHAPES)),
+    begin: ({ seed }) => initialState(config, rng(seed, `init-${STAGE}`)),
+    networks: { [STAGE]: "params" },
+    mean: { learned: "params", average: "average", emaDecay },
     programs: {
       step: {
         inputs: { ...inputs(batch), lr: [] },

@@ -9,6 +9,7 @@ import {
   type Feed,
   add,
   ema,
+  layoutOf,
   mean,
   mul,
   pack,
@@ -23,12 +24,15 @@ import {
   valueAndGrad,
 } from "onnxgrad";
 import type { Formulation } from "../../diffusion/preconditioning.ts";
+import { SHAPES } from "../../nn/layers.ts";
 import { initScoreUnet, scoreUnet, type ScoreUnetConfig } from "../../nn/score-unet.ts";
 import { SCORE_IMAGES, type Stage } from "../stage.ts";
 
 /** Everything that a diffusion stage is made of. */
 export interface DiffusionStageOptions {
   readonly name: string;
+  /** Name of its noise, where a system has several such stages; without, the noise is that of the only one. */
+  readonly stream?: string;
   readonly share: number;
   readonly network: ScoreUnetConfig;
   readonly formulation: Formulation;
@@ -47,8 +51,8 @@ export interface DiffusionStageOptions {
 }
 
 /** Initial state of a {@link diffusionStage}. */
-function initialState(network: ScoreUnetConfig, name: string, seed: number) {
-  const params = pack(initScoreUnet(rng(seed, `init-${name}`), network));
+function initialState(network: ScoreUnetConfig, random: Rng) {
+  const params = pack(initScoreUnet(random, network));
   return { params, average: params, adam: adamInit(params) };
 }
 
@@ -71,6 +75,7 @@ interface DenoisingInputs {
 /** A {@link Stage} that trains the denoiser of the coarsest low band. */
 export function diffusionStage(options: DiffusionStageOptions): Stage {
   const { name, share, network, formulation, levels, batch, lr, emaDecay } = options;
+  const stream = options.stream === undefined ? "" : `${options.stream}-`;
   const lowShape = (n: number) => [
     n,
     network.channels,
@@ -98,7 +103,8 @@ export function diffusionStage(options: DiffusionStageOptions): Stage {
     name,
     share,
     batch,
-    initialState: (seed) => initialState(network, name, seed),
+    layout: () => layoutOf(initialState(network, SHAPES)),
+    begin: ({ seed }) => initialState(network, rng(seed, `init-${name}`)),
     programs: {
       step: {
         inputs: { ...inputs(batch), lr: [] },
@@ -118,10 +124,12 @@ export function diffusionStage(options: DiffusionStageOptions): Stage {
         },
       },
     },
+    networks: { denoiser: "params" },
+    mean: { learned: "params", average: "average", emaDecay },
     select: () => "step",
     feeds: ({ seed, imagesSeen, progress, lrScale }) => ({
       ...denoisingFeeds(
-        (purpose) => rng(seed, `training-${purpose}`, imagesSeen),
+        (purpose) => rng(seed, `training-${stream}${purpose}`, imagesSeen),
         formulation,
         lowShape(batch),
       ),
@@ -138,7 +146,11 @@ export function diffusionStage(options: DiffusionStageOptions): Stage {
         }),
       },
       feeds: (seed, index) =>
-        denoisingFeeds((purpose) => rng(seed, `score-${purpose}`, index), formulation, lowShape(scoreBatch)),
+        denoisingFeeds(
+          (purpose) => rng(seed, `score-${stream}${purpose}`, index),
+          formulation,
+          lowShape(scoreBatch),
+        ),
     },
   };
 }

@@ -9,7 +9,7 @@ import type { System } from "../system.ts";
 export function untrainedTensors(system: System, spread = 0.05): Map<string, NamedArray> {
   const tensors = new Map<string, NamedArray>();
   for (const stage of system.stages)
-    for (const [name, { shape, data }] of new State(stage.initialState(1)).tensors()) {
+    for (const [name, { shape, data }] of new State(stage.begin({ seed: 1, arrays: new Map() })).tensors()) {
       const random = rng(1, `untrained-${stage.name}.${name}`);
       const moved = name.startsWith("average.")
         ? data.map((value) => value + spread * random.normal())

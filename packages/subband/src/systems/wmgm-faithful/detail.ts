@@ -10,6 +10,7 @@ import {
   div,
   ema,
   type Feed,
+  layoutOf,
   mul,
   pack,
   type Packed,
@@ -28,7 +29,7 @@ import {
   initAttentionUnet,
   initAttentionUnetStatistics,
 } from "../../nn/attention-unet.ts";
-import type { Params } from "../../nn/layers.ts";
+import { type Params, SHAPES } from "../../nn/layers.ts";
 import {
   dropoutMask,
   dropoutShape,
@@ -90,9 +91,9 @@ export function levelsOf({ levels }: WmgmFaithfulConfig): readonly number[] {
   return Array.from({ length: levels }, (_, i) => i + 1);
 }
 
-function initialState(config: WmgmFaithfulConfig, seed: number): StateTree {
-  const generator = initGenerator(config, rng(seed, "init-generator"));
-  const critic = initPixelDiscriminator(rng(seed, "init-discriminator"), discriminatorNetwork(config));
+function initialState(config: WmgmFaithfulConfig, draw: (network: string) => Rng): StateTree {
+  const generator = initGenerator(config, draw("generator"));
+  const critic = initPixelDiscriminator(draw("discriminator"), discriminatorNetwork(config));
   const packed = pack(critic);
   return {
     ...generator,
@@ -245,7 +246,9 @@ export function faithfulDetailStage(config: WmgmFaithfulConfig): Stage {
     name: "detail",
     share: 1 - lowShare,
     batch: detail.batch,
-    initialState: (seed) => initialState(config, seed),
+    layout: () => layoutOf(initialState(config, () => SHAPES)),
+    begin: ({ seed }) => initialState(config, (network) => rng(seed, `init-${network}`)),
+    networks: { generator: "params", discriminator: "critic" },
     programs: Object.fromEntries(
       levelsOf(config).flatMap((level) => [
         [`generator${level}`, levelProgram(config, level, false)],

@@ -59,14 +59,19 @@ function datasetFor({ height, width }: WmgmFaithfulConfig): Dataset {
 
 function runnerOf(config: WmgmFaithfulConfig, name: string): StageRunner {
   const stage = wmgmFaithful(config).stages.find((each) => each.name === name)!;
-  return new StageRunner(stage, { backend, dataset: datasetFor(config), seed: 1, flip: false });
+  return begun(new StageRunner(stage, { backend, dataset: datasetFor(config), seed: 1, flip: false }));
+}
+
+function begun(runner: StageRunner): StageRunner {
+  runner.begin(new Map());
+  return runner;
 }
 
 /** What all stages of a system start from, as a checkpoint holds it. */
 function untrained(system: System): Map<string, NamedArray> {
   return new Map(
     system.stages.flatMap((stage) =>
-      [...new State(stage.initialState(2)).tensors()].map(
+      [...new State(stage.begin({ seed: 2, arrays: new Map() })).tensors()].map(
         ([name, array]) => [`${stage.name}.${name}`, array] as const,
       ),
     ),
@@ -85,11 +90,11 @@ describe("the detail stage", () => {
     const runner = runnerOf(configOf(1), "detail");
     const losses: number[] = [];
     const criticSteps: number[] = [];
-    let before = copies(runner.tensors());
+    let before = copies(await runner.arrays());
     for (let step = 1; step <= 30; step++) {
       const { metrics } = await runner.step(30 * BATCH, 1);
       losses.push(metrics["reconstruction"]!);
-      const after = copies(runner.tensors());
+      const after = copies(await runner.arrays());
       const names = changed(before, after);
       if (names.some((name) => name.startsWith("detail.critic."))) criticSteps.push(step);
       expect(Object.hasOwn(metrics, "critic"), `step ${step} reports the discriminator`).toBe(step % 4 === 0);
@@ -120,7 +125,7 @@ describe("defects", () => {
   /** Runs one step without the discriminator's: scalars, and all arrays after it. */
   const stepOf = async (runner: StageRunner) => {
     const { metrics } = await runner.step(BATCH, 1);
-    return { metrics, arrays: copies(runner.tensors()) };
+    return { metrics, arrays: copies(await runner.arrays()) };
   };
   const stepWith = async (defects: Partial<FaithfulDefects>) => {
     const runner = runnerOf(configOf(1, defects), "detail");
@@ -200,19 +205,19 @@ describe("defects", () => {
     const runner = new StageRunner(
       {
         ...stage!,
-        feeds: (context) => ({
-          ...stage!.feeds(context),
+        feeds: (context, batch) => ({
+          ...stage!.feeds(context, batch),
           ...(silent ? { augmentation: new Float32Array(BATCH) } : {}),
         }),
       },
       { backend, dataset: datasetFor(config), seed: 1, flip: false },
     );
-    const { metrics, arrays } = await stepOf(runner);
+    const { metrics, arrays } = await stepOf(begun(runner));
     expect(await differing(metrics)).toEqual([]);
     expect(changed((await released).arrays, arrays)).toEqual([]);
     runner.reset();
     silent = false;
-    expect(await differing((await stepOf(runner)).metrics)).toContain("reconstruction");
+    expect(await differing((await stepOf(begun(runner))).metrics)).toContain("reconstruction");
     await runner.disposeAllBut([]);
   });
 });

@@ -10,6 +10,7 @@ import {
   div,
   ema,
   type Feed,
+  layoutOf,
   mul,
   narrow,
   pack,
@@ -33,6 +34,7 @@ import {
   type DetailGeneratorConfig,
   initDetailGenerator,
 } from "../../nn/detail-generator.ts";
+import { SHAPES } from "../../nn/layers.ts";
 import { analyseLevel, type BandScaling } from "../parts/band-scaling.ts";
 import { energyScore, gradientPenalty, relativisticLoss, spectrumError } from "./detail-losses.ts";
 import { SCORE_IMAGES, type Stage, type StepContext } from "../stage.ts";
@@ -66,9 +68,9 @@ export interface DetailStageOptions {
   readonly patches: readonly number[];
 }
 
-function initialState({ generator, discriminator }: DetailStageOptions, seed: number) {
-  const params = pack(initDetailGenerator(rng(seed, "init-detail"), generator));
-  const critic = pack(initConditionalDiscriminator(rng(seed, "init-critic"), discriminator));
+function initialState({ generator, discriminator }: DetailStageOptions, draw: (network: string) => Rng) {
+  const params = pack(initDetailGenerator(draw("detail"), generator));
+  const critic = pack(initConditionalDiscriminator(draw("critic"), discriminator));
   return { params, average: params, adam: adamInit(params), critic, criticAdam: adamInit(critic) };
 }
 
@@ -249,7 +251,9 @@ export function detailStage(options: DetailStageOptions): Stage {
     name,
     share,
     batch,
-    initialState: (seed) => initialState(options, seed) satisfies Record<string, unknown>,
+    layout: () => layoutOf(initialState(options, () => SHAPES)),
+    begin: ({ seed }) => initialState(options, (network) => rng(seed, `init-${network}`)),
+    networks: { generator: "params", discriminator: "critic" },
     programs: {
       score: scoreProgram,
       adversarial: adversarialProgram(false),

@@ -12,7 +12,7 @@ const config = resolveEdmLow(shape, scaling, { baseWidth: 8, batch: 4 });
 
 /** The arrays of a checkpoint before the first step. */
 const checkpoint = new Map(
-  [...new State(edmLowStage(shape, config).initialState(1)).tensors()].map(
+  [...new State(edmLowStage(shape, config).begin({ seed: 1, arrays: new Map() })).tensors()].map(
     ([name, array]) => [`edm-low.${name}`, array] as const,
   ),
 );

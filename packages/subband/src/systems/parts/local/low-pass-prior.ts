@@ -74,7 +74,7 @@ export function edmLowStage(
   { diffusion, share, ...scaling }: EdmLowConfig,
 ): Stage {
   const { batch, lr, emaDecay } = diffusion;
-  return diffusionStage({
+  const stage = diffusionStage({
     name: EDM_LOW,
     share,
     network: lowNetwork(channels, diffusion),
@@ -82,6 +82,7 @@ export function edmLowStage(
     ...{ height, width, levels, batch, lr, emaDecay },
     prepare: (pixels) => standardizeLow(coarsestLow(pixels, levels), scaling),
   });
+  return { ...stage, networks: { [EDM_LOW]: "params" } };
 }
 
 /** Parameters of a configuration, for their names and shapes. */

@@ -52,7 +52,7 @@ async function run(
   steps: number,
   change: (state: State<StateTree>) => void = () => undefined,
 ): Promise<{ losses: number[]; tensors: Map<string, NamedArray> }> {
-  const state = new State(stage.initialState(1));
+  const state = new State(stage.begin({ seed: 1, arrays: new Map() }));
   change(state);
   const program = await compile(
     node({ threads: 1 }),
@@ -61,7 +61,7 @@ async function run(
   );
   const losses: number[] = [];
   for (let step = 0; step < steps; step++) {
-    const out = await program.run({ pixels, ...stage.feeds(context(step, steps)) } as never);
+    const out = await program.run({ pixels, ...stage.feeds(context(step, steps), { pixels }) } as never);
     losses.push((out as unknown as Record<string, Float32Array>)["loss"]![0]!);
   }
   const tensors = new Map(
@@ -74,7 +74,7 @@ async function run(
 /** What a stage loses at each step where nothing is predicted: the noise itself, which is what levels differ by. */
 function trivialLosses(stage: Stage, steps: number): number[] {
   return Array.from({ length: steps }, (_, step) => {
-    const feeds = stage.feeds(context(step, steps)) as Record<string, Float32Array>;
+    const feeds = stage.feeds(context(step, steps), { pixels }) as Record<string, Float32Array>;
     const size = feeds["noise"]!.length / BATCH;
     let total = 0;
     for (const [i, v] of feeds["noise"]!.entries()) {
@@ -116,7 +116,7 @@ describe("localStage()", () => {
       const { losses } = await run(stage, 1, (state) => {
         for (const [name, { data }] of state.tensors()) if (name === "params.weights.2") data.fill(0);
       });
-      const { noise } = stage.feeds(context(0, 1)) as Record<string, Float32Array>;
+      const { noise } = stage!.feeds(context(0, 1), { pixels }) as Record<string, Float32Array>;
       expect(noise).toHaveLength(BATCH * (options.role === "low" ? 256 : 3 * 64));
       expectClose(losses, trivialLosses(stage, 1), { rtol: 1e-4 });
     },
@@ -139,11 +139,11 @@ describe("localStage()", () => {
       network: { inputs: 5, outputs: 3, kernels: [3, 3, 3], width: 2 },
     });
     const { program, feeds: feedsOf } = stage.score!;
-    const feeds = feedsOf(1, 0) as Record<string, Float32Array>;
+    const feeds = feedsOf(1, 0, { pixels }) as Record<string, Float32Array>;
     expect(feeds["lowNoise"]).toHaveLength(BATCH * 64);
     // The score of a network whose first predicted detail is one of its inputs: its positive and its negative part.
     const seen = async (channel: number) => {
-      const state = new State(stage.initialState(1));
+      const state = new State(stage.begin({ seed: 1, arrays: new Map() }));
       const middle = (taps: Readonly<Record<number, number>>) => (data: Float32Array) => {
         data.fill(0);
         for (const [at, value] of Object.entries(taps)) data[9 * Number(at) + 4] = value;
@@ -190,7 +190,7 @@ describe("localStage()", () => {
     const left = async (step: number) => {
       const at = async (deviation: number) => {
         const { tensors } = await run(
-          { ...stage, feeds: () => stage.feeds(context(step, 2000)) },
+          { ...stage, feeds: () => stage.feeds(context(step, 2000), { pixels }) },
           1,
           (state) => {
             for (const [name, { data }] of state.tensors())
@@ -206,13 +206,15 @@ describe("localStage()", () => {
 
   test("feeds depend on (seed, images seen) alone, and each purpose has numbers of its own", () => {
     const stage = localStage({ ...details, augmentConditions: true });
-    expect(stage.feeds(context(3, 10))).toEqual(stage.feeds(context(3, 10)));
-    const [one, two] = [3, 4].map((step) => stage.feeds(context(step, 10)) as Record<string, Float32Array>);
+    expect(stage.feeds(context(3, 10), { pixels })).toEqual(stage.feeds(context(3, 10), { pixels }));
+    const [one, two] = [3, 4].map(
+      (step) => stage.feeds(context(step, 10), { pixels }) as Record<string, Float32Array>,
+    );
     for (const name of ["sigma", "noise", "conditionNoise", "conditionSigma"])
       expect(one![name], name).not.toEqual(two![name]);
     const { sigma, conditionSigma } = one!;
     for (const [i, level] of conditionSigma!.entries()) expect(level).toBeLessThanOrEqual(sigma![i]!);
-    expect(Object.keys(localStage(details).feeds(context(0, 1))).sort()).toEqual([
+    expect(Object.keys(localStage(details).feeds(context(0, 1), { pixels })).sort()).toEqual([
       "lr",
       "momentum",
       "noise",
@@ -233,7 +235,7 @@ describe("local-unet's stage", () => {
     const { losses } = await run(stage!, 1, (state) => {
       for (const [name, { data }] of state.tensors()) if (name === "params.exit") data.fill(0);
     });
-    const { noise } = stage!.feeds(context(0, 1)) as Record<string, Float32Array>;
+    const { noise } = stage!.feeds(context(0, 1), { pixels }) as Record<string, Float32Array>;
     const power = (i: number) => mean(Array.from(noise!.subarray(256 * i, 256 * (i + 1)), (v) => v * v));
     const decibels = Array.from({ length: BATCH }, (_, i) => 10 * Math.log10(power(i)));
     expectClose(losses, [mean(decibels)], { atol: 1e-3 });

@@ -11,6 +11,7 @@ import {
   div,
   type Feed,
   invariant,
+  layoutOf,
   log,
   mean,
   mul,
@@ -28,6 +29,7 @@ import {
 import type { Phase } from "../../../nn/batch-norm.ts";
 import { momentumOf } from "../../../nn/bf-batch-norm.ts";
 import { bfCnn, type BfCnnConfig, initBfCnn, initBfCnnStatistics } from "../../../nn/bf-cnn.ts";
+import { SHAPES } from "../../../nn/layers.ts";
 import { drawEach, drawNormal, quadraticLevels } from "./blind-noise.ts";
 import { analyseLevels } from "./denoiser.ts";
 import type { LocalRole } from "./model.ts";
@@ -65,8 +67,8 @@ export function halvingFactor(progress: number): number {
   return 0.5 ** Math.floor(HALVINGS * progress);
 }
 
-function initialState(network: BfCnnConfig, name: string, seed: number) {
-  const drawn = initBfCnn(rng(seed, `init-${name}`), network);
+function initialState(network: BfCnnConfig, random: Rng) {
+  const drawn = initBfCnn(random, network);
   const params = pack(drawn);
   return { params, statistics: pack(initBfCnnStatistics(drawn)), adam: adamInit(params) };
 }
@@ -161,7 +163,9 @@ export function localStage(options: LocalStageOptions): Stage {
     name,
     share,
     batch,
-    initialState: (seed) => initialState(network, name, seed),
+    layout: () => layoutOf(initialState(network, SHAPES)),
+    begin: ({ seed }) => initialState(network, rng(seed, `init-${name}`)),
+    networks: { [name]: "params" },
     programs: {
       step: {
         inputs: { ...inputs(batch), lr: [], momentum: [] },
