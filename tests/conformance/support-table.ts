@@ -58,6 +58,8 @@ export VK_ICD_FILENAMES=/usr/lib/chromium/vk_swiftshader_icd.json
 
 On WebGPU the state stays in buffers of the GPU, two for each array, which steps read and write in turn. \`await state.pull()\` copies it to the host, once for every run since; \`tree()\` and \`tensors()\` then show it, and say so where it was forgotten. \`readEvery\` of \`compile\` brings the outputs back on every k-th run only. Steps are queued on the GPU faster than it computes, and only reading waits for it: leave a run of many steps no longer unread than its queued batches may take memory.
 
+The GPU is ONNX Runtime's for the whole process, and it bears one thread at a time. A step in a worker thread beside one in the main thread, or two workers, ended the process by a signal (onnxruntime-node 1.30 on SwiftShader, in each of three tries); taking turns worked in each of ten. So a session on WebGPU is refused while another thread has one (\`webgpu/thread\`).
+
 \`Tensor.getData()\` of onnxruntime-node 1.30 must not be called on a GPU tensor: it is a stub that throws a C++ string, which nothing can catch, and the process aborts. onnxgrad reads by a model that hands its input through, with its output on the host.
 `;
 }

@@ -84,8 +84,8 @@ test.runIf(vulkan)("says in one line what is missing where there is no GPU", asy
     { env: { ...process.env, VK_ICD_FILENAMES: "/nowhere/icd.json" } },
   );
   expect(stdout.trim()).toBe(
-    'UserError webgpu/adapter node({ provider: "webgpu" }): no GPU found. Install a driver (on Linux a Vulkan one, and ' +
-      'libvulkan1), run on SwiftShader (docs/support.md), or use provider "cpu".',
+    "UserError webgpu/adapter WebGPU finds no GPU. Install a driver (on Linux a Vulkan one, and libvulkan1), run on " +
+      "SwiftShader (docs/support.md), or use the CPU.",
   );
 });
 
@@ -221,7 +221,7 @@ describe.skipIf(missing !== undefined)(`node({ provider: "webgpu" })${missing ? 
     expect([...(await (await rounding(backend)).run({ x: [0.4, 1.6, -2.7] })).y]).toEqual([0, 4, -6]);
     await expect(rounding(webgpu({ cpuFallback: false }))).rejects.toThrow(UserError);
     await expect(rounding(webgpu({ cpuFallback: false }))).rejects.toThrow(
-      "compile: WebGPU lacks an operation of this model and cpuFallback is false.",
+      "compile: the GPU lacks an operation of this model and cpuFallback is false.",
     );
   });
 });

@@ -6,7 +6,8 @@ import { parentPort } from "node:worker_threads";
 import { invariant, UserError } from "../../errors.ts";
 import { sizeOf } from "../../trace/tensor.ts";
 import type { RuntimeData, RuntimeTensor, Session, ShardPlan } from "../backend.ts";
-import { node, type NodeOptions } from "./node.ts";
+import { node } from "./node-backend.ts";
+import type { NodeOptions } from "./node-options.ts";
 import { openPlan } from "../sharded-session.ts";
 import { threadData, work } from "../threads/thread-work.ts";
 

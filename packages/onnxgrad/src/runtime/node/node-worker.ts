@@ -4,9 +4,9 @@
  * state is on a device: it stays there between runs and comes back when asked for.
  */
 import type { Backend, RuntimeData, RuntimeTensor, Session, ShardPlan } from "../backend.ts";
-import type { NodeOptions } from "./node.ts";
+import { holdGpu } from "./gpu-holders.ts";
+import { type NodeOptions, propertiesOf, shardCount } from "./node-options.ts";
 import type { Answer, Request, WireBuffer, WireOutput, WireTensor } from "./node-worker-thread.ts";
-import { shardCount, threadCount } from "./shards.ts";
 import { ThreadCalls } from "../threads/thread-calls.ts";
 import { Lifetime, SESSION } from "../../turns.ts";
 
@@ -43,10 +43,7 @@ export function nodeWorker(options: NodeOptions = {}): Backend {
   };
   return {
     name: `node-${options.provider ?? "cpu"}-worker`,
-    processor: options.provider === "webgpu" ? "gpu" : "cpu",
-    ...(options.provider !== "webgpu" && { threads: threadCount(options) }),
-    inPlace: options.provider !== "webgpu",
-    blocks: options.provider !== "webgpu",
+    ...propertiesOf(options),
     tensor: (data, shape): LocalTensor => ({ data, shape }),
     createSession: open,
     ...(shards > 1 && { planned: { count: shards, open } }),
@@ -71,12 +68,14 @@ class Thread {
   readonly #calls: ThreadCalls<Request, Answer>;
   readonly #traffic: { toDevice: number; toHost: number };
   readonly #buffers = new Map<number, StateBuffer>();
+  readonly #onGpu: boolean;
   #nextId = 0;
   #sessions = 0;
   #over = false;
 
   constructor(options: NodeOptions, traffic: { toDevice: number; toHost: number }) {
     this.#traffic = traffic;
+    this.#onGpu = options.provider === "webgpu";
     this.#calls = new ThreadCalls(
       new URL("./node-worker-thread", import.meta.url),
       options,
@@ -92,10 +91,13 @@ class Thread {
   async open(model: Uint8Array | ShardPlan): Promise<Session> {
     const session = this.#nextId++;
     this.#sessions++;
+    let release: (() => void) | undefined;
     try {
+      release = this.#onGpu ? holdGpu(this) : undefined;
       await this.#calls.ask({ do: "load", session, model });
     } catch (error) {
       await this.#close();
+      release?.();
       throw error;
     }
     const lifetime = new Lifetime({
@@ -104,6 +106,7 @@ class Thread {
         // What has ended is released.
         if (this.#calls.failure === undefined) await this.#calls.ask({ do: "release", session });
         await this.#close();
+        release?.();
       },
     });
     return {

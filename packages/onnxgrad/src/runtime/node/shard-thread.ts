@@ -2,7 +2,8 @@
 import { parentPort } from "node:worker_threads";
 import { invariant } from "../../errors.ts";
 import type { RuntimeTensor, Session } from "../backend.ts";
-import { node, type NodeOptions } from "./node.ts";
+import { node } from "./node-backend.ts";
+import type { NodeOptions } from "./node-options.ts";
 import {
   buffersOf,
   type MovedArray,

@@ -1,9 +1,7 @@
 /** @module Worker threads that run the shards of a model at the same time, one thread a shard. */
-import { availableParallelism } from "node:os";
-import { UserError } from "../../errors.ts";
 import { sizeOf } from "../../trace/tensor.ts";
 import type { ShardModel, ShardSession, Shards } from "../backend.ts";
-import type { NodeOptions } from "./node.ts";
+import type { NodeOptions } from "./node-options.ts";
 import {
   buffersOf,
   type MovedArray,
@@ -16,23 +14,6 @@ import { Lifetime, SESSION, Turns } from "../../turns.ts";
 
 /** Writes an input of a shard. */
 type Fill = Parameters<ShardSession["run"]>[0];
-
-/** Threads inside one operation of a backend of these settings. */
-export const threadCount = ({ threads }: NodeOptions): number => threads ?? availableParallelism();
-
-/** How many shards a backend of these settings has. @throws UserError `node/shards`. */
-export function shardCount(options: NodeOptions): number {
-  const { provider = "cpu", profile, shards } = options;
-  // Shards would write a profile each: whoever asks for one wants the whole in one file.
-  const byDefault = provider === "cpu" && profile === undefined ? threadCount(options) : 1;
-  const count = shards ?? byDefault;
-  if (!Number.isInteger(count) || count < 1 || (count > 1 && provider !== "cpu"))
-    throw new UserError(
-      "node/shards",
-      `node({ shards: ${count} }): give a whole number from 1, and more than 1 only with provider "cpu".`,
-    );
-  return count;
-}
 
 /**
  * Threads for up to `count` shards. They start with the first session and end with the last; idle ones do not keep the
