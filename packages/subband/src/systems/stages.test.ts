@@ -1,9 +1,11 @@
-import { Packed, State, type StateTree } from "onnxgrad";
+import { Packed, State, type StateTree, type Tensor } from "onnxgrad";
 import { describe, expect, test } from "vitest";
 import { edmFormulation } from "../diffusion/preconditioning.ts";
+import { edmSchedule } from "../diffusion/schedules/edm.ts";
 import { localUnet } from "./local-unet/local-unet.ts";
 import { resolveLocalUnetConfig } from "./local-unet/config.ts";
 import { diffusionStage } from "./parts/diffusion-stage.ts";
+import { scoreNetwork } from "./parts/unet.ts";
 import { edmLowStage, resolveEdmLow } from "./parts/local/low-pass-prior.ts";
 import { localStage } from "./parts/local/stage.ts";
 import type { Stage } from "./stage.ts";
@@ -68,13 +70,15 @@ describe.each(STAGES)("stage %s", (_, stage) => {
 
 test("diffusion stages of several bands draw noise of their own, to train and to be scored by", () => {
   const feeds = (stream?: string) => {
-    const stage = diffusionStage({
-      ...{ ...image, name: "band", share: 1, levels: 0, batch: 2, lr: 1e-3, emaDecay: 0.999 },
+    const band = {
+      ...{ name: "network", stage: "band", extents: [1, 32, 32] },
       ...(stream !== undefined && { stream }),
-      network: { channels: 1, width: 8, multipliers: [1], blocks: 1, attention: [] },
+      network: scoreNetwork({ channels: 1, width: 8, multipliers: [1], blocks: 1, attention: [] }),
       formulation: edmFormulation({ sigmaData: 1, logMean: 0, logStd: 1 }),
-      prepare: (pixels) => pixels,
-    });
+      schedule: edmSchedule(),
+      prepare: (pixels: Tensor) => ({ clean: pixels }),
+    };
+    const stage = diffusionStage(band, { image, share: 1, batch: 2, lr: 1e-3, emaDecay: 0.999 });
     const batch = { pixels: new Float32Array(2 * 32 * 32) };
     const context = { seed: 1, step: 0, imagesSeen: 0, progress: 0, lrScale: 1 };
     return [stage.feeds(context, batch), stage.score!.feeds(1, 0, batch)].flatMap(({ noise, sigma }) => [

@@ -1,6 +1,6 @@
 /**
- * @module Trains a score U-Net to denoise the coarsest low band (the image itself at 0 levels): denoising score matching
- * in any formulation, with AdamW and an exponential moving average.
+ * @module Trains the network of a band to denoise it: denoising score matching in any formulation, with AdamW and an
+ * exponential moving average.
  */
 import {
   adam,
@@ -25,24 +25,16 @@ import {
 } from "onnxgrad";
 import type { Formulation } from "../../diffusion/preconditioning.ts";
 import { SHAPES } from "../../nn/layers.ts";
-import { initScoreUnet, scoreUnet, type ScoreUnetConfig } from "../../nn/score-unet.ts";
 import { SCORE_IMAGES, type Stage } from "../stage.ts";
+import type { ImageShape } from "../system.ts";
+import type { DiffusedBand } from "./diffused-band.ts";
+import type { DenoisingNetwork, UnetParams } from "./unet.ts";
 
-/** Everything that a diffusion stage is made of. */
-export interface DiffusionStageOptions {
-  readonly name: string;
-  /** Name of its noise, where a system has several such stages; without, the noise is that of the only one. */
-  readonly stream?: string;
+/** How a band is trained. */
+export interface DiffusionTraining {
   readonly share: number;
-  readonly network: ScoreUnetConfig;
-  readonly formulation: Formulation;
-  /** Image extents, pixels. */
-  readonly height: number;
-  readonly width: number;
-  /** Analyses before the low band; 0: pixels. */
-  readonly levels: number;
-  /** From pixels [n, c, height, width] in [-1, 1] to what is denoised: [n, c, height / 2^levels, width / 2^levels]. */
-  prepare(pixels: Tensor): Tensor;
+  /** Images, which the band is prepared of. */
+  readonly image: ImageShape;
   readonly batch: number;
   /** Peak learning rate. */
   readonly lr: number;
@@ -51,8 +43,8 @@ export interface DiffusionStageOptions {
 }
 
 /** Initial state of a {@link diffusionStage}. */
-function initialState(network: ScoreUnetConfig, random: Rng) {
-  const params = pack(initScoreUnet(random, network));
+function initialState(network: DenoisingNetwork<UnetParams>, random: Rng) {
+  const params = pack(network.init(random));
   return { params, average: params, adam: adamInit(params) };
 }
 
@@ -62,7 +54,7 @@ type DiffusionState = ReturnType<typeof initialState>;
 interface DenoisingInputs {
   /** [n, c, height, width]. */
   readonly pixels: Tensor;
-  /** N(0, 1), the shape of the low band. */
+  /** N(0, 1), the shape of the band. */
   readonly noise: Tensor;
   readonly sigma: Tensor;
   readonly cIn: Tensor;
@@ -72,39 +64,38 @@ interface DenoisingInputs {
   readonly cOut: Tensor;
 }
 
-/** A {@link Stage} that trains the denoiser of the coarsest low band. */
-export function diffusionStage(options: DiffusionStageOptions): Stage {
-  const { name, share, network, formulation, levels, batch, lr, emaDecay } = options;
-  const stream = options.stream === undefined ? "" : `${options.stream}-`;
-  const lowShape = (n: number) => [
-    n,
-    network.channels,
-    options.height / 2 ** levels,
-    options.width / 2 ** levels,
-  ];
+/** A {@link Stage} that trains the denoiser of a band. */
+export function diffusionStage(
+  band: DiffusedBand,
+  { share, image, batch, lr, emaDecay }: DiffusionTraining,
+): Stage {
+  const { name, stage, network, formulation } = band;
+  const stream = band.stream === undefined ? "" : `${band.stream}-`;
+  const bandShape = (n: number) => [n, ...band.extents];
   const inputs = (n: number) => ({
-    pixels: [n, network.channels, options.height, options.width],
-    noise: lowShape(n),
+    pixels: [n, image.channels, image.height, image.width],
+    noise: bandShape(n),
     ...Object.fromEntries(["sigma", "cIn", "cNoise", "cSkip", "cOut"].map((each) => [each, [n]])),
   });
 
   /** Mean squared error of the network's own prediction, where the loss has unit weight at every level of noise. */
   const denoisingLoss = (feed: DenoisingInputs): ((params: Traced<DiffusionState>["params"]) => Tensor) => {
     const each = (values: Tensor) => reshape(values, [values.size, 1, 1, 1]);
-    const clean = options.prepare(feed.pixels);
+    const { clean, low } = band.prepare(feed.pixels);
     const noisy = add(clean, mul(feed.noise, each(feed.sigma)));
     // Karras et al. 2022, eq. 8: regress the network onto (x0 - cSkip x) / cOut.
     const target = mul(sub(clean, mul(noisy, each(feed.cSkip))), each(feed.cOut));
-    return (params) => mean(square(sub(scoreUnet(params, mul(noisy, each(feed.cIn)), feed.cNoise), target)));
+    const told = { noise: feed.cNoise, given: band.condition?.(low!) };
+    return (params) => mean(square(sub(network.run(params, mul(noisy, each(feed.cIn)), told), target)));
   };
 
   const scoreBatch = Math.min(batch, SCORE_IMAGES);
   return {
-    name,
+    name: stage,
     share,
     batch,
     layout: () => layoutOf(initialState(network, SHAPES)),
-    begin: ({ seed }) => initialState(network, rng(seed, `init-${name}`)),
+    begin: ({ seed }) => initialState(network, rng(seed, `init-${stage}`)),
     programs: {
       step: {
         inputs: { ...inputs(batch), lr: [] },
@@ -124,14 +115,14 @@ export function diffusionStage(options: DiffusionStageOptions): Stage {
         },
       },
     },
-    networks: { denoiser: "params" },
+    networks: { [name]: "params" },
     mean: { learned: "params", average: "average", emaDecay },
     select: () => "step",
     feeds: ({ seed, imagesSeen, progress, lrScale }) => ({
       ...denoisingFeeds(
         (purpose) => rng(seed, `training-${stream}${purpose}`, imagesSeen),
         formulation,
-        lowShape(batch),
+        bandShape(batch),
       ),
       lr: lr * lrScale * scheduleFactor(progress, { warmup: 0.03, decay: 0.4 }),
     }),
@@ -149,7 +140,7 @@ export function diffusionStage(options: DiffusionStageOptions): Stage {
         denoisingFeeds(
           (purpose) => rng(seed, `score-${stream}${purpose}`, index),
           formulation,
-          lowShape(scoreBatch),
+          bandShape(scoreBatch),
         ),
     },
   };

@@ -49,12 +49,9 @@ export function resolveLowDiffusion({
   batch = 64,
   lr = 1e-3,
 }: LowDiffusionShape): LowDiffusionConfig {
-  const side = Math.min(height, width);
-  // Down to 4 pixels (8 for large bands), while the extents stay even.
-  const multipliers = side >= 32 ? [1, 1, 2, 2] : side >= 16 ? [1, 2, 2] : [1, 2];
   return {
     width: baseWidth,
-    multipliers: multipliers.slice(0, resolutions(height, width, multipliers.length)),
+    multipliers: scoreMultipliers(height, width),
     blocks: 1,
     attention: [],
     batch,
@@ -63,6 +60,13 @@ export function resolveLowDiffusion({
     logMean: -0.6,
     logStd: 1.3,
   };
+}
+
+/** Multiples of the width down to 4 pixels (8 for large bands), while the extents stay even. */
+export function scoreMultipliers(height: number, width: number): readonly number[] {
+  const side = Math.min(height, width);
+  const wanted = side >= 32 ? [1, 1, 2, 2] : side >= 16 ? [1, 2, 2] : [1, 2];
+  return wanted.slice(0, resolutions(height, width, wanted.length));
 }
 
 /** How many resolutions a U-Net on a band can have, at most `wanted`: each halving needs even extents of 4 or more. */

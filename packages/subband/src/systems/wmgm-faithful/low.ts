@@ -12,7 +12,9 @@ import { ddpmSchedule, type DiscreteSchedule } from "../../diffusion/schedules/d
 import type { Params } from "../../nn/layers.ts";
 import { scoreUnet, type ScoreUnetConfig, type ScoreUnetParams } from "../../nn/score-unet.ts";
 import { haarAnalysis } from "../../wavelet/graph.ts";
+import type { DiffusedBand } from "../parts/diffused-band.ts";
 import { diffusionStage } from "../parts/diffusion-stage.ts";
+import { scoreNetwork } from "../parts/unet.ts";
 import type { Stage } from "../stage.ts";
 import type { LowRange } from "./bands.ts";
 import type { WmgmFaithfulConfig } from "./config.ts";
@@ -118,20 +120,23 @@ export function denoiseLow(params: Params<ScoreUnetParams>, x: Tensor, c: LowCoe
   return clamp(add(mul(x, c.cSkip), mul(raw, c.cOut)), -1, 1);
 }
 
+/** The low band as a diffusion knows it: pixels of 8-bit pictures. */
+export function lowBand(config: WmgmFaithfulConfig): DiffusedBand {
+  const { channels, height, width, levels } = config;
+  return {
+    name: "denoiser",
+    stage: "low",
+    extents: [channels, height / 2 ** levels, width / 2 ** levels],
+    network: scoreNetwork(lowNetwork(config)),
+    formulation: lowFormulation(config),
+    schedule: lowSchedule(config),
+    clip: true,
+    prepare: (pixels) => ({ clean: normalizeLow(orthonormalLow(toUnit(pixels), levels), config) }),
+  };
+}
+
 /** The {@link Stage} `low`: a pixel diffusion whose pixels are the normalised low band. */
 export function faithfulLowStage(config: WmgmFaithfulConfig): Stage {
-  const { height, width, levels, low, lowShare } = config;
-  return diffusionStage({
-    name: "low",
-    share: lowShare,
-    network: lowNetwork(config),
-    formulation: lowFormulation(config),
-    height,
-    width,
-    levels,
-    prepare: (pixels) => normalizeLow(orthonormalLow(toUnit(pixels), levels), config),
-    batch: low.batch,
-    lr: low.lr,
-    emaDecay: low.emaDecay,
-  });
+  const { channels, height, width, low, lowShare } = config;
+  return diffusionStage(lowBand(config), { ...low, image: { channels, height, width }, share: lowShare });
 }

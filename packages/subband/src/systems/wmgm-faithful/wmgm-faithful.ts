@@ -22,7 +22,7 @@ import {
   levelsOf,
   statisticsKey,
 } from "./detail.ts";
-import { denoiseLow, faithfulLowStage, lowFormulation, lowNetwork, lowSchedule, restoreLow } from "./low.ts";
+import { denoiseLow, faithfulLowStage, lowBand, lowNetwork, restoreLow } from "./low.ts";
 
 /** The generator as sampling runs it: parameters, and running statistics by {@link statisticsKey}. */
 interface TracedGenerator {
@@ -129,28 +129,15 @@ export function generatorWeights(config: WmgmFaithfulConfig): Weights<GeneratorS
 /** The chain that draws: the low band by diffusion, then one call of the generator a level. */
 function drawSteps(config: WmgmFaithfulConfig, chosen: SamplerChoice): readonly DrawStep[] {
   const { levels } = config;
-  const coarsest = bandShape(config, levels);
   // One object for all levels, which share parameters: each picks its statistics.
   const generator = generatorWeights(config);
   return [
-    drawBand(
-      {
-        name: "denoiser",
-        stage: "low",
-        network: lowNetwork(config),
-        formulation: lowFormulation(config),
-        schedule: lowSchedule(config),
-        clip: true,
-      },
-      chosen,
-      {
-        name: "low",
-        gives: coarsest,
-        level: levels,
-        state: coarsest,
-        finish: (x) => startDecoding(x, config),
-      },
-    ),
+    drawBand(lowBand(config), chosen, {
+      name: "low",
+      gives: bandShape(config, levels),
+      level: levels,
+      finish: (x) => startDecoding(x, config),
+    }),
     ...coarsestFirst(config).map((level) => {
       const name = `detail_noise_${level}`;
       return apply({

@@ -17,8 +17,10 @@ import { coarsestLow, restoreLow, standardizeLow, synthesiseLevel } from "../par
 import { traceInputs } from "../cost.ts";
 import { denoiseLow, lowFormulation, lowNetwork, lowSchedule } from "../parts/low-diffusion.ts";
 import { drawBand } from "../parts/band-diffusion.ts";
+import type { DiffusedBand } from "../parts/diffused-band.ts";
+import { scoreNetwork } from "../parts/unet.ts";
 import { apply, averaged, drawBySampler, type SamplerChoice } from "../parts/steps.ts";
-import type { DrawStep } from "../draw.ts";
+import type { DrawStep, Extents } from "../draw.ts";
 import type { Stage } from "../stage.ts";
 import type { NetworkUse, System } from "../system.ts";
 import type { WmgmConfig } from "./config.ts";
@@ -33,22 +35,30 @@ function discriminatorNetwork({ channels, detail: { criticWidths } }: WmgmConfig
   return { channels, widths: criticWidths };
 }
 
+/** Extents of a band of `bands` channels after some analyses. */
+function extentsOf({ height, width }: WmgmConfig, level: number, bands: number): Extents {
+  return [bands, height / 2 ** level, width / 2 ** level];
+}
+
+/** The coarsest low band. */
+function lowBand(config: WmgmConfig): DiffusedBand {
+  const { channels, levels, scaling, low } = config;
+  return {
+    name: "denoiser",
+    stage: "low",
+    extents: extentsOf(config, levels, channels),
+    network: scoreNetwork(lowNetwork(channels, low)),
+    formulation: lowFormulation(low),
+    schedule: lowSchedule,
+    prepare: (pixels) => ({ clean: standardizeLow(coarsestLow(pixels, levels), scaling) }),
+  };
+}
+
 /** The stages that train a WMGM. */
 function wmgmStages(config: WmgmConfig): readonly Stage[] {
-  const { height, width, levels, scaling, low, detail, lowShare } = config;
-  const diffusion = diffusionStage({
-    name: "low",
-    share: lowShare,
-    network: lowNetwork(config.channels, config.low),
-    formulation: lowFormulation(config.low),
-    height,
-    width,
-    levels,
-    prepare: (pixels) => standardizeLow(coarsestLow(pixels, levels), scaling),
-    batch: low.batch,
-    lr: low.lr,
-    emaDecay: low.emaDecay,
-  });
+  const { channels, height, width, levels, scaling, low, detail, lowShare } = config;
+  const image = { channels, height, width };
+  const diffusion = diffusionStage(lowBand(config), { ...low, image, share: lowShare });
   if (levels === 0) return [diffusion];
   const details = detailStage({
     ...detail,
@@ -130,43 +140,30 @@ function networks(config: WmgmConfig): readonly NetworkUse[] {
 
 /** The chain that draws: the low band by diffusion, then one call of the generator a level. */
 function drawSteps(config: WmgmConfig, chosen: SamplerChoice): readonly DrawStep[] {
-  const { channels, height, width, levels, scaling, low, detail } = config;
-  const extents = (level: number, bands: number = channels) => [
-    bands,
-    height / 2 ** level,
-    width / 2 ** level,
-  ];
+  const { channels, levels, scaling, detail } = config;
   const generator = averaged("generator", "detail", () =>
     initDetailGenerator(SHAPES, generatorNetwork(config)),
   );
   return [
-    drawBand(
-      {
-        name: "denoiser",
-        stage: "low",
-        network: lowNetwork(channels, low),
-        formulation: lowFormulation(low),
-        schedule: lowSchedule,
-      },
-      chosen,
-      {
-        name: "low",
-        gives: extents(levels),
-        level: levels,
-        state: extents(levels),
-        finish: (x) => restoreLow(x, scaling),
-      },
-    ),
+    drawBand(lowBand(config), chosen, {
+      name: "low",
+      gives: extentsOf(config, levels, channels),
+      level: levels,
+      finish: (x) => restoreLow(x, scaling),
+    }),
     ...Array.from({ length: levels }, (_, i) => {
       const level = levels - i;
       const name = `detail_noise_${level}`;
       return apply({
         name: `details-${level}`,
-        gives: extents(level - 1),
+        gives: extentsOf(config, level - 1, channels),
         level: level - 1,
         weights: generator,
         noise: {
-          [name]: { stream: `sampling-detail-${level}`, extents: extents(level, detail.noiseChannels) },
+          [name]: {
+            stream: `sampling-detail-${level}`,
+            extents: extentsOf(config, level, detail.noiseChannels),
+          },
         },
         run: ({ params }, { given }, noise) => synthesise(config, params, given!, noise[name]!, level),
       });

@@ -20,15 +20,19 @@ import { initScoreUnet, type ScoreUnetParams } from "../../../nn/score-unet.ts";
 import { averagedState } from "../averaged-state.ts";
 import { coarsestLow, type LowScaling, restoreLow, standardizeLow } from "../band-scaling.ts";
 import { traceInputs } from "../../cost.ts";
+import type { DiffusedBand } from "../diffused-band.ts";
 import { diffusionStage } from "../diffusion-stage.ts";
+import { scoreNetwork } from "../unet.ts";
 import {
   denoiseLow,
   type LowDiffusionConfig,
   type LowDiffusionShape,
   lowFormulation,
   lowNetwork,
+  lowSchedule,
   resolveLowDiffusion,
 } from "../low-diffusion.ts";
+import type { Extents } from "../../draw.ts";
 import type { Stage } from "../../stage.ts";
 import type { ImageShape, NetworkUse } from "../../system.ts";
 
@@ -68,21 +72,27 @@ export function resolveEdmLow(
   return { diffusion: resolveLowDiffusion({ ...options, ...band }), share: SHARE, lowMean, lowStd };
 }
 
-/** The stage that trains it. */
-export function edmLowStage(
-  { channels, height, width, levels }: LowPassShape,
-  { diffusion, share, ...scaling }: EdmLowConfig,
-): Stage {
-  const { batch, lr, emaDecay } = diffusion;
-  const stage = diffusionStage({
+/** The band, of images that are halved `levels` times. */
+function edmLowBand(extents: Extents, levels: number, { diffusion, ...scaling }: EdmLowConfig): DiffusedBand {
+  return {
     name: EDM_LOW,
-    share,
-    network: lowNetwork(channels, diffusion),
+    stage: EDM_LOW,
+    extents,
+    network: scoreNetwork(lowNetwork(extents[0]!, diffusion)),
     formulation: lowFormulation(diffusion),
-    ...{ height, width, levels, batch, lr, emaDecay },
-    prepare: (pixels) => standardizeLow(coarsestLow(pixels, levels), scaling),
+    schedule: lowSchedule,
+    prepare: (pixels) => ({ clean: standardizeLow(coarsestLow(pixels, levels), scaling) }),
+  };
+}
+
+/** The stage that trains it. */
+export function edmLowStage({ levels, ...image }: LowPassShape, config: EdmLowConfig): Stage {
+  const extents = [image.channels, image.height / 2 ** levels, image.width / 2 ** levels];
+  return diffusionStage(edmLowBand(extents, levels, config), {
+    ...config.diffusion,
+    image,
+    share: config.share,
   });
-  return { ...stage, networks: { [EDM_LOW]: "params" } };
 }
 
 /** Parameters of a configuration, for their names and shapes. */
