@@ -5,7 +5,7 @@
 import { parentPort } from "node:worker_threads";
 import { invariant, UserError } from "../../errors.ts";
 import { sizeOf } from "../../trace/tensor.ts";
-import type { RuntimeData, RuntimeTensor, Session, ShardPlan } from "../backend.ts";
+import type { Backend, RuntimeData, RuntimeTensor, Session, ShardPlan } from "../backend.ts";
 import { node } from "./node-backend.ts";
 import type { NodeOptions } from "./node-options.ts";
 import { openPlan } from "../sharded-session.ts";
@@ -63,7 +63,9 @@ const KINDS = { float32: Float32Array, int64: BigInt64Array, uint8: Uint8Array }
 
 invariant(parentPort !== null, "node-worker-thread.ts is the file of a worker thread");
 const port = parentPort;
-const backend = node(threadData as NodeOptions);
+let made: Backend | undefined;
+/** Made by the first request, which is answered with what it throws. */
+const backend = (): Backend => (made ??= node(threadData as NodeOptions));
 const sessions = new Map<number, Session>();
 /** Arrays of outputs by session, name and shape, written anew by each run. */
 const outputs = new Map<string, RuntimeTensor>();
@@ -102,7 +104,7 @@ async function handle(request: Request): Promise<Omit<Answer, "id">> {
     case "read":
       return { values: new Map([[request.buffer, await valuesOf(request.buffer)]]) };
     case "free":
-      backend.device?.free(buffers.get(request.buffer)!.tensor);
+      backend().device?.free(buffers.get(request.buffer)!.tensor);
       buffers.delete(request.buffer);
       return {};
     case "empty": {
@@ -114,13 +116,13 @@ async function handle(request: Request): Promise<Omit<Answer, "id">> {
 }
 
 function open(model: Uint8Array | ShardPlan): Promise<Session> {
-  return model instanceof Uint8Array ? backend.createSession(model) : openPlan(backend, model);
+  return model instanceof Uint8Array ? backend().createSession(model) : openPlan(backend(), model);
 }
 
 async function run({ session, feeds, fetches }: Request & { do: "run" }): Promise<Omit<Answer, "id">> {
   const fed: Record<string, RuntimeTensor> = {};
   for (const [name, value] of Object.entries(feeds))
-    fed[name] = "buffer" in value ? await bufferOf(value) : backend.tensor(value.data, value.shape);
+    fed[name] = "buffer" in value ? await bufferOf(value) : backend().tensor(value.data, value.shape);
   const fetched: Record<string, RuntimeTensor> = {};
   const wanted: Record<string, RuntimeData> = {};
   for (const [name, value] of Object.entries(fetches)) {
@@ -131,7 +133,7 @@ async function run({ session, feeds, fetches }: Request & { do: "run" }): Promis
     const key = `${session}/${name}/${value.shape.join()}`;
     let output = outputs.get(key);
     if (output === undefined) {
-      output = backend.tensor(new KINDS[value.kind](sizeOf(value.shape)), value.shape);
+      output = backend().tensor(new KINDS[value.kind](sizeOf(value.shape)), value.shape);
       outputs.set(key, output);
     }
     fetched[name] = output;
@@ -143,7 +145,7 @@ async function run({ session, feeds, fetches }: Request & { do: "run" }): Promis
 
 async function bufferOf({ buffer, data, shape }: WireBuffer): Promise<RuntimeTensor> {
   if (data !== undefined) {
-    const tensor = (await backend.device?.upload(data, shape)) ?? backend.tensor(data, shape);
+    const tensor = (await backend().device?.upload(data, shape)) ?? backend().tensor(data, shape);
     buffers.set(buffer, { tensor, size: data.length });
   }
   return buffers.get(buffer)!.tensor;
@@ -151,8 +153,9 @@ async function bufferOf({ buffer, data, shape }: WireBuffer): Promise<RuntimeTen
 
 async function valuesOf(buffer: number): Promise<Float32Array> {
   const { tensor, size } = buffers.get(buffer)!;
-  if (backend.device === undefined) return tensor.data as Float32Array;
+  const { device } = backend();
+  if (device === undefined) return tensor.data as Float32Array;
   const values = new Float32Array(size);
-  await backend.device.download(tensor, values);
+  await device.download(tensor, values);
   return values;
 }

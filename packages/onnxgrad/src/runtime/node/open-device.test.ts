@@ -56,8 +56,8 @@ describe("openDevice()", () => {
     await program.dispose();
   });
 
-  test("says of CUDA what is missing, before any work", async () => {
-    const cuda = await openDevice("cuda").catch((error: unknown) => error);
+  test.each([false, true])("says of CUDA what is missing, before any work; worker: %s", async (worker) => {
+    const cuda = await openDevice("cuda", { worker }).catch((error: unknown) => error);
     if (!(cuda instanceof Error)) return expect(cuda).toMatchObject({ device: "cuda" });
     expect(cuda).toBeInstanceOf(UserError);
     expect(cuda.message).toMatch(
