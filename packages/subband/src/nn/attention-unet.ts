@@ -28,7 +28,7 @@ import {
   type Phase,
 } from "./batch-norm.ts";
 import type { AffineParams } from "./blocks.ts";
-import { conv, initAffine, initConv, initWeight, type Params, type Weighted } from "./layers.ts";
+import { at, conv, initAffine, initConv, initWeight, type Params, type Weighted } from "./layers.ts";
 
 /** Size of an {@link attentionUnet}. */
 export interface AttentionUnetConfig {
@@ -118,10 +118,10 @@ function block(
   const [, , height, width] = x.shape.map((extent) => factor * extent) as [number, number, number, number];
   const enlarged = (weight: Tensor, options: ResizeConvOptions = {}) =>
     resizeConv2d(x, weight, height, width, options);
-  const { weight, bias } = params.conv1;
-  const h = leakyRelu(normalize(params.norm1, statistics.norm1, enlarged(weight, { padding: 1, bias })), 0.1);
-  const y = normalize(params.norm2, statistics.norm2, conv(params.conv2, h));
-  return leakyRelu(add(y, enlarged(params.shortcut)), 0.1);
+  const first = at(params, "conv1", ({ weight, bias }) => enlarged(weight, { padding: 1, bias }));
+  const h = leakyRelu(at(params, "norm1", normalize, statistics.norm1, first), 0.1);
+  const y = at(params, "norm2", normalize, statistics.norm2, at(params, "conv2", conv, h));
+  return leakyRelu(add(y, at(params, "shortcut", enlarged)), 0.1);
 }
 
 /** A gate on a skip of `channels`, steered by as many, through half as many. */
@@ -147,11 +147,12 @@ function gate(
 ): Tensor {
   const hidden = relu(
     add(
-      normalize(params.gatingNorm, statistics.gatingNorm, conv(params.gating, gating)),
-      normalize(params.skipNorm, statistics.skipNorm, conv(params.skip, skip)),
+      at(params, "gatingNorm", normalize, statistics.gatingNorm, at(params, "gating", conv, gating)),
+      at(params, "skipNorm", normalize, statistics.skipNorm, at(params, "skip", conv, skip)),
     ),
   );
-  return mul(skip, sigmoid(normalize(params.psiNorm, statistics.psiNorm, conv(params.psi, hidden))));
+  const psi = at(params, "psiNorm", normalize, statistics.psiNorm, at(params, "psi", conv, hidden));
+  return mul(skip, sigmoid(psi));
 }
 
 /**
@@ -224,11 +225,12 @@ export function attentionUnet(
     skips.pop(); // the coarsest features go on, they are no skip
     params.up.forEach((up, i) => {
       h = scope(`up.${i}`, () => {
-        const y = block(up.block, statistics.up[i]!.block, h, pass, 2);
-        return concat([gate(up.gate, statistics.up[i]!.gate, y, skips.pop()!, pass), y], 1);
+        const { block: own, gate: ofGate } = statistics.up[i]!;
+        const y = at(up, "block", block, own, h, pass, 2);
+        return concat([at(up, "gate", gate, ofGate, y, skips.pop()!, pass), y], 1);
       });
     });
-    h = scope("last", () => block(params.last, statistics.last, h, pass));
-    return { y: tanh(conv(params.output, h)), statistics: pass.next(statistics) };
+    h = at(params, "last", block, statistics.last, h, pass);
+    return { y: tanh(at(params, "output", conv, h)), statistics: pass.next(statistics) };
   });
 }

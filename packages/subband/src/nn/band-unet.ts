@@ -106,7 +106,7 @@ const RESIDUAL_GAIN = 0.1;
  */
 export function bandUnet(params: Params<BandUnetParams>, bands: readonly NoisyBands[]): Tensor {
   const features = bandFeatures(params, bands);
-  return scope("bandUnet", () => same(features, params.exit)); // [n, 4c, h, w]
+  return scope("bandUnet.exit", () => same(features, params.exit)); // [n, 4c, h, w]
 }
 
 /** All of a {@link bandUnet} but its last convolution, the 3 x 3 one of `exit`: [n, width, h, w]. */
@@ -121,25 +121,31 @@ export function bandFeatures(params: Params<BandUnetParams>, bands: readonly Noi
     for (const [j, { entry, down, encoder }] of levels.entries())
       scope(`levels.${j}`, () => {
         const { low, detail } = bands[j]!;
-        const own = same(concat([low, detail], 1), entry); // [n, w, h, w]
+        const own = scope("entry", () => same(concat([low, detail], 1), entry)); // [n, w, h, w]
         const finer = skips[j - 1];
-        const h = down === undefined ? own : add(own, same(avgPool2d(finer!, 2), down));
-        skips.push(encoder.reduce(residualBlock, h));
+        const h = down === undefined ? own : scope("down", () => add(own, same(avgPool2d(finer!, 2), down)));
+        skips.push(scope("encoder", () => encoder.reduce(residualBlock, h)));
       });
     let h = skips.at(-1)!;
     for (let j = levels.length - 1; j >= 0; j--)
       scope(`levels.${j}`, () => {
         const { up, decoder } = levels[j]!;
-        if (up !== undefined) h = add(skips[j]!, upsampleNearest2d(same(h, up), 2));
-        h = decoder.reduce(residualBlock, h);
+        if (up !== undefined) h = scope("up", () => add(skips[j]!, upsampleNearest2d(same(h, up), 2)));
+        h = scope("decoder", () => decoder.reduce(residualBlock, h));
       });
     return h;
   });
 }
 
-function residualBlock(h: Tensor, { first, bias, second }: Params<ResidualBlockParams>): Tensor {
-  const inside = add(same(h, first), reshape(bias, [1, bias.size, 1, 1]));
-  return add(h, same(relu(inside), second));
+function residualBlock(h: Tensor, { first, bias, second }: Params<ResidualBlockParams>, i: number): Tensor {
+  return scope(String(i), () => {
+    const made = scope("first", () => same(h, first));
+    const inside = add(made, reshape(bias, [1, bias.size, 1, 1]));
+    return add(
+      h,
+      scope("second", () => same(relu(inside), second)),
+    );
+  });
 }
 
 /** Zero-padded convolution that keeps the extents. */

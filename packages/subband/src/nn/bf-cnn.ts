@@ -135,7 +135,7 @@ export function bfCnn(
   return scope("bfCnn", () => {
     const [first, ...weights] = params.weights;
     const deviations: Tensor[] = [];
-    let h = same(x, first!); // [n, width, h, w]
+    let h = scope("layers.0", () => same(x, first!)); // [n, width, h, w]
     // relu(s u) = |s| relu(sign(s) u): signs go to the weights that make u, sizes to those that read it, and no pass over
     // the features is needed for either. `size` is that of the layer before.
     let size: Tensor | undefined;
@@ -156,7 +156,8 @@ export function bfCnn(
         h = relu(u);
       }),
     );
-    return { y: same(h, scaled(weights.at(-1)!, size)), statistics: { deviations } };
+    const y = scope(`layers.${weights.length}`, () => same(h, scaled(weights.at(-1)!, size)));
+    return { y, statistics: { deviations } };
   });
 }
 
@@ -188,7 +189,7 @@ export function foldedBfCnn(weights: readonly Tensor[], x: Tensor): Tensor {
   return scope("foldedBfCnn", () => {
     const last = weights.length - 1;
     return weights.reduce((h, weight, l) => {
-      const y = same(h, weight);
+      const y = scope(`layers.${l}`, () => same(h, weight));
       return l === 0 || l === last ? y : relu(y);
     }, x);
   });

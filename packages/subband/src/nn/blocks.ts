@@ -10,6 +10,7 @@ import {
   reshape,
   type Rng,
   scaledDotProductAttention,
+  scope,
   sigmoid,
   silu,
   split,
@@ -17,6 +18,7 @@ import {
   transpose,
 } from "onnxgrad";
 import {
+  at,
   conv,
   initAffine,
   initConv,
@@ -65,21 +67,20 @@ export function initResidualBlock(
  * (Perez et al. 2018). The second convolution starts at zero, so that every block starts as its skip.
  */
 export function residualBlock(params: Params<ResidualBlockParams>, x: Tensor, embedding?: Tensor): Tensor {
-  const h = conv(params.conv1, silu(norm(params.norm1, x)));
-  const y = norm(filmAffine(params, embedding), h);
-  const residual = conv(params.conv2, silu(y));
-  return add(params.skip ? conv(params.skip, x) : x, residual);
+  const h = at(params, "conv1", conv, silu(at(params, "norm1", norm, x)));
+  const film =
+    params.film === undefined || embedding === undefined ? undefined : at(params, "film", linear, embedding);
+  const y = scope("norm2", () => norm(modulated(params.norm2, film), h));
+  const residual = at(params, "conv2", conv, silu(y));
+  return add(params.skip ? at(params, "skip", conv, x) : x, residual);
 }
 
-/** The affine of norm2, modulated a sample at a time: (scale + ds, shift + db), each [n, c, 1, 1] when conditioned. */
-function filmAffine(
-  params: Params<ResidualBlockParams>,
-  embedding: Tensor | undefined,
-): { scale: Tensor; shift: Tensor } {
-  if (params.film === undefined || embedding === undefined) return params.norm2;
-  const c = params.norm2.scale.size;
-  const [scale, shift] = split(linear(params.film, embedding), [c, c], 1) as [Tensor, Tensor];
-  return { scale: add(params.norm2.scale, scale), shift: add(params.norm2.shift, shift) }; // [n, c]
+/** An affine, modulated a sample at a time by film [n, 2 c], where there is one: (scale + ds, shift + db), each [n, c]. */
+function modulated(affine: Params<AffineParams>, film: Tensor | undefined): Params<AffineParams> {
+  if (film === undefined) return affine;
+  const c = affine.scale.size;
+  const [scale, shift] = split(film, [c, c], 1) as [Tensor, Tensor];
+  return { scale: add(affine.scale, scale), shift: add(affine.shift, shift) };
 }
 
 /** Parameters of {@link selfAttention}. */
@@ -102,11 +103,11 @@ export function initSelfAttention(rng: Rng, channels: number): SelfAttentionPara
 export function selfAttention(params: Params<SelfAttentionParams>, x: Tensor): Tensor {
   const [n, c, h, w] = x.shape as [number, number, number, number];
   const heads = c % 32 === 0 ? c / 32 : 1;
-  const qkv = reshape(conv(params.qkv, norm(params.norm, x)), [n, 3 * heads, c / heads, h * w]);
+  const qkv = reshape(at(params, "qkv", conv, at(params, "norm", norm, x)), [n, 3 * heads, c / heads, h * w]);
   const tokens = transpose(qkv, [0, 1, 3, 2]); // [n, 3 heads, hw, d]
   const part = (i: number) => narrow(tokens, 1, i * heads, heads);
   const mixed = scaledDotProductAttention(part(0), part(1), part(2)); // [n, heads, hw, d]
-  return add(x, conv(params.out, reshape(transpose(mixed, [0, 1, 3, 2]), x.shape)));
+  return add(x, at(params, "out", conv, reshape(transpose(mixed, [0, 1, 3, 2]), x.shape)));
 }
 
 /** Parameters of {@link attentionGate}. */
@@ -129,8 +130,8 @@ export function initAttentionGate(rng: Rng, gating: number, channels: number): A
 
 /** skip * sigmoid(psi(relu(gate(g) + skip(s)))), one weight a pixel (Oktay et al. 2018, eq. 1-2). */
 export function attentionGate(params: Params<AttentionGateParams>, gating: Tensor, skip: Tensor): Tensor {
-  const hidden = relu(add(conv(params.gate, gating), conv(params.skip, skip)));
-  return mul(skip, sigmoid(conv(params.psi, hidden)));
+  const hidden = relu(add(at(params, "gate", conv, gating), at(params, "skip", conv, skip)));
+  return mul(skip, sigmoid(at(params, "psi", conv, hidden)));
 }
 
 /** Joins feature maps along channels. */

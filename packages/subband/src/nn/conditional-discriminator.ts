@@ -3,10 +3,10 @@
  * that scale, at a quarter of the cost) and gives one score a patch. No normalisation, so that a gradient penalty acts on
  * each sample alone.
  */
-import { add, avgPool2d, leakyRelu, mul, reshape, type Rng, type Tensor } from "onnxgrad";
+import { add, avgPool2d, leakyRelu, mul, reshape, type Rng, scope, type Tensor } from "onnxgrad";
 import { joinChannels } from "./blocks.ts";
 import { embed, type EmbeddingParams, fourierFeatures, initEmbedding } from "./embedding.ts";
-import { conv, initConv, initLinear, linear, type Params, type Weighted } from "./layers.ts";
+import { at, conv, initConv, initLinear, linear, type Params, type Weighted } from "./layers.ts";
 
 /** Size of a {@link conditionalDiscriminator}. */
 export interface ConditionalDiscriminatorConfig {
@@ -62,12 +62,18 @@ export function conditionalDiscriminator(
   low: Tensor,
   level: Tensor,
 ): Tensor {
-  const embedding = linear(params.shift, embed(params.embedding, fourierFeatures(level, FEATURES, 4)));
-  let h = conv(params.input, joinChannels([low, detail]));
-  h = leakyRelu(add(h, reshape(embedding, [...embedding.shape, 1, 1])), SLOPE);
-  for (const { conv1, conv2, skip } of params.stages) {
-    const y = leakyRelu(conv(conv2, leakyRelu(conv(conv1, h), SLOPE)), SLOPE);
-    h = mul(add(avgPool2d(y, 2), conv(skip, avgPool2d(h, 2))), Math.SQRT1_2);
-  }
-  return conv(params.output, h);
+  return scope("conditionalDiscriminator", () => {
+    const features = at(params, "embedding", embed, fourierFeatures(level, FEATURES, 4));
+    const embedding = at(params, "shift", linear, features);
+    let h = at(params, "input", conv, joinChannels([low, detail]));
+    h = leakyRelu(add(h, reshape(embedding, [...embedding.shape, 1, 1])), SLOPE);
+    params.stages.forEach((stage, i) => {
+      h = scope(`stages.${i}`, () => {
+        const inside = leakyRelu(at(stage, "conv1", conv, h), SLOPE);
+        const y = leakyRelu(at(stage, "conv2", conv, inside), SLOPE);
+        return mul(add(avgPool2d(y, 2), at(stage, "skip", conv, avgPool2d(h, 2))), Math.SQRT1_2);
+      });
+    });
+    return at(params, "output", conv, h);
+  });
 }

@@ -9,6 +9,7 @@ import {
   broadcastTo,
   concat,
   type Rng,
+  scope,
   silu,
   type Tensor,
   upsampleNearest2d,
@@ -24,7 +25,7 @@ import {
   type ResidualBlockParams,
 } from "./blocks.ts";
 import { embed, type EmbeddingParams, fourierFeatures, initEmbedding } from "./embedding.ts";
-import { conv, initAffine, initConv, norm, type Params, type Weighted } from "./layers.ts";
+import { at, conv, initAffine, initConv, norm, type Params, type Weighted } from "./layers.ts";
 
 /** Size of a {@link detailGenerator}. */
 export interface DetailGeneratorConfig {
@@ -92,25 +93,29 @@ export function detailGenerator(
   params: Params<DetailGeneratorParams>,
   { low, noise, level, augmentation }: DetailInput,
 ): Tensor {
-  const samples = Math.max(level.size, augmentation.size);
-  const features = concat(
-    [
-      broadcastTo(fourierFeatures(level, FEATURES, 4), [samples, FEATURES]),
-      broadcastTo(fourierFeatures(augmentation, FEATURES, 32), [samples, FEATURES]),
-    ],
-    1,
-  );
-  const embedding = embed(params.embedding, features);
-  let h = add(conv(params.input, low), conv(params.noise, noise));
-  const skips = params.down.map((blocks, i) => {
-    if (i > 0) h = avgPool2d(h, 2);
-    for (const block of blocks) h = residualBlock(block, h, embedding);
-    return h;
+  return scope("detailGenerator", () => {
+    const samples = Math.max(level.size, augmentation.size);
+    const features = concat(
+      [
+        broadcastTo(fourierFeatures(level, FEATURES, 4), [samples, FEATURES]),
+        broadcastTo(fourierFeatures(augmentation, FEATURES, 32), [samples, FEATURES]),
+      ],
+      1,
+    );
+    const embedding = at(params, "embedding", embed, features);
+    let h = add(at(params, "input", conv, low), at(params, "noise", conv, noise));
+    const run = (blocks: Params<readonly ResidualBlockParams[]>) =>
+      blocks.forEach((_, b) => (h = at(blocks, b, residualBlock, h, embedding)));
+    const skips = params.down.map((blocks, i) => {
+      if (i > 0) h = avgPool2d(h, 2);
+      scope(`down.${i}`, () => run(blocks));
+      return h;
+    });
+    for (let i = params.up.length - 1; i >= 0; i--) {
+      h = upsampleNearest2d(h, 2);
+      h = joinChannels([h, scope("gates", () => at(params.gates, i, attentionGate, h, skips[i]!))]);
+      scope(`up.${i}`, () => run(params.up[i]!));
+    }
+    return at(params, "output", conv, silu(at(params, "norm", norm, h)));
   });
-  for (let i = params.up.length - 1; i >= 0; i--) {
-    h = upsampleNearest2d(h, 2);
-    h = joinChannels([h, attentionGate(params.gates[i]!, h, skips[i]!)]);
-    for (const block of params.up[i]!) h = residualBlock(block, h, embedding);
-  }
-  return conv(params.output, silu(norm(params.norm, h)));
 }

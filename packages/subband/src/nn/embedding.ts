@@ -1,6 +1,6 @@
 /** @module Embeddings of scalars (noise level, scale, augmentation level) that condition a network. */
 import { concat, constant, cos, mul, reshape, type Rng, silu, sin, type Tensor } from "onnxgrad";
-import { type InitOptions, initLinear, linear, type Params, type Weighted } from "./layers.ts";
+import { at, type InitOptions, initLinear, linear, type Params, type Weighted } from "./layers.ts";
 
 /** Cosines and sines of a scalar at `features / 2` geometrically spaced frequencies from 1 to `maxFrequency` (radians). */
 export function fourierFeatures(x: Tensor, features: number, maxFrequency = 64): Tensor {
@@ -42,5 +42,5 @@ export function initEmbedding(
 
 /** [n, inputs] -> [n, width]; ends with the activation that all its users would apply. */
 export function embed(params: Params<EmbeddingParams>, features: Tensor): Tensor {
-  return silu(linear(params.second, silu(linear(params.first, features))));
+  return silu(at(params, "second", linear, silu(at(params, "first", linear, features))));
 }

@@ -22,6 +22,7 @@ import {
 import type { AffineParams, SelfAttentionParams } from "./blocks.ts";
 import { embed, type EmbeddingParams, initEmbedding, timestepFeatures } from "./embedding.ts";
 import {
+  at,
   conv,
   initAffine,
   initConv,
@@ -196,55 +197,63 @@ export function iddpmUnet(
     );
   return scope("iddpmUnet", () => {
     const width = params.embedding.first.weight.shape[0]!;
-    const embedding = embed(params.embedding, timestepFeatures(time, width)); // [n, 4 width]
+    const embedding = at(params, "embedding", embed, timestepFeatures(time, width)); // [n, 4 width]
     const run = (level: Params<LevelParams>, b: number, h: Tensor) => {
-      const y = block(level.blocks[b]!, h, embedding);
-      const attention = level.attention[b];
-      return attention === undefined ? y : selfAttention(attention, y, heads);
+      const y = scope("blocks", () => at(level.blocks, b, block, h, embedding));
+      return b in level.attention
+        ? scope("attention", () => at(level.attention, b, selfAttention, y, heads))
+        : y;
     };
 
-    let h = conv(params.input, conditioning === undefined ? x : concat([x, conditioning], 1));
+    let h = at(params, "input", conv, conditioning === undefined ? x : concat([x, conditioning], 1));
     const skips = [h];
-    for (const level of params.down) {
-      level.blocks.forEach((_, b) => skips.push((h = run(level, b, h))));
-      if (level.resize) skips.push((h = conv(level.resize, h, { stride: 2 })));
-    }
-    h = block(params.middle.first, h, embedding);
-    h = selfAttention(params.middle.attention, h, heads);
-    h = block(params.middle.second, h, embedding);
-    for (const level of params.up.toReversed()) {
-      level.blocks.forEach((_, b) => (h = run(level, b, concat([h, skips.pop()!], 1))));
-      if (level.resize) h = conv(level.resize, upsampleNearest2d(h, 2));
-    }
-    return conv(params.output, silu(norm(params.norm, h, GROUPS)));
+    params.down.forEach((level, i) =>
+      scope(`down.${i}`, () => {
+        level.blocks.forEach((_, b) => skips.push((h = run(level, b, h))));
+        if (level.resize) skips.push((h = at(level, "resize", conv, h, { stride: 2 })));
+      }),
+    );
+    scope("middle", () => {
+      h = at(params.middle, "first", block, h, embedding);
+      h = at(params.middle, "attention", selfAttention, h, heads);
+      h = at(params.middle, "second", block, h, embedding);
+    });
+    for (let i = params.up.length - 1; i >= 0; i--)
+      scope(`up.${i}`, () => {
+        const level = params.up[i]!;
+        level.blocks.forEach((_, b) => (h = run(level, b, concat([h, skips.pop()!], 1))));
+        if (level.resize) h = at(level, "resize", conv, upsampleNearest2d(h, 2));
+      });
+    return at(params, "output", conv, silu(at(params, "norm", norm, h, GROUPS)));
   });
 }
 
 /** skip(x) + conv2(silu(modulated norm2(conv1(silu(norm1(x)))))): [n, in, h, w] -> [n, out, h, w]. */
 function block(params: Params<BlockParams>, x: Tensor, embedding: Tensor): Tensor {
-  const h = conv(params.conv1, silu(norm(params.norm1, x, GROUPS)));
-  const time = linear(params.time, embedding); // [n, 2 out] or [n, out]
-  const { scale, shift } = params.norm2;
+  const h = at(params, "conv1", conv, silu(at(params, "norm1", norm, x, GROUPS)));
+  const time = at(params, "time", linear, embedding); // [n, 2 out] or [n, out]
+  const y = scope("norm2", () => modulatedNorm(params.norm2, time, h));
+  return add(params.skip ? at(params, "skip", conv, x) : x, at(params, "conv2", conv, silu(y)));
+}
+
+/** The second normalisation of a block, which the time scales and shifts, or is added to before it. */
+function modulatedNorm({ scale, shift }: Params<AffineParams>, time: Tensor, h: Tensor): Tensor {
   const c = scale.size;
-  let y: Tensor;
   if (time.shape[1] === c)
-    y = norm({ scale, shift }, add(h, reshape(time, [time.shape[0]!, c, 1, 1])), GROUPS);
-  else {
-    // (1 + ds) (scale x + shift) + db, as one scale and one shift a sample and channel.
-    const [ds, db] = split(time, [c, c], 1) as [Tensor, Tensor];
-    const gain = add(ds, 1);
-    y = norm({ scale: mul(gain, scale), shift: add(mul(gain, shift), db) }, h, GROUPS);
-  }
-  return add(params.skip ? conv(params.skip, x) : x, conv(params.conv2, silu(y)));
+    return norm({ scale, shift }, add(h, reshape(time, [time.shape[0]!, c, 1, 1])), GROUPS);
+  // (1 + ds) (scale x + shift) + db, as one scale and one shift a sample and channel.
+  const [ds, db] = split(time, [c, c], 1) as [Tensor, Tensor];
+  const gain = add(ds, 1);
+  return norm({ scale: mul(gain, scale), shift: add(mul(gain, shift), db) }, h, GROUPS);
 }
 
 /** x + out(attention(qkv(norm(x)))); the channels of qkv are, head by head, its queries, keys and values, as released. */
 function selfAttention(params: Params<SelfAttentionParams>, x: Tensor, heads: number): Tensor {
   const [n, c, h, w] = x.shape as [number, number, number, number];
   const d = c / heads;
-  const qkv = reshape(conv(params.qkv, norm(params.norm, x, GROUPS)), [n, heads, 3 * d, h * w]);
+  const qkv = reshape(at(params, "qkv", conv, at(params, "norm", norm, x, GROUPS)), [n, heads, 3 * d, h * w]);
   const tokens = transpose(qkv, [0, 1, 3, 2]); // [n, heads, hw, 3 d]
   const part = (i: number) => narrow(tokens, 3, i * d, d);
   const mixed = scaledDotProductAttention(part(0), part(1), part(2)); // [n, heads, hw, d]
-  return add(x, conv(params.out, reshape(transpose(mixed, [0, 1, 3, 2]), x.shape)));
+  return add(x, at(params, "out", conv, reshape(transpose(mixed, [0, 1, 3, 2]), x.shape)));
 }

@@ -14,11 +14,25 @@ import {
   ndarray,
   type Rng,
   add,
+  scope,
   type Tensor,
 } from "onnxgrad";
 
 /** A parameter tree as the traced function sees it. */
 export type Params<P> = Mapped<P, NdArray, Tensor>;
+
+/**
+ * `layer(params[name], ...inputs)`, which errors know by that name: the place of a layer in a network is that of its
+ * parameters, e.g. `scoreUnet.down.0.blocks.1.conv1`.
+ */
+export function at<P, K extends keyof P & (string | number), I extends readonly unknown[], R>(
+  params: P,
+  name: K,
+  layer: (own: NonNullable<P[K]>, ...inputs: I) => R,
+  ...inputs: I
+): R {
+  return scope(String(name), () => layer(params[name]!, ...inputs));
+}
 
 /** Weight and bias of a convolution or a linear layer. */
 export interface Weighted {

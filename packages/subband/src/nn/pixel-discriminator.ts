@@ -13,6 +13,7 @@ import {
 } from "./batch-norm.ts";
 import type { AffineParams } from "./blocks.ts";
 import {
+  at,
   conv,
   initAffine,
   initConv,
@@ -84,10 +85,12 @@ function block(
   x: Tensor,
   { normalize }: BatchNormPass,
 ): Tensor {
-  const h = leakyRelu(normalize(params.norm1, statistics.norm1, conv(params.conv1, x)), 0.1);
-  const y = normalize(params.norm2, statistics.norm2, conv(params.conv2, h, { stride: 2 }));
-  const short = conv2d(x, params.shortcut, { stride: 2 });
-  return leakyRelu(add(y, normalize(params.shortcutNorm, statistics.shortcutNorm, short)), 0.1);
+  const h = leakyRelu(at(params, "norm1", normalize, statistics.norm1, at(params, "conv1", conv, x)), 0.1);
+  const wide = at(params, "conv2", conv, h, { stride: 2 });
+  const y = at(params, "norm2", normalize, statistics.norm2, wide);
+  const short = scope("shortcut", () => conv2d(x, params.shortcut, { stride: 2 }));
+  const z = at(params, "shortcutNorm", normalize, statistics.shortcutNorm, short);
+  return leakyRelu(add(y, z), 0.1);
 }
 
 /** Draws the parameters of a {@link pixelDiscriminator}: 42,632,257 at width 64 for 3 channels. */
@@ -149,12 +152,13 @@ export function pixelDiscriminator(
 ): Normalized<PixelDiscriminatorStatistics> {
   return scope("pixelDiscriminator", () => {
     const pass = batchNormPass(phase);
-    let h = leakyRelu(pass.normalize(params.inputNorm, statistics.inputNorm, conv(params.input, x)), 0.1);
+    const entered = at(params, "input", conv, x);
+    let h = leakyRelu(at(params, "inputNorm", pass.normalize, statistics.inputNorm, entered), 0.1);
     params.blocks.forEach((each, i) => {
       h = scope(`blocks.${i}`, () => block(each, statistics.blocks[i]!, h, pass));
     });
-    const hidden = leakyRelu(linear(params.hidden, mean(h, [2, 3])), 0.1); // [n, features]
+    const hidden = leakyRelu(at(params, "hidden", linear, mean(h, [2, 3])), 0.1); // [n, features]
     const kept = dropout === undefined ? hidden : mul(hidden, dropout);
-    return { y: linear(params.score, kept), statistics: pass.next(statistics) };
+    return { y: at(params, "score", linear, kept), statistics: pass.next(statistics) };
   });
 }

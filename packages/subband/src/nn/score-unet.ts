@@ -2,7 +2,7 @@
  * @module The U-Net that predicts the denoised low band (or, at 0 levels, the denoised image): residual blocks
  * conditioned on the noise level, self-attention where asked, skips joined by concatenation.
  */
-import { avgPool2d, concat, type Rng, silu, type Tensor, upsampleNearest2d } from "onnxgrad";
+import { avgPool2d, concat, type Rng, scope, silu, type Tensor, upsampleNearest2d } from "onnxgrad";
 import {
   type AffineParams,
   initResidualBlock,
@@ -14,7 +14,7 @@ import {
   type SelfAttentionParams,
 } from "./blocks.ts";
 import { embed, type EmbeddingParams, fourierFeatures, initEmbedding } from "./embedding.ts";
-import { conv, initAffine, initConv, norm, type Params, type Weighted } from "./layers.ts";
+import { at, conv, initAffine, initConv, norm, type Params, type Weighted } from "./layers.ts";
 
 /** Size of a {@link scoreUnet}. */
 export interface ScoreUnetConfig {
@@ -104,27 +104,30 @@ export function scoreUnet(
   noise: Tensor,
   conditioning?: Tensor,
 ): Tensor {
-  const embedding = embed(params.embedding, fourierFeatures(noise, FEATURES));
-  const run = (level: Params<LevelParams>, block: number, h: Tensor) => {
-    const y = residualBlock(level.blocks[block]!, h, embedding);
-    const attention = level.attention[block];
-    return attention === undefined ? y : selfAttention(attention, y);
-  };
+  return scope("scoreUnet", () => {
+    const embedding = at(params, "embedding", embed, fourierFeatures(noise, FEATURES));
+    const run = (level: Params<LevelParams>, b: number, h: Tensor) => {
+      const y = scope("blocks", () => at(level.blocks, b, residualBlock, h, embedding));
+      return b in level.attention ? scope("attention", () => at(level.attention, b, selfAttention, y)) : y;
+    };
 
-  let h = conv(params.input, conditioning === undefined ? x : concat([x, conditioning], 1));
-  const skips: Tensor[][] = params.down.map((level, i) => {
-    if (i > 0) h = avgPool2d(h, 2);
-    return level.blocks.map((_, b) => (h = run(level, b, h)));
-  });
-  h = residualBlock(params.middle.first, h, embedding);
-  h = selfAttention(params.middle.attention, h);
-  h = residualBlock(params.middle.second, h, embedding);
-  for (let i = params.up.length - 1; i >= 0; i--) {
-    const level = params.up[i]!;
-    level.blocks.forEach((_, b) => {
-      h = run(level, b, joinChannels([h, skips[i]!.pop()!]));
+    let h = at(params, "input", conv, conditioning === undefined ? x : concat([x, conditioning], 1));
+    const skips: Tensor[][] = params.down.map((level, i) => {
+      if (i > 0) h = avgPool2d(h, 2);
+      return scope(`down.${i}`, () => level.blocks.map((_, b) => (h = run(level, b, h))));
     });
-    if (i > 0) h = upsampleNearest2d(h, 2);
-  }
-  return conv(params.output, silu(norm(params.norm, h)));
+    scope("middle", () => {
+      h = at(params.middle, "first", residualBlock, h, embedding);
+      h = at(params.middle, "attention", selfAttention, h);
+      h = at(params.middle, "second", residualBlock, h, embedding);
+    });
+    for (let i = params.up.length - 1; i >= 0; i--) {
+      const level = params.up[i]!;
+      scope(`up.${i}`, () =>
+        level.blocks.forEach((_, b) => (h = run(level, b, joinChannels([h, skips[i]!.pop()!])))),
+      );
+      if (i > 0) h = upsampleNearest2d(h, 2);
+    }
+    return at(params, "output", conv, silu(at(params, "norm", norm, h)));
+  });
 }
