@@ -4,7 +4,7 @@ import type { Command } from "commander";
 import type { Context } from "./context.ts";
 import { addExamples, parsePath } from "./options.ts";
 import { emit } from "./output.ts";
-import { outcomeLines as sampleLines, sampleRun } from "./sample.ts";
+import { sampleRun } from "./sample.ts";
 import { outcomeLines as trainLines, trainWithProgress } from "./train.ts";
 
 /** Options of the command, still text. */
@@ -55,8 +55,8 @@ export function register(program: Command, context: Context): void {
         ...(parsed.threads === undefined ? {} : { threads: parsed.threads }),
       });
       emit(context, {
-        lines: [...trainLines(trained, again), "", ...sampleLines(sampled), "", `Look at  ${sampled.grid}`],
-        json: { train: trained, sample: sampled },
+        lines: [...trainLines(trained, again), "", ...sampled.lines, "", `Look at  ${sampled.outcome.grid}`],
+        json: { train: trained, sample: sampled.outcome },
       });
     });
   addExamples(command, ["subband demo", "subband demo --minutes 10", "subband demo --out runs/faces --json"]);

@@ -1,9 +1,9 @@
 /** @module `subband train --dry-run`: what would be trained, what it costs to sample, and how much memory it takes. */
 import { samplerPlan } from "../diffusion/samplers/samplers.ts";
 import { type NetworkCost, type SystemCost, systemCost } from "../systems/cost.ts";
-import { isDenoising } from "../systems/system.ts";
+import type { System } from "../systems/system.ts";
 import { estimateMemory } from "../loop/memory.ts";
-import { type RunConfig, samplingOf, trainedSystemOf } from "../training/run-config.ts";
+import { type RunConfig, systemOf } from "../training/run-config.ts";
 import { planRun, type RunPlan, type TrainRequest } from "../training/train-run.ts";
 import type { Context } from "./context.ts";
 import { formatBytes, formatCount, stagesLine } from "./format.ts";
@@ -18,9 +18,9 @@ export async function dryRun(context: Context, request: TrainRequest, verbose: b
     onWarning: (message) => progress.note(`warning: ${message}`),
   }).finally(() => progress.finish());
   const { config, seed, dataBytes, exists, leftovers } = plan;
-  const system = trainedSystemOf(config);
+  const system = systemOf(config);
   const cost = systemCost(system);
-  const use = isDenoising(system) ? denoisingUse(config, cost) : samplingUse(config, cost);
+  const use = system.local ? denoisingUse(config, cost) : samplingUse(system, cost);
   const estimate = await estimateMemory(system.stages);
   const memory = { ...estimate, images: dataBytes, process: process.memoryUsage.rss() };
   const total = Object.values(memory).reduce((a, b) => a + b, 0);
@@ -72,9 +72,10 @@ interface UseCost {
   readonly json: Readonly<Record<string, unknown>>;
 }
 
-function samplingUse(config: RunConfig, cost: SystemCost): UseCost {
-  const { sampler, steps } = samplingOf(config);
-  const gmac = cost.gmacPerImage(samplerPlan(sampler, steps).nfe);
+function samplingUse({ draw }: System, cost: SystemCost): UseCost {
+  const chosen = draw.choose({});
+  const { sampler, steps } = chosen;
+  const gmac = cost.gmacPerImage(samplerPlan(sampler, steps!).nfe);
   return {
     row: ["sampling", `${gmac.toPrecision(4)} GMAC an image, ${sampler} in ${steps} steps`],
     json: { sampling: { sampler, steps, gmacPerImage: gmac } },

@@ -45,6 +45,7 @@ export function register(program: Command, context: Context): void {
 }
 
 async function evaluate(context: Context, run: string, flags: EvaluateFlags): Promise<void> {
+  const { UserError } = await import("onnxgrad");
   const { node } = await import("onnxgrad/node");
   const { evaluateRun } = await import("../evaluation/evaluate-run.ts");
   const { writeFileAtomic } = await import("../training/atomic-file.ts");
@@ -59,10 +60,16 @@ async function evaluate(context: Context, run: string, flags: EvaluateFlags): Pr
   const { config, tensors, weights, best, warning } = loadRun(run, weightsNamed(flags.weights ?? "last"));
   const { n, seed, out = join(run, "bands.csv"), threads } = flags;
   const system = systemOf(config);
-  const { sampler, steps } = system.draw.choose({ sampler: flags.sampler, steps: flags.steps });
+  const { image, draw, pyramid } = system;
+  if (pyramid === undefined)
+    throw new UserError(
+      "run/denoiser",
+      `a run of preset ${config.preset} is a denoiser, which makes no bands to compare. Use subband denoise, or subband sample.`,
+    );
+  const { sampler, steps } = draw.choose({ sampler: flags.sampler, steps: flags.steps });
   requireCsvPlace(run, out);
   // Numbers of four bytes: of those generated, and of those they are compared with.
-  requireMemory("-n", n, 8 * system.image.channels * system.image.height * system.image.width);
+  requireMemory("-n", n, 8 * image.channels * image.height * image.width);
   const progress = createProgress(context);
   const measure = async (): Promise<void> => {
     if (warning !== undefined) progress.note(`warning: ${warning}`);
@@ -72,7 +79,7 @@ async function evaluate(context: Context, run: string, flags: EvaluateFlags): Pr
     });
     const source = imagesOf(run, found, flags.on);
     const { images: _, ...figures } = await evaluateRun(
-      system,
+      { image, draw, pyramid },
       tensors,
       source,
       node(threads === undefined ? {} : { threads }),

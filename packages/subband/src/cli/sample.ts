@@ -1,7 +1,8 @@
 /** @module `subband sample`: draws images from a trained run, and tells what they cost. */
 import { join } from "node:path";
 import { type Command, InvalidArgumentError } from "commander";
-import type { LoadedRun } from "../training/load-run.ts";
+import type { Draw, DrawChoice } from "../systems/draw.ts";
+import type { Drawable } from "../training/open-drawable.ts";
 import type { WeightsName } from "../loop/weights.ts";
 import type { Context } from "./context.ts";
 import { bestLine, formatCount } from "./format.ts";
@@ -29,15 +30,15 @@ export interface SampleFlags {
   readonly each?: string;
   readonly batch: number;
   readonly threads?: number;
-  /** Of local models: see `sample-local.ts`. */
+  /** Of local models. */
   readonly size?: Size;
   readonly beta?: number;
   readonly detailsBeta?: number;
   readonly blind?: boolean;
 }
 
-/** Options that only local models have, and how they are typed. */
-const LOCAL_OPTIONS = {
+/** Options of drawing that only some systems have, and how they are typed. */
+const OWN_OPTIONS = {
   size: "--size",
   beta: "--beta",
   detailsBeta: "--details-beta",
@@ -75,18 +76,9 @@ export function register(program: Command, context: Context): void {
     .option("--blind", "local models: the blind network even where the run has a diffusion (--edm-low)")
     .option("--threads <n>", "threads inside one operation (default: all cores)", parseThreads)
     .action(async (run: string, flags: SampleFlags) => {
-      const { modelPath } = await import("../restoration/model-source.ts");
-      const { isDenoiser } = await import("../training/model-file.ts");
       const { emitBeside } = await import("./standard-streams.ts");
-      if (isDenoiser(modelPath(run))) {
-        const { localLines, sampleLocalModel } = await import("./sample-local.ts");
-        const outcome = await sampleLocalModel(context, { run, ...flags });
-        emitBeside(context, outcome.grid, { lines: localLines(outcome), json: { ...outcome } });
-        return;
-      }
-      await refuseLocalOptions(flags);
-      const outcome = await sampleRun(context, { run, ...flags });
-      emitBeside(context, outcome.grid, { lines: outcomeLines(outcome), json: { ...outcome } });
+      const { lines, outcome } = await sampleRun(context, { run, ...flags });
+      emitBeside(context, outcome.grid, { lines, json: { ...outcome } });
     });
   addExamples(command, [
     "subband sample runs/faces",
@@ -103,30 +95,31 @@ function parseBeta(text: string): number {
   return value;
 }
 
-/** @throws UserError `sample/option` for an option that only local models have. */
-async function refuseLocalOptions(flags: SampleFlags): Promise<void> {
+/** @throws UserError `sample/option` for an option that this way of drawing lacks. */
+async function requireOptions(flags: SampleFlags, { options }: Draw): Promise<void> {
   const { UserError } = await import("onnxgrad");
-  for (const [key, option] of Object.entries(LOCAL_OPTIONS))
-    if (flags[key as keyof typeof LOCAL_OPTIONS] !== undefined)
+  for (const [key, option] of Object.entries(OWN_OPTIONS))
+    if (flags[key as keyof typeof OWN_OPTIONS] !== undefined && !options.includes(key))
       throw new UserError(
         "sample/option",
         `${option}: only local models have it (--preset local). Leave it out.`,
       );
 }
 
-/** What a sampling gave and cost. */
-export interface SampleOutcome {
+/** What a sampling gave and cost, beside the choices of how to draw. */
+export interface SampleOutcome extends DrawChoice {
   readonly run: string;
   readonly n: number;
+  readonly size: Size;
   readonly seed: number;
-  readonly sampler: string;
-  readonly steps: number | null;
   readonly weights: WeightsName;
   /** Where the best weights of each stage stood. */
-  readonly best: LoadedRun["best"];
-  /** Network calls an image: on the low band, and for the details. */
+  readonly best: Drawable["best"];
+  /** Network calls an image, on average: on the low band, and for the details. */
   readonly nfeLow: number;
   readonly nfeDetail: number;
+  /** Whether every loop that stops by itself reached its end. */
+  readonly converged: boolean;
   readonly batch: number;
   /** Sampling alone: no compilation, no files. */
   readonly msPerImage: number;
@@ -136,36 +129,37 @@ export interface SampleOutcome {
   readonly each: string | null;
 }
 
-/** Draws images from a run and writes them. */
+/** Draws images from a run or a local model and writes them; `lines` are the outcome for people. */
 export async function sampleRun(
   context: Context,
   { run, n, seed, batch: most, each, threads, ...flags }: SampleFlags & { readonly run: string },
-): Promise<SampleOutcome> {
+): Promise<{ readonly lines: readonly string[]; readonly outcome: SampleOutcome }> {
   const { node } = await import("onnxgrad/node");
   const { compileDraw } = await import("../drawing/compile-draw.ts");
   const { networkCalls } = await import("../drawing/network-calls.ts");
-  const { systemOf } = await import("../training/run-config.ts");
-  const { loadRun } = await import("../training/load-run.ts");
-  const { weightsNamed } = await import("../loop/weights.ts");
+  const { modelPath } = await import("../restoration/model-source.ts");
+  const { openDrawable } = await import("../training/open-drawable.ts");
   const { withFolders } = await import("./output-folders.ts");
   const { createProgress } = await import("./progress.ts");
   const { planSampleFiles, writeSamples } = await import("./sample-files.ts");
-  const { config, tensors, weights, best, warning } = loadRun(run, weightsNamed(flags.weights ?? "last"));
-  const { out: grid = join(run, "grid.png") } = flags;
-  const system = systemOf(config);
-  const chosen = system.draw.choose({ sampler: flags.sampler, steps: flags.steps });
-  const files = planSampleFiles(context, run, { grid, each }, n, system.image);
+  const path = modelPath(run);
+  const { draw, arrays, weights, best, warning, isRun } = openDrawable(path, flags.weights);
+  await requireOptions({ n, seed, batch: most, ...flags }, draw);
+  const chosen = draw.choose(flags);
+  const steps = draw.steps(chosen);
+  const [channels, height, width] = steps.at(-1)!.gives as [1 | 3, number, number];
+  const { out: grid = gridOf(run, isRun) } = flags;
+  const files = planSampleFiles(context, path, { grid, each }, n, { channels, height, width });
 
   const progress = createProgress(context);
-  const draw = async (): Promise<SampleOutcome> => {
+  const drawFiles = async (): Promise<SampleOutcome> => {
     if (warning !== undefined) progress.note(`warning: ${warning}`);
     const batch = Math.min(n, most);
     const began = performance.now();
-    const backend = node(threads === undefined ? {} : { threads });
-    const compiled = await compileDraw(backend, system.draw.steps(chosen), tensors, batch);
+    const drawing = await compileDraw(node(threads === undefined ? {} : { threads }), steps, arrays, batch);
     const compileMs = performance.now() - began;
     const started = performance.now();
-    const { data, calls } = await compiled.run({
+    const { data, calls, converged } = await drawing.run({
       seed,
       count: n,
       onProgress: (done) =>
@@ -178,38 +172,42 @@ export async function sampleRun(
         }),
     });
     const msPerImage = (performance.now() - started) / n;
-    await compiled.dispose();
-    await writeSamples(context, { grid, each }, { data, n, ...system.image });
+    await drawing.dispose();
+    if (!converged)
+      progress.note(
+        "warning: some images did not reach the noise level at which ascent stops; they are as it left them",
+      );
+    await writeSamples(context, { grid, each }, { data, n, channels, height, width });
     return {
-      run,
-      n,
-      seed,
-      sampler: chosen.sampler,
-      steps: chosen.steps,
-      weights,
-      best,
-      ...networkCalls(calls),
-      batch,
-      msPerImage,
-      compileMs,
-      grid,
+      ...{ run, n, size: { width, height }, seed },
+      ...chosen,
+      ...{ weights, best, ...networkCalls(calls), converged, batch, msPerImage, compileMs, grid },
       each: each ?? null,
     };
   };
-  return withFolders(files, draw).finally(() => progress.finish());
+  const outcome = await withFolders(files, drawFiles).finally(() => progress.finish());
+  return { outcome, lines: await outcomeLines(outcome, draw.describe(chosen)) };
 }
 
-/** The outcome for people. */
-export function outcomeLines(outcome: SampleOutcome): string[] {
-  const { n, seed, sampler, steps, weights, best, nfeLow, nfeDetail, msPerImage, batch, grid, each } =
-    outcome;
+/** In the run; beside a model, whose folder holds nothing else. */
+function gridOf(path: string, isRun: boolean): string {
+  return isRun ? join(path, "grid.png") : `${path.replace(/\.safetensors$|\/+$/, "")}-grid.png`;
+}
+
+/** The outcome for people; `described` are the choices of how to draw. */
+async function outcomeLines(
+  outcome: SampleOutcome,
+  described: ReturnType<Draw["describe"]>,
+): Promise<string[]> {
+  const { shownPath } = await import("./standard-streams.ts");
+  const { n, size, seed, weights, best, nfeLow, nfeDetail, msPerImage, batch, grid, each } = outcome;
   return formatTable([
-    ["images", `${formatCount(n)}, seed ${seed}`],
-    ["sampler", `${sampler}, ${steps} steps`],
+    ["images", `${formatCount(n)} of ${size.width} x ${size.height}, seed ${seed}`],
+    ...described,
     ...(weights === "last" ? [] : [["best weights", bestLine(best)] as const]),
-    ["network calls", `${nfeLow} + ${nfeDetail} an image (low band + details)`],
+    ["network calls", `${Math.round(nfeLow)} + ${Math.round(nfeDetail)} an image (low band + details)`],
     ["time", `${msPerImage.toFixed(1)} ms an image at batch ${batch}`],
-    ["grid", grid === "-" ? "stdout" : grid],
+    ["grid", shownPath(grid)],
     ...(each === null ? [] : [["each", each] as const]),
   ]);
 }

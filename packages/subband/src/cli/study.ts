@@ -112,7 +112,8 @@ async function studyLowPass(context: Context, run: string, flags: LowPassFlags):
   const progress = createProgress(context);
   try {
     const study = await runLowPassStudy(node(threads === undefined ? {} : { threads }), {
-      ...{ model, prior: known.prior, seed, count: n },
+      ...{ model, seed, count: n },
+      prior: known.local.prior && { config: known.local.prior, arrays: known.arrays },
       ...lowPassBands(dataset, model.wavelet, levelsOf(model)),
       ascentCount: ascentImages,
       onProgress: (label, done, total) => progress.update({ label, done, total, unit: "images" }),

@@ -124,8 +124,7 @@ export async function trainWithProgress(
   const { pacesOf } = await import("../loop/budget.ts");
   const { runPaths } = await import("../training/run-directory.ts");
   const { trainRun } = await import("../training/train-run.ts");
-  const { isDenoising } = await import("../systems/system.ts");
-  const { trainedSystemOf } = await import("../training/run-config.ts");
+  const { systemOf } = await import("../training/run-config.ts");
   const { createProgress, dataProgress } = await import("./progress.ts");
   const progress = createProgress(context);
   const began = performance.now();
@@ -170,7 +169,7 @@ export async function trainWithProgress(
     return {
       run: request.out,
       finished: summary.finished,
-      denoises: isDenoising(trainedSystemOf(summary.config)),
+      denoises: systemOf(summary.config).local !== undefined,
       nothingToDo: summary.finished && steps === 0,
       resumed: start!.resumed,
       skipped: start!.leftovers.skipped,

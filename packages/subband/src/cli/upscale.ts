@@ -84,7 +84,7 @@ async function upscaleByDetails(context: Context, input: string, flags: UpscaleF
     factor: flags.factor,
     map: flags.uncertainty,
     async restore(picture, _, onShare, { model, run }) {
-      const options = { ...posteriorOptions(flags, onShare), detailNoise: run?.detailNoise };
+      const options = { ...posteriorOptions(flags, onShare), detailNoise: run?.local.detailNoise };
       const found = await upscaleConditional(node(), model, picture, flags.factor, options);
       const result = await sampledResult(flags, 0, found.picture, found.deviation);
       const { method } = flags;

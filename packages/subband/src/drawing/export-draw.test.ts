@@ -80,7 +80,7 @@ async function checkAgainstSampling(
     expect(want.calls).toEqual(calls);
     const expected = bytesOf(want.data, system.image);
     const differences = expected.map((value, i) => Math.abs(value - (image!.data as Uint8Array)[i]!));
-    const label = `${sampler}, ${system.pyramid.levels} levels, batch ${batch}`;
+    const label = `${sampler}, ${system.pyramid!.levels} levels, batch ${batch}`;
     expect(new Set(expected).size, `${label}: a picture worth comparing`).toBeGreaterThan(20);
     // Sums in another order and float32 updates move a pixel by 4e-5 of a level (dpmpp2m) to 2e-3 (edm), measured here:
     // only one on the edge between two bytes can fall to the other side, 4 of 123,000 at batch 64.

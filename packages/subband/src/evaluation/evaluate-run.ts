@@ -53,13 +53,12 @@ const BATCH = 64;
  * @throws UserError for an unknown sampler, or arrays of another system.
  */
 export async function evaluateRun(
-  system: System,
+  { image, pyramid, draw }: Pick<System, "image" | "draw"> & { readonly pyramid: Pyramid },
   tensors: Arrays,
   source: ImageSource,
   backend: Backend,
   request: EvaluationRequest,
 ): Promise<Evaluation> {
-  const { image, pyramid, draw } = system;
   const { channels, height, width } = image;
   const drawing = await compileDraw(backend, draw.steps(request), tensors, BATCH);
   const { data: images, calls } = await drawing.run(request);

@@ -15,8 +15,7 @@ import {
   requireHaar,
   requirePyramid,
 } from "../systems/parts/local/model.ts";
-import { detailScales } from "../systems/parts/local/sampler.ts";
-import { DETAIL_ASCENT, fallen, scalesFrom } from "../systems/parts/local/sampling.ts";
+import { DETAIL_ASCENT, detailScales, fallen, scalesFrom } from "../systems/parts/local/detail-ascent.ts";
 import { arraySource } from "./image-source.ts";
 import type { Picture } from "./picture.ts";
 import { copyRows } from "./pyramid-bands.ts";

@@ -9,17 +9,19 @@ import { bandReport, bandStatistics } from "../evaluation/band-report.ts";
 import { spectrumFloor } from "../evaluation/spectrum-floor.ts";
 import { greyImages, radialPowerSpectrum, radialSpectrumError } from "../spectrum/radial.ts";
 import { localModel, type LocalModel, requirePyramid } from "../systems/parts/local/model.ts";
-import type { LowPassPrior } from "../systems/parts/local/low-pass-prior.ts";
-import { compileLocalSampler } from "../systems/parts/local/sampler.ts";
-import { type LowPassSampling, sampleLocal } from "../systems/parts/local/sampling.ts";
+import { compileDraw } from "../drawing/compile-draw.ts";
+import type { Arrays, DrawStep } from "../systems/draw.ts";
+import { type BlindSampling, openBlind } from "../systems/parts/local/blind-band.ts";
+import { drawEdmLow, type EdmLowConfig } from "../systems/parts/local/low-pass-prior.ts";
+import type { SamplerChoice } from "../systems/parts/steps.ts";
 import { analyseMeans } from "../wavelet/mean-bands.ts";
 import { planes } from "../wavelet/planes.ts";
 
 /** What is studied. */
 export interface LowPassStudyRequest {
   readonly model: LocalModel;
-  /** The diffusion that was trained for the band; without one its rows are left out. */
-  readonly prior?: LowPassPrior | undefined;
+  /** The diffusion that was trained for the band, in arrays of a checkpoint; without one its rows are left out. */
+  readonly prior?: { readonly config: EdmLowConfig; readonly arrays: Arrays } | undefined;
   /** Bands of the data [n, channels, height, width] in [-1, 1]; extents are multiples of 4. */
   readonly real: Float32Array;
   readonly shape: readonly [n: number, channels: number, height: number, width: number];
@@ -70,12 +72,14 @@ const REAL = 1024;
 /** Most bands compiled together. */
 const BATCH = 64;
 
-const METHODS: readonly (readonly [name: string, isPrior: boolean, low: LowPassSampling])[] = [
-  ["diffusion (--edm-low), DPM-Solver++(2M) 20", true, { sampler: "dpmpp2m", steps: 20 }],
-  ["diffusion (--edm-low), Heun 10", true, { sampler: "heun", steps: 10 }],
-  ["blind network, DPM-Solver++(2M) 20", false, { sampler: "dpmpp2m", steps: 20 }],
-  ["stochastic ascent, rising h, beta 1", false, { ascent: { rising: true, beta: 1 } }],
-  ["stochastic ascent as published, fixed h, beta 0.01", false, { ascent: {} }],
+type Method = { readonly prior: SamplerChoice } | { readonly blind: BlindSampling };
+
+const METHODS: readonly (readonly [name: string, method: Method])[] = [
+  ["diffusion (--edm-low), DPM-Solver++(2M) 20", { prior: { sampler: "dpmpp2m", steps: 20 } }],
+  ["diffusion (--edm-low), Heun 10", { prior: { sampler: "heun", steps: 10 } }],
+  ["blind network, DPM-Solver++(2M) 20", { blind: { sampler: "dpmpp2m", steps: 20 } }],
+  ["stochastic ascent, rising h, beta 1", { blind: { ascent: { rising: true, beta: 1 } } }],
+  ["stochastic ascent as published, fixed h, beta 0.01", { blind: { ascent: {} } }],
 ];
 
 /**
@@ -100,20 +104,21 @@ export async function runLowPassStudy(backend: Backend, request: LowPassStudyReq
   const reference = { spectrum: spectrum(real), bands: statistics(real, n) };
   const rows: LowPassRow[] = [];
   const failed: { method: string; why: string }[] = [];
-  for (const [method, isPrior, low] of METHODS) {
-    if (isPrior && prior === undefined) continue;
-    const isAscent = "ascent" in low;
+  const image = { name: "low", gives: [channels, height, width], level: 0 } as const;
+  for (const [method, low] of METHODS) {
+    if ("prior" in low && prior === undefined) continue;
+    const isAscent = "blind" in low && "ascent" in low.blind;
     const count = isAscent ? request.ascentCount : request.count;
     const batch = Math.min(count, BATCH);
-    const sampler = await compileLocalSampler(backend, band, isPrior ? prior : undefined, {
-      batch,
-      height,
-      width,
-    });
+    const step: DrawStep =
+      "prior" in low
+        ? drawEdmLow(prior!.config, low.prior, image)
+        : { kind: "host", ...image, open: (on, _, n) => openBlind(on, band, n, image.gives, low.blind) };
+    const drawing = await compileDraw(backend, [step], prior?.arrays ?? new Map(), batch);
     try {
       const began = performance.now();
-      const { data, nfeLow, converged } = await sampleLocal(sampler, {
-        ...{ seed, count, low },
+      const { data, calls, converged } = await drawing.run({
+        ...{ seed, count },
         ...(onProgress && { onProgress: (done: number) => onProgress(method, done, count) }),
       });
       const ms = (performance.now() - began) / count;
@@ -124,7 +129,7 @@ export async function runLowPassStudy(backend: Backend, request: LowPassStudyReq
       const details = [lh!, hl!, hh!];
       const power = (of: (each: (typeof details)[number]) => number) => Math.hypot(...details.map(of));
       rows.push({
-        ...{ method, images: count, calls: nfeLow, converged, ms },
+        ...{ method, images: count, calls: calls[0]!, converged, ms },
         spectrumError: radialSpectrumError(spectrum(data), reference.spectrum),
         detailRatio: power(({ generated }) => generated.std) / power((each) => each.real.std),
         lowRatio: rest.at(-1)!.stdRatio,
@@ -135,7 +140,7 @@ export async function runLowPassStudy(backend: Backend, request: LowPassStudyReq
       if (!(error instanceof UserError)) throw error;
       failed.push({ method, why: error.message });
     } finally {
-      await sampler.dispose();
+      await drawing.dispose();
     }
   }
   return {

@@ -6,10 +6,9 @@ import { describe, expect, test } from "vitest";
 import { initBandUnet } from "../nn/band-unet.ts";
 import { conditionalNetwork, meanOfNine, randomNetwork } from "../restoration/test-pictures.ts";
 import { compileDenoiser, compileResidual, conditionalResidual } from "./parts/local/denoiser.ts";
-import { localModel, unetModel } from "./parts/local/model.ts";
-import { compileLocalSampler } from "./parts/local/sampler.ts";
-import { sampleLocal } from "./parts/local/sampling.ts";
-import { edmLowOf, edmLowStage, resolveEdmLow } from "./parts/local/low-pass-prior.ts";
+import { levelsOf, type LocalModel, localModel, unetModel } from "./parts/local/model.ts";
+import { localDraw } from "./parts/local/draw.ts";
+import { type EdmLowConfig, edmLowStage, resolveEdmLow } from "./parts/local/low-pass-prior.ts";
 import { compileDraw } from "../drawing/compile-draw.ts";
 import type { System } from "./system.ts";
 import { untrainedTensors } from "./parts/untrained-tensors.ts";
@@ -54,20 +53,17 @@ const unet = unetModel(
 );
 const lowShape = { channels: 1, height: 16, width: 24, levels: 1 } as const;
 const edmLow = resolveEdmLow(lowShape, { lowMean: [-0.2], lowStd: [0.5] }, { baseWidth: 8, batch: 4 });
-const prior = edmLowOf(
-  1,
-  edmLow,
-  untrainedTensors({ stages: [edmLowStage(lowShape, edmLow)] } as unknown as System),
-);
+const priorArrays = untrainedTensors({ stages: [edmLowStage(lowShape, edmLow)] } as unknown as System);
 
-type Local = Parameters<typeof compileLocalSampler>;
-async function localDrawer(model: Local[1], given: Local[2], on: Backend): Promise<Drawer> {
-  const compiled = await compileLocalSampler(on, model, given, { batch: 2, height: 16, width: 24 });
-  const details = { h0: 0.3, beta: 0.5, sigmaInf: 0.1 };
-  const request = { count: 3, low: { sampler: "edm", steps: 3 }, details };
+async function localDrawer(model: LocalModel, on: Backend, prior?: EdmLowConfig): Promise<Drawer> {
+  const hasDetails = model.kind === "pyramid";
+  const source = { channels: 1, levels: levelsOf(model), hasDetails, prior, model: () => model } as const;
+  const able = localDraw(source);
+  const asked = { sampler: "edm", steps: 3, size: { height: 16, width: 24 }, detailsBeta: 1 };
+  const chain = able.steps(able.choose(hasDetails ? asked : { ...asked, detailsBeta: undefined }));
+  const compiled = await compileDraw(on, chain, priorArrays, 2);
   return {
-    draw: (seed, onProgress) =>
-      sampleLocal(compiled, { seed, ...request, ...(onProgress && { onProgress }) }),
+    draw: (seed, onProgress) => compiled.run({ seed, count: 3, ...(onProgress && { onProgress }) }),
     dispose: () => compiled.dispose(),
   };
 }
@@ -90,9 +86,9 @@ const DRAWERS: readonly (readonly [name: string, make: () => Promise<Drawer>])[]
         "ddpm",
       ),
   ],
-  ["a pyramid", () => localDrawer(pyramid, undefined, backend)],
-  ["a pyramid with a prior", () => localDrawer(pyramid, prior, backend)],
-  ["a U-Net", () => localDrawer(unet, undefined, backend)],
+  ["a pyramid", () => localDrawer(pyramid, backend)],
+  ["a pyramid with a prior", () => localDrawer(pyramid, backend, edmLow)],
+  ["a U-Net", () => localDrawer(unet, backend)],
 ];
 
 describe.each(DRAWERS)("a sampler of %s", (_, make) => {

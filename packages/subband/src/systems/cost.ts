@@ -1,7 +1,7 @@
 /** @module What sampling costs, counted on the traced networks: parameters and multiply-accumulates an image. */
 import { input, isNdArray, type Packed, type Tensor, treeMap, type Traced } from "onnxgrad";
 import { countMacs } from "../nn/gmac.ts";
-import type { NetworkUse, TrainedSystem } from "./system.ts";
+import type { NetworkUse, System } from "./system.ts";
 
 /** Cost of one network. */
 export interface NetworkCost extends Pick<NetworkUse, "name" | "parameters" | "runs"> {
@@ -17,7 +17,7 @@ export interface SystemCost {
 }
 
 /** Counts what the networks of `system` cost. */
-export function systemCost(system: TrainedSystem): SystemCost {
+export function systemCost(system: System): SystemCost {
   const networks = system.networks().map(({ name, parameters, runs, outputs }) => ({
     name,
     parameters,

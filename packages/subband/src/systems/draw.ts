@@ -20,15 +20,21 @@ export interface DrawChoice {
   readonly steps: number | null;
 }
 
+/** What may be asked of every way of drawing; the rest has defaults. */
+export interface DrawAsked {
+  readonly sampler?: string | undefined;
+  readonly steps?: number | undefined;
+}
+
 /** The ability to draw images from noise. */
-export interface Draw<Choice extends DrawChoice = DrawChoice> {
+export interface Draw<Choice extends DrawChoice = DrawChoice, Asked extends DrawAsked = DrawAsked> {
   /** Names of the options that {@link Draw.choose} takes. */
-  readonly options: readonly (string & keyof Choice)[];
+  readonly options: readonly string[];
   /**
    * Fills in what was not asked for.
    * @throws UserError when a value does not fit, before anything is compiled.
    */
-  choose(asked: { readonly [K in keyof Choice]?: Choice[K] | undefined }): Choice;
+  choose(asked: Asked): Choice;
   /** The chain; the first step is given nothing, the last one gives images in about [-1, 1]. */
   steps(chosen: Choice): readonly DrawStep[];
   /** What was chosen, for people: rows of what, and how. */

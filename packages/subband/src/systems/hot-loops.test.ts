@@ -8,8 +8,7 @@ import { randomNetwork } from "../restoration/test-pictures.ts";
 import { tiledDenoiser } from "../restoration/tiled-denoiser.ts";
 import { StageRunner } from "../loop/stage-runner.ts";
 import { localModel } from "./parts/local/model.ts";
-import { compileLocalSampler } from "./parts/local/sampler.ts";
-import { sampleLocal } from "./parts/local/sampling.ts";
+import { openBlind } from "./parts/local/blind-band.ts";
 import { compileDraw } from "../drawing/compile-draw.ts";
 import { untrainedTensors } from "./parts/untrained-tensors.ts";
 import { wmgm } from "./wmgm/wmgm.ts";
@@ -72,16 +71,15 @@ test("steps of samplers, beyond what a drawing of any number of steps copies", a
 
 test("steps of stochastic ascent", async () => {
   const model = localModel(randomNetwork(3, {}), []);
-  const sampler = await compileLocalSampler(backend, model, undefined, {
-    batch: 2,
-    height: SIDE,
-    width: SIDE,
-  });
-  const draw = (maxSteps: number) => () =>
-    sampleLocal(sampler, { seed: 1, count: 2, low: { ascent: { h0: 1e-3, beta: 0.5, maxSteps } } });
-  const [few, many] = [await copies(draw(2)), await copies(draw(20))];
+  const drawn = async (maxSteps: number) => {
+    const ascent = { h0: 1e-3, beta: 0.5, maxSteps };
+    const step = await openBlind(backend, model, 2, [1, SIDE, SIDE], { ascent });
+    const bytes = await copies(() => step.run(undefined, { seed: 1, count: 2 }, () => undefined));
+    await step.dispose();
+    return bytes;
+  };
+  const [few, many] = [await drawn(2), await drawn(20)];
   expect(many).toBe(few);
-  await sampler.dispose();
 });
 
 test("tiles of a picture", async () => {

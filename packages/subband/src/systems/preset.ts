@@ -6,13 +6,7 @@ import type { z } from "zod";
 import type { ImageSource } from "../images/image-source.ts";
 import type { Asked, Chosen, Options } from "./options.ts";
 import type { LocalModel } from "./parts/local/model.ts";
-import type { DenoisingSystem, ImageShape, System } from "./system.ts";
-
-/** How samples are drawn. */
-export interface SamplingChoice {
-  readonly sampler: string;
-  readonly steps: number;
-}
+import type { ImageShape, System } from "./system.ts";
 
 /** A preset of the models `Model`, plain data that `run.json` keeps, with the options `Training`. */
 export interface Preset<Model extends ImageShape, Training extends Options> {
@@ -37,9 +31,7 @@ export interface Preset<Model extends ImageShape, Training extends Options> {
   format1?(model: Model): Chosen<Training>;
   /** What follows from a local model that a training begins with, if it can begin with that. */
   from?(model: LocalModel): Asked<Training> | undefined;
-  /** How samples are drawn unless asked otherwise; absent where none can be. */
-  readonly sampling?: SamplingChoice;
-  system(model: Model): System | DenoisingSystem;
+  system(model: Model): System;
 }
 
 /** A preset whose models and options are its own business. */

@@ -1,11 +1,8 @@
-/**
- * @module What every system offers: stages to train, and what is made from what they learned: of a generative system a
- * sampler, of a denoising one a local model.
- */
-import type { NamedArray, Tensor } from "onnxgrad";
-import type { Draw } from "./draw.ts";
+/** @module What a system offers: stages to train, and the abilities of what was trained, one field each. */
+import type { Tensor } from "onnxgrad";
+import type { Arrays, Draw } from "./draw.ts";
 import type { LocalModel } from "./parts/local/model.ts";
-import type { LowPassPrior } from "./parts/local/low-pass-prior.ts";
+import type { EdmLowConfig } from "./parts/local/low-pass-prior.ts";
 import type { Stage } from "./stage.ts";
 
 /** Extents of images or bands. */
@@ -25,37 +22,19 @@ export interface NetworkUse {
   readonly outputs: readonly Tensor[];
 }
 
-/** A system that can be trained, resolved from its configuration. */
-export interface TrainedSystem {
-  readonly image: ImageShape;
-  readonly stages: readonly Stage[];
-  /** Traces the networks, to count what they cost. */
-  networks(): readonly NetworkUse[];
-}
-
-/** A system that learns to denoise images of noise of any level. */
-export interface DenoisingSystem extends TrainedSystem {
-  /** Wavelet levels that its model takes images apart by; 0: none. */
-  readonly levels: number;
+/** The ability to denoise, and to restore by that: a local model in what was trained. */
+export interface LocalCodec {
+  /** The diffusion of the coarsest low-pass band, where one was trained. */
+  readonly prior?: EdmLowConfig | undefined;
   /** The strongest noise that the networks of details learned, the finest level first, in units of their coefficients. */
   readonly detailNoise?: readonly number[];
   /**
    * The model in the arrays of a checkpoint; it shares them.
    * @throws UserError when they are not those of such a model.
    */
-  model(checkpoint: ReadonlyMap<string, NamedArray>): LocalModel;
-  /** What {@link DenoisingSystem.model} reads, from a model: arrays of a checkpoint, to begin a training with. */
-  checkpoint(model: LocalModel): ReadonlyMap<string, NamedArray>;
-  /**
-   * What draws the coarsest low-pass band, where that was trained.
-   * @throws UserError `state/mismatch` when the arrays do not belong to it.
-   */
-  prior?(checkpoint: ReadonlyMap<string, NamedArray>): LowPassPrior;
-}
-
-/** Tells the two kinds of systems apart. */
-export function isDenoising(system: TrainedSystem): system is DenoisingSystem {
-  return "model" in system;
+  model(arrays: Arrays): LocalModel;
+  /** What {@link LocalCodec.model} reads, from a model: arrays of a checkpoint, to begin a training with. */
+  arrays(model: LocalModel): Arrays;
 }
 
 /** The wavelet pyramid that a system takes images apart by; by Haar, in the range of the image at every level. */
@@ -65,8 +44,15 @@ export interface Pyramid {
   readonly detailRms?: readonly (readonly number[])[];
 }
 
-/** A generative system, resolved from its configuration. */
-export interface System extends TrainedSystem {
-  readonly pyramid: Pyramid;
+/** A system that can be trained, resolved from its configuration; what can be done with it is what it has. */
+export interface System {
+  readonly image: ImageShape;
+  readonly stages: readonly Stage[];
   readonly draw: Draw;
+  /** Of systems that make images band by band. */
+  readonly pyramid?: Pyramid;
+  /** Of denoisers. */
+  readonly local?: LocalCodec;
+  /** Traces the networks, to count what they cost. */
+  networks(): readonly NetworkUse[];
 }

@@ -7,11 +7,11 @@ import { dirname, join } from "node:path";
 import { printableJson, UserError } from "onnxgrad";
 import { type LocalModel, restoreModel, storeModel } from "../systems/parts/local/model.ts";
 import { writeFileAtomic } from "./atomic-file.ts";
-import type { LowPassPrior } from "../systems/parts/local/low-pass-prior.ts";
-import { type ImageShape, isDenoising } from "../systems/system.ts";
+import type { Arrays } from "../systems/draw.ts";
+import type { LocalCodec, System } from "../systems/system.ts";
 import { decodeCheckpoint, encodeCheckpoint } from "./checkpoint.ts";
 import { loadRun, type LoadedRun } from "./load-run.ts";
-import { trainedSystemOf } from "./run-config.ts";
+import { systemOf } from "./run-config.ts";
 import { readRegularFile } from "./regular-file.ts";
 import { isRun, makeFolder } from "./run-directory.ts";
 import { readRunFile } from "./run-file.ts";
@@ -34,12 +34,10 @@ export interface LoadedModel {
 
 /** What is known of a model because it is a run. */
 export interface RunOfModel extends Pick<LoadedRun, "config" | "weights" | "best" | "warning"> {
-  /** Of the training images. */
-  readonly image: ImageShape;
-  /** What draws the coarsest low-pass band, where that was trained. */
-  readonly prior?: LowPassPrior | undefined;
-  /** See `DenoisingSystem`. */
-  readonly detailNoise?: readonly number[] | undefined;
+  readonly system: System;
+  readonly local: LocalCodec;
+  /** Arrays of the checkpoint, the chosen weights under each stage's own name. */
+  readonly arrays: Arrays;
 }
 
 /** The file of the model `path`: itself when it is called `*.safetensors`, else `model.safetensors` in that folder. */
@@ -58,7 +56,7 @@ export function isModel(path: string): boolean {
  */
 export function isDenoiser(path: string): boolean {
   if (!isRun(path)) return isModel(path);
-  return isDenoising(trainedSystemOf(readRunFile(path).config));
+  return systemOf(readRunFile(path).config).local !== undefined;
 }
 
 /**
@@ -135,20 +133,20 @@ export function loadModel(path: string, weights: WeightsName = "last"): LoadedMo
 
 function modelOfRun(dir: string, weights: WeightsName): LoadedModel {
   const { config, tensors, file, bytes, best, warning } = loadRun(dir, weights);
-  const system = trainedSystemOf(config);
-  if (!isDenoising(system))
+  const system = systemOf(config);
+  const { local } = system;
+  if (local === undefined)
     throw new UserError(
       "run/generator",
       `run "${dir}" is of preset ${config.preset}, which draws images and denoises none. Train a denoiser: subband train ` +
         `--preset local-unet`,
     );
-  const { image, detailNoise } = system;
   const { name, licence, credit } = config.data;
   return {
-    model: system.model(tensors),
+    model: local.model(tensors),
     metadata: { trained_on: name, licence, credit, preset: config.preset },
     file: join(dir, file),
     bytes,
-    run: { config, weights, best, warning, image, detailNoise, prior: system.prior?.(tensors) },
+    run: { config, weights, best, warning, system, local, arrays: tensors },
   };
 }

@@ -6,13 +6,13 @@ import { type Backend, type NamedArray, rng } from "onnxgrad";
 import type { ImageSource } from "../images/image-source.ts";
 import { compileDenoiser } from "../systems/parts/local/denoiser.ts";
 import { compileDraw } from "../drawing/compile-draw.ts";
-import { type DenoisingSystem, isDenoising, type System } from "../systems/system.ts";
+import type { ImageShape, LocalCodec, System } from "../systems/system.ts";
 import { type PlanarImages, saveGrid } from "./sample-grid.ts";
 
 /** What a preview is drawn from. */
 export interface PreviewOptions {
   readonly backend: Backend;
-  readonly system: System | DenoisingSystem;
+  readonly system: System;
   /** Images that were not trained on, where there are any. */
   readonly heldOut: ImageSource;
   readonly seed: number;
@@ -29,30 +29,30 @@ export async function drawPreview(
   tensors: ReadonlyMap<string, NamedArray>,
   { backend, system, heldOut, seed }: PreviewOptions,
 ): Promise<void> {
-  if (isDenoising(system))
-    return saveGrid(path, await denoisedRows(backend, system, tensors, heldOut), { columns: 3 });
-  const { draw } = system;
+  const { draw, local, image } = system;
+  if (local !== undefined)
+    return saveGrid(path, await denoisedRows(backend, local, image, tensors, heldOut), { columns: 3 });
   const drawing = await compileDraw(backend, draw.steps(draw.choose({})), tensors, SAMPLES);
   const { data } = await drawing.run({ seed, count: SAMPLES });
   await drawing.dispose();
-  await saveGrid(path, { data, n: SAMPLES, ...system.image });
+  await saveGrid(path, { data, n: SAMPLES, ...image });
 }
 
 /** Rows of noisy, denoised and clean: held-out images under noise of growing strength. */
 export async function denoisedRows(
   backend: Backend,
-  system: DenoisingSystem,
+  local: LocalCodec,
+  { channels, height, width }: ImageShape,
   tensors: ReadonlyMap<string, NamedArray>,
   source: ImageSource,
 ): Promise<PlanarImages> {
-  const { channels, height, width } = system.image;
   const size = channels * height * width;
   const clean = new Float32Array(NOISE.length * size);
   for (let i = 0; i < NOISE.length; i++) source.read(i % source.count, false, clean, i * size);
   const noise = rng(0, "preview-noise").fillNormal(new Float32Array(clean.length));
   // Noise in the units of images in [0, 1], where [-1, 1] has twice as much.
   const noisy = clean.map((v, i) => (v + 1) / 2 + (noise[i]! * NOISE[Math.floor(i / size)]!) / 255);
-  const denoiser = await compileDenoiser(backend, system.model(tensors), [
+  const denoiser = await compileDenoiser(backend, local.model(tensors), [
     NOISE.length,
     channels,
     height,

@@ -7,7 +7,7 @@ import { UserError } from "onnxgrad";
 import { pacesOf } from "../loop/budget.ts";
 import { flagName } from "../systems/options.ts";
 import { trainingOptions } from "../systems/presets.ts";
-import { type RunConfig, trainedSystemOf } from "./run-config.ts";
+import { type RunConfig, systemOf } from "./run-config.ts";
 import { paceOfRun } from "./replay.ts";
 import type { RunRecord } from "./run-directory.ts";
 import type { TrainRequest } from "./train-run.ts";
@@ -42,7 +42,7 @@ export function resumedConfig(
     if (asked !== undefined && asked !== has)
       throw contradiction(request, option, `${String(has)}, not ${String(asked)}`);
   if (request.replay !== undefined) {
-    const { stages } = trainedSystemOf(config);
+    const { stages } = systemOf(config);
     if (JSON.stringify(paceOfRun(request.replay, stages)) !== JSON.stringify(pacesOf(config)))
       throw contradiction(request, "--images", `another pace than run "${request.replay}"`);
   }
@@ -60,7 +60,7 @@ function extendedBudget(request: TrainRequest, config: RunConfig): Pick<RunConfi
     if (request.images < most)
       throw contradiction(request, "--images", `up to ${most} a stage, more than ${request.images}`);
     if (request.images === most && minutes === undefined) return { images };
-    const stages = trainedSystemOf(config).stages.map(({ name }) => name);
+    const stages = systemOf(config).stages.map(({ name }) => name);
     return {
       images: Object.fromEntries(stages.map((stage) => [stage, request.images!])),
       minutes: undefined,

@@ -4,9 +4,9 @@ import { z } from "zod";
 import type { HeldOutBy } from "../data/held-out.ts";
 import type { Json } from "../systems/options.ts";
 import { Count, Positive } from "../systems/parts/schemas.ts";
-import type { AnyPreset, SamplingChoice } from "../systems/preset.ts";
+import type { AnyPreset } from "../systems/preset.ts";
 import { presetNamed, presets, readOptions } from "../systems/presets.ts";
-import { type DenoisingSystem, type ImageShape, isDenoising, type System } from "../systems/system.ts";
+import type { ImageShape, System } from "../systems/system.ts";
 import { Pace } from "./pace-schema.ts";
 
 /** What is known of the data of a run. */
@@ -127,27 +127,7 @@ function parsedOptions(
 /** What a configuration is of. */
 type Configured = Pick<RunConfig, "preset" | "model">;
 
-/** How samples of a run are drawn unless asked otherwise. @throws UserError `run/denoiser`. */
-export function samplingOf({ preset }: Pick<RunConfig, "preset">): SamplingChoice {
-  return presetNamed(preset).sampling ?? noGenerator(preset);
-}
-
-/** The generative system that a configuration describes. @throws UserError `run/denoiser` when it is none. */
-export function systemOf(config: Configured): System {
-  const system = trainedSystemOf(config);
-  return isDenoising(system) ? noGenerator(config.preset) : system;
-}
-
-/** The system that a configuration describes, whatever it learns. */
-export function trainedSystemOf({ preset, model }: Configured): System | DenoisingSystem {
+/** The system that a configuration describes. */
+export function systemOf({ preset, model }: Configured): System {
   return presetNamed(preset).system(model);
-}
-
-function noGenerator(name: string): never {
-  const generative = presets.filter(({ sampling }) => sampling !== undefined);
-  throw new UserError(
-    "run/denoiser",
-    `a run of preset ${name} is a denoiser. Use subband denoise, or subband sample; this is for runs of ` +
-      `${generative.map((each) => each.name).join(", ")}.`,
-  );
 }

@@ -6,7 +6,7 @@ import { invariant, type NamedArray, State, UserError } from "onnxgrad";
 import { type Asked, flagName, type Options } from "../systems/options.ts";
 import type { LocalModel } from "../systems/parts/local/model.ts";
 import { presets, trainingOptions } from "../systems/presets.ts";
-import { isDenoising, type TrainedSystem } from "../systems/system.ts";
+import type { System } from "../systems/system.ts";
 import { loadModel } from "./model-file.ts";
 import type { TrainRequest } from "./train-run.ts";
 
@@ -47,10 +47,11 @@ function impliedBy(model: LocalModel): { readonly preset: string; readonly optio
  * begins as ever.
  * @throws UserError `train/from` when the model is of another architecture; what `loadModel` throws.
  */
-export function startingArrays(system: TrainedSystem, from: string): ReadonlyMap<string, NamedArray> {
-  invariant(isDenoising(system), "a run that begins with a model is of a denoiser");
+export function startingArrays(system: System, from: string): ReadonlyMap<string, NamedArray> {
+  const { local } = system;
+  invariant(local, "a run that begins with a model is of a denoiser");
   const { model } = loadModel(from);
-  const given = system.checkpoint(model);
+  const given = local.arrays(model);
   for (const stage of system.stages) {
     const prefix = `${stage.name}.`;
     const theirs = [...given.keys()].filter((name) => name.startsWith(prefix));

@@ -143,12 +143,6 @@ describe.each(CASES)("trainRun() of a $name denoiser", ({ name, stages, preset, 
     // With a checkpoint of its own the run no longer needs the other.
     await trainRun({ out, images: images! + 4 }, backend, {}, undefined, quiet);
   });
-
-  test("is no generator, and says so in one line", () => {
-    expect(() => systemOf(loadRun(join(root, name)).config)).toThrow(
-      /preset local(-unet)? is a denoiser\. Use subband denoise, or subband sample/,
-    );
-  });
 });
 
 describe("a run that begins with a model", () => {

@@ -12,7 +12,7 @@ import { type Leftovers, leftoversOf } from "../data/skipped.ts";
 import type { Json } from "../systems/options.ts";
 import type { AnyPreset } from "../systems/preset.ts";
 import { DEFAULT_PRESET, presetNamed, readOptions } from "../systems/presets.ts";
-import type { TrainedSystem } from "../systems/system.ts";
+import type { System } from "../systems/system.ts";
 import { hasCheckpoint, loadCheckpoint } from "./checkpoint.ts";
 import { locateData, placeOf } from "./data-place.ts";
 import { folderHost } from "./folder-host.ts";
@@ -25,7 +25,7 @@ import { plannedTotals } from "../loop/pace.ts";
 import { drawPreview } from "./preview.ts";
 import { paceOfRun } from "./replay.ts";
 import { runImages } from "./run-data.ts";
-import { RunConfig, trainedSystemOf } from "./run-config.ts";
+import { RunConfig, systemOf } from "./run-config.ts";
 import type { TrainEvent } from "../loop/host.ts";
 import { train, type TrainSummary } from "../loop/trainer.ts";
 import { startingArrays, withStartingModel } from "./starting-model.ts";
@@ -85,7 +85,7 @@ export interface RunListener {
 export interface RunStart {
   readonly config: RunConfig;
   readonly seed: number;
-  readonly system: TrainedSystem;
+  readonly system: System;
   readonly resumed: boolean;
   /** What the data left out. */
   readonly leftovers: Leftovers;
@@ -216,7 +216,7 @@ export async function trainRun(
       const { path: _, pathFromRun: __, ...data } = config.data;
       config = { ...config, data: { ...data, source, ...placeOf(source, out) } };
     }
-    const system = trainedSystemOf(config);
+    const system = systemOf(config);
     // A run that was begun before images were held out goes on with all of them, in the same order.
     const { training, heldOut } = runImages(request.out, config.data, dataset);
     const options = { backend, dataset: training, heldOut, seed, flip: config.data.flip };
@@ -324,7 +324,7 @@ function newRequest(asked: TrainRequest): TrainRequest {
 
 /** A new configuration with the budget that was asked for. */
 function withBudget(config: RunConfig, { images, replay }: TrainRequest): RunConfig {
-  const { stages } = trainedSystemOf(config);
+  const { stages } = systemOf(config);
   const pace = replay === undefined ? undefined : paceOfRun(replay, stages);
   return { ...config, ...newBudget({ images, pace }, config.minutes, stages) };
 }

@@ -35,7 +35,9 @@ import { type LocalModel, namedArrays, takeUnet, type UnetModel, unetModel } fro
 import { decibels } from "../parts/local/stage.ts";
 import type { LocalUnetConfig } from "./config.ts";
 import { SCORE_IMAGES, type Stage } from "../stage.ts";
-import type { DenoisingSystem } from "../system.ts";
+import { localDraw } from "../parts/local/draw.ts";
+import type { Arrays } from "../draw.ts";
+import type { System } from "../system.ts";
 
 /** Name of the only stage. */
 const STAGE = "unet";
@@ -143,12 +145,12 @@ function unetStage(config: LocalUnetConfig): Stage {
 }
 
 /** The averaged network of a checkpoint. @throws UserError `local/format`, `nn/band-unet`, `nn/not-finite`. */
-function modelOf(wavelet: string, checkpoint: ReadonlyMap<string, NamedArray>): UnetModel {
-  return unetModel(takeUnet(new Map(checkpoint), `${STAGE}.average`), wavelet);
+function modelOf(wavelet: string, arrays: Arrays): UnetModel {
+  return unetModel(takeUnet(new Map(arrays), `${STAGE}.average`), wavelet);
 }
 
 /** A checkpoint with this network as the trained and as the averaged one. @throws UserError `local/kind` for a pyramid. */
-function checkpointOf(model: LocalModel): Map<string, NamedArray> {
+function arraysOf(model: LocalModel): Map<string, NamedArray> {
   if (model.kind !== "unet")
     throw new UserError(
       "local/kind",
@@ -158,11 +160,14 @@ function checkpointOf(model: LocalModel): Map<string, NamedArray> {
 }
 
 /** The system of a configuration. */
-export function localUnet(config: LocalUnetConfig): DenoisingSystem {
+export function localUnet(config: LocalUnetConfig): System {
   const { channels, height, width, levels, wavelet } = config;
+  const image = { channels, height, width };
+  const model = (arrays: Arrays) => modelOf(wavelet, arrays);
   return {
-    image: { channels, height, width },
-    levels,
+    image,
+    draw: localDraw({ channels, levels, hasDetails: false, image, model }),
+    local: { model, arrays: arraysOf },
     stages: [unetStage(config)],
     networks: () => {
       const params = pack(initBandUnet(rng(0, "template"), networkOf(config)));
@@ -176,7 +181,5 @@ export function localUnet(config: LocalUnetConfig): DenoisingSystem {
         },
       ];
     },
-    model: (checkpoint) => modelOf(wavelet, checkpoint),
-    checkpoint: (model) => checkpointOf(model),
   };
 }

@@ -2,7 +2,7 @@
  * @module Local models as published (Kadkhodaie et al. 2023): a denoiser of the coarsest low-pass band and one of the
  * details of each level, trained apart; at 0 levels one flat denoiser of images.
  */
-import { input, type NamedArray, pack, type Rng } from "onnxgrad";
+import { input, type NamedArray, pack } from "onnxgrad";
 import {
   type BfCnnConfig,
   conditionalConfig,
@@ -13,8 +13,9 @@ import {
   initBfCnnStatistics,
   lowPassConfig,
 } from "../../nn/bf-cnn.ts";
-import { countParameters } from "../../nn/layers.ts";
+import { countParameters, SHAPES } from "../../nn/layers.ts";
 import { traceInputs } from "../cost.ts";
+import type { Arrays } from "../draw.ts";
 import type { LocalConfig } from "./config.ts";
 import {
   localModel,
@@ -24,8 +25,9 @@ import {
   takeBfCnn,
 } from "../parts/local/model.ts";
 import { localStage } from "../parts/local/stage.ts";
-import { edmLowNetwork, edmLowOf, edmLowStage } from "../parts/local/low-pass-prior.ts";
-import type { DenoisingSystem, NetworkUse } from "../system.ts";
+import { localDraw } from "../parts/local/draw.ts";
+import { edmLowNetwork, edmLowStage } from "../parts/local/low-pass-prior.ts";
+import type { NetworkUse, System } from "../system.ts";
 
 /** One network of a configuration, and the band that it denoises. */
 interface Member {
@@ -64,12 +66,9 @@ function members({
   ];
 }
 
-/** For networks whose shapes are wanted, not their values. */
-const BLANK = { uniform: () => 0, normal: () => 0 } as unknown as Rng;
-
 function networks(config: LocalConfig): readonly NetworkUse[] {
   return members(config).map(({ name, level, network }) => {
-    const params = initBfCnn(BLANK, network);
+    const params = initBfCnn(SHAPES, network);
     const weights = traceInputs(pack(foldBfCnn(params, initBfCnnStatistics(params))));
     const band = [1, network.inputs, config.height / 2 ** level, config.width / 2 ** level];
     return {
@@ -82,14 +81,14 @@ function networks(config: LocalConfig): readonly NetworkUse[] {
 }
 
 /** The pyramid in the arrays of a checkpoint. @throws UserError `nn/bf-cnn`, `nn/not-finite`, `local/channels`. */
-function modelOf(config: LocalConfig, checkpoint: ReadonlyMap<string, NamedArray>): PyramidModel {
-  const left = new Map(checkpoint);
+function modelOf(config: LocalConfig, arrays: Arrays): PyramidModel {
+  const left = new Map(arrays);
   const [low, ...details] = members(config).map(({ name }) => takeBfCnn(left, name));
   return localModel(low!, details.reverse(), config.wavelet);
 }
 
 /** The inverse of {@link modelOf}, as far as the model goes. */
-function checkpointOf(config: LocalConfig, { low, details }: PyramidModel): Map<string, NamedArray> {
+function arraysOf(config: LocalConfig, { low, details }: PyramidModel): Map<string, NamedArray> {
   const given = [low, ...details.toReversed()];
   const tree = Object.fromEntries(
     members(config).flatMap(({ name }, i) => (given[i] === undefined ? [] : [[name, given[i]]])),
@@ -98,17 +97,18 @@ function checkpointOf(config: LocalConfig, { low, details }: PyramidModel): Map<
 }
 
 /** The system of a configuration. */
-export function local(config: LocalConfig): DenoisingSystem {
+export function local(config: LocalConfig): System {
   const { channels, height, width, levels, wavelet, batch, lr, augmentConditions, noisyCondition, edmLow } =
     config;
   const image = { channels, height, width };
+  const model = (arrays: Arrays) => modelOf(config, arrays);
+  const detailNoise = config.noiseSteps.details.map((steps) => ((steps - 1) / 255) ** 2);
   const shape = { ...image, levels };
   const uses = networks(config);
   // Published: each network sees images for a time that grows with its parameters, not with its band.
   const parameters = uses.reduce((total, use) => total + use.parameters, 0);
   return {
     image,
-    levels,
     stages: [
       ...members(config).map((member, i) =>
         localStage({
@@ -126,9 +126,10 @@ export function local(config: LocalConfig): DenoisingSystem {
       ...(edmLow === undefined ? [] : [edmLowStage(shape, edmLow)]),
     ],
     networks: () => [...uses, ...(edmLow === undefined ? [] : [edmLowNetwork(shape, edmLow)])],
-    detailNoise: config.noiseSteps.details.map((steps) => ((steps - 1) / 255) ** 2),
-    model: (checkpoint) => modelOf(config, checkpoint),
-    checkpoint: (model) => checkpointOf(config, requirePyramid(model, "preset local")),
-    ...(edmLow === undefined ? {} : { prior: (checkpoint) => edmLowOf(channels, edmLow, checkpoint) }),
+    draw: localDraw({ channels, levels, hasDetails: levels > 0, image, prior: edmLow, detailNoise, model }),
+    local: {
+      ...{ detailNoise, prior: edmLow, model },
+      arrays: (given) => arraysOf(config, requirePyramid(given, "preset local")),
+    },
   };
 }

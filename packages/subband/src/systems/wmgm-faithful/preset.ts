@@ -8,7 +8,6 @@ import { type AnyPreset, preset } from "../preset.ts";
 import {
   defaultFaithfulLevels,
   FAITHFUL_DEFAULTS,
-  FAITHFUL_SAMPLING,
   requireFaithfulSize,
   resolveWmgmFaithfulConfig,
   type WmgmFaithfulConfig,
@@ -89,6 +88,5 @@ export const wmgmFaithful: AnyPreset = preset({
     lr: detail.lr.generator,
     width: detail.generatorWidth,
   }),
-  sampling: FAITHFUL_SAMPLING,
   system: wmgmFaithfulSystem,
 });

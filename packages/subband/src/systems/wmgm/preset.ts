@@ -57,6 +57,5 @@ export const wmgm: AnyPreset = preset({
     );
   },
   format1: ({ levels, low }) => ({ levels, batch: low.batch, lr: low.lr, width: low.width }),
-  sampling: { sampler: "dpmpp2m", steps: 8 },
   system: wmgmSystem,
 });

@@ -2,22 +2,11 @@
  * @module What draws the coarsest low-pass band of a local model in few network calls: an EDM diffusion of that band,
  * trained beside the blind networks and used by sampling alone. The band has the range [0, 1] of the images there.
  */
-import {
-  add,
-  type Backend,
-  compile,
-  constant,
-  input,
-  mul,
-  type NamedArray,
-  pack,
-  type Packed,
-  rng,
-  type State,
-  type Tensor,
-} from "onnxgrad";
+import { add, input, mul, pack, type Packed, sub } from "onnxgrad";
 import { initScoreUnet, type ScoreUnetParams } from "../../../nn/score-unet.ts";
-import { averagedState } from "../averaged-state.ts";
+import { drawBand } from "../band-diffusion.ts";
+import type { SamplerChoice } from "../steps.ts";
+import { SHAPES } from "../../../nn/layers.ts";
 import { coarsestLow, type LowScaling, restoreLow, standardizeLow } from "../band-scaling.ts";
 import { traceInputs } from "../../cost.ts";
 import type { DiffusedBand } from "../diffused-band.ts";
@@ -32,7 +21,7 @@ import {
   lowSchedule,
   resolveLowDiffusion,
 } from "../low-diffusion.ts";
-import type { Extents } from "../../draw.ts";
+import type { DrawStep, Extents } from "../../draw.ts";
 import type { Stage } from "../../stage.ts";
 import type { ImageShape, NetworkUse } from "../../system.ts";
 
@@ -49,14 +38,6 @@ export interface EdmLowConfig extends LowScaling {
 /** Images, and how often they are halved. */
 export interface LowPassShape extends ImageShape {
   readonly levels: number;
-}
-
-/** What learned it, and what was learned. */
-export interface LowPassPrior {
-  readonly channels: 1 | 3;
-  readonly config: EdmLowConfig;
-  /** Averaged parameters. */
-  readonly state: State<{ readonly params: Packed<ScoreUnetParams> }>;
 }
 
 /** Share of the budget: the band decides what a picture shows, and its network is the largest. */
@@ -97,7 +78,7 @@ export function edmLowStage({ levels, ...image }: LowPassShape, config: EdmLowCo
 
 /** Parameters of a configuration, for their names and shapes. */
 function template(channels: number, { diffusion }: EdmLowConfig): Packed<ScoreUnetParams> {
-  return pack(initScoreUnet(rng(0, "template"), lowNetwork(channels, diffusion)));
+  return pack(initScoreUnet(SHAPES, lowNetwork(channels, diffusion)));
 }
 
 /** The network, traced for one image. */
@@ -115,55 +96,27 @@ export function edmLowNetwork(
   };
 }
 
-/** The prior in the arrays of a checkpoint. @throws UserError `state/mismatch`. */
-export function edmLowOf(
-  channels: 1 | 3,
-  config: EdmLowConfig,
-  checkpoint: ReadonlyMap<string, NamedArray>,
-): LowPassPrior {
-  return { channels, config, state: averagedState(checkpoint, EDM_LOW, template(channels, config)) };
-}
-
 /** Extents of the band are multiples of this: the network halves it so many times. */
-export function multipleOf({ config }: LowPassPrior): number {
-  return 2 ** (config.diffusion.multipliers.length - 1);
+export function multipleOf({ diffusion }: EdmLowConfig): number {
+  return 2 ** (diffusion.multipliers.length - 1);
 }
 
-/** A prior compiled for bands of one shape. What it is given must stay as it is until it answers. */
-export interface CompiledPrior {
-  /** D(x; sigma) on the standardised band; the result is reused by the next call. */
-  denoise(x: Float32Array, sigma: number): Promise<Float32Array>;
-  /** Standardised band to the range [0, 1] of the images; the result is reused by the next call. */
-  restore(x: Float32Array): Promise<Float32Array>;
-  dispose(): Promise<void>;
-}
-
-/** Compiles a prior for bands of `shape` [n, c, h, w]. */
-export async function compilePrior(
-  backend: Backend,
-  { config, state }: LowPassPrior,
-  shape: readonly number[],
-): Promise<CompiledPrior> {
-  const formulation = lowFormulation(config.diffusion);
-  const denoiser = await compile(
-    backend,
-    { state, inputs: { x: shape, cSkip: [], cOut: [], cIn: [], cNoise: [] } },
-    ({ state: { params }, x, ...c }) => ({ denoised: denoiseLow(params, x, c) }),
-  );
-  const restore = await compile(backend, { inputs: { x: shape } }, ({ x }) => ({
-    low: unitRange(restoreLow(x, config)),
-  }));
-  return {
-    denoise: async (x, sigma) =>
-      (await denoiser.run({ x, ...formulation.coefficients(sigma) }, { reuse: true })).denoised,
-    restore: async (x) => (await restore.run({ x }, { reuse: true })).low,
-    dispose: async () => {
-      await Promise.all([denoiser.dispose(), restore.dispose()]);
+/**
+ * The step that draws the band, in [0, 1]; in about [-1, 1] where the band is the image (level 0).
+ * @throws UserError for an unknown sampler or too few steps.
+ */
+export function drawEdmLow(
+  config: EdmLowConfig,
+  chosen: SamplerChoice,
+  band: { readonly name: string; readonly gives: Extents; readonly level: number },
+): DrawStep {
+  const { gives, level } = band;
+  return drawBand(edmLowBand(gives, level, config), chosen, {
+    ...band,
+    run: "low",
+    finish(x) {
+      const unit = mul(add(restoreLow(x, config), 1), 0.5);
+      return level === 0 ? sub(mul(unit, 2), 1) : unit;
     },
-  };
-}
-
-/** [-1, 1] to [0, 1]. */
-function unitRange(x: Tensor): Tensor {
-  return mul(add(x, constant(1)), 0.5);
+  });
 }

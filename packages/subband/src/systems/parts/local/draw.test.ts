@@ -10,13 +10,16 @@ import type { BfCnnNetwork } from "../../../nn/bf-cnn-network.ts";
 import { randomNetwork } from "../../../restoration/test-pictures.ts";
 import { joinMeans, splitMeans } from "../../../wavelet/haar-means.ts";
 import { planes } from "../../../wavelet/planes.ts";
-import { localModel, unetModel } from "./model.ts";
-import { compileLocalSampler, type LocalSampler } from "./sampler.ts";
-import { type LocalSamplingRequest, sampleLocal } from "./sampling.ts";
+import { compileDraw, type DrawingRequest } from "../../../drawing/compile-draw.ts";
+import { networkCalls } from "../../../drawing/network-calls.ts";
+import { drawBlind } from "./blind-band.ts";
+import { ascendDetails, DETAIL_ASCENT, openDetails, scalesFrom } from "./detail-ascent.ts";
+import { type LocalAsked, localDraw } from "./draw.ts";
+import { levelsOf, type LocalModel, localModel, unetModel } from "./model.ts";
 
 const backend = node({ threads: 1 });
 const dpm = { sampler: "dpmpp2m", steps: 6 } as const;
-const fast = { ascent: { h0: 0.1, beta: 0.5, rising: true, sigmaInf: 0.01, stop: "absolute" } } as const;
+const ascent = { sampler: "ascent", beta: 1 } as const;
 
 /** A network of given kernels [outputs, inputs, k, k], without activations. */
 function linear(
@@ -42,21 +45,28 @@ const unet = unetModel(
   initBandUnet(rng(1, "sampling-test"), { channels: 1, widths: [4, 4], encoder: [1, 1], decoder: [1, 0] }),
 );
 
-async function draw(
-  model: Parameters<typeof compileLocalSampler>[1],
-  batch: number,
-  request: Partial<LocalSamplingRequest>,
-  size = { height: 16, width: 24 },
-) {
-  const sampler = await compileLocalSampler(backend, model, undefined, { batch, ...size });
-  const found = await sampleLocal(sampler, { seed: 3, count: 3, low: dpm, ...request });
-  await sampler.dispose();
-  return found;
+function drawOf(model: LocalModel) {
+  const hasDetails = model.kind === "pyramid" && model.details.length > 0;
+  return localDraw({ channels: 1, levels: levelsOf(model), hasDetails, model: () => model });
 }
 
-describe("sampleLocal()", () => {
+async function draw(
+  model: LocalModel,
+  batch: number,
+  asked: LocalAsked,
+  request: Partial<DrawingRequest> = {},
+) {
+  const able = drawOf(model);
+  const chain = able.steps(able.choose({ size: { height: 16, width: 24 }, ...asked }));
+  const drawing = await compileDraw(backend, chain, new Map(), batch);
+  const found = await drawing.run({ seed: 3, count: 3, ...request });
+  await drawing.dispose();
+  return { ...found, ...networkCalls(found.calls) };
+}
+
+describe("localDraw()", () => {
   test("where all details are noise, the image is its low-pass band in blocks of 4 x 4", async () => {
-    const { data, nfeLow, nfeDetail, converged } = await draw(pyramid, 2, {});
+    const { data, nfeLow, nfeDetail, converged } = await draw(pyramid, 2, dpm);
     expect(data.length).toBe(3 * 16 * 24);
     for (let i = 0; i < data.length; i++) {
       const [x, y, image] = [i % 24, Math.floor(i / 24) % 16, Math.floor(i / 384)];
@@ -72,17 +82,17 @@ describe("sampleLocal()", () => {
   test.each([
     { name: "pyramid, a sampler", model: pyramid, low: dpm },
     { name: "pyramid, a stochastic sampler", model: pyramid, low: { sampler: "edm", steps: 3 } },
-    { name: "pyramid, ascent", model: pyramid, low: fast },
-    { name: "flat, ascent", model: flat, low: fast },
+    { name: "pyramid, ascent", model: pyramid, low: ascent },
+    { name: "flat, ascent", model: flat, low: ascent },
     { name: "U-Net, a sampler", model: unet, low: dpm },
   ])("$name: image i depends on (seed, i) alone", async ({ model, low }) => {
-    const whole = await draw(model, 3, { low });
+    const whole = await draw(model, 3, low);
     const size = whole.data.length / 3;
-    const apart = await draw(model, 2, { low });
+    const apart = await draw(model, 2, low);
     expectClose(apart.data, whole.data, { atol: 1e-4, rtol: 0 });
-    const last = await draw(model, 1, { low, first: 2, count: 1 });
+    const last = await draw(model, 1, low, { first: 2, count: 1 });
     expectClose(last.data, whole.data.subarray(2 * size), { atol: 1e-4, rtol: 0 });
-    const other = await draw(model, 1, { low, seed: 4, count: 1 });
+    const other = await draw(model, 1, low, { seed: 4, count: 1 });
     expect(other.data.some((value, i) => Math.abs(value - whole.data[i]!) > 0.01)).toBe(true);
   });
 
@@ -95,23 +105,16 @@ describe("sampleLocal()", () => {
       inverse: (band, details) =>
         joinMeans({ low: planes(band, [count, 1, 4, 6]), details: planes(details, [count, 3, 4, 6]) }).data,
     };
-    const sampler: LocalSampler = {
-      batch: count,
-      image: [1, 8, 12],
-      low: {
-        kind: "blind",
-        residual: lowRankResidual({
-          mean: new Float64Array(size).fill(0.5),
-          variances: [variance],
-          basis: direction,
-        }),
-      },
-      scales: [scale],
-      lowSize: size,
-      dispose: () => Promise.resolve(),
-    };
-    const low = { sampler: "dpmpp2m", steps: 20 };
-    const { data } = await sampleLocal(sampler, { seed: 1, count, low });
+    const residual = lowRankResidual<Float32Array>({
+      mean: new Float64Array(size).fill(0.5),
+      variances: [variance],
+      basis: direction,
+    });
+    const images = { seed: 1, count };
+    const low = drawBlind({ residual, size, whole: false }, { sampler: "dpmpp2m", steps: 20 });
+    const band = await low.run(undefined, images, () => undefined);
+    const details = ascendDetails(scalesFrom([scale], DETAIL_ASCENT, undefined));
+    const { data } = await details.run(band.data, images, () => undefined);
     const bands = splitMeans(
       planes(
         data.map((value) => (value + 1) / 2),
@@ -134,10 +137,12 @@ describe("sampleLocal()", () => {
   });
 
   test("makes images of any extents that fit, and names those that are near others", async () => {
-    expect((await draw(pyramid, 1, { count: 1 }, { height: 4, width: 36 })).data.length).toBe(144);
-    await expect(draw(pyramid, 1, { count: 1 }, { height: 18, width: 25 })).rejects.toThrow(
+    const wide = { ...dpm, size: { height: 4, width: 36 } };
+    expect((await draw(pyramid, 1, wide, { count: 1 })).data.length).toBe(144);
+    expect(() => drawOf(pyramid).choose({ size: { height: 18, width: 25 } })).toThrow(
       "size: 25x18; this model makes images whose extents are multiples of 4. Use --size 24x20.",
     );
+    expect(() => drawOf(pyramid).choose({})).toThrow("Give --size, such as 160.");
   });
 
   test("a model that sees noisy low-pass bands draws no images", async () => {
@@ -148,20 +153,35 @@ describe("sampleLocal()", () => {
   });
 
   test("an unknown sampler and too few steps are refused", async () => {
-    await expect(draw(flat, 1, { low: { sampler: "dpm", steps: 3 } })).rejects.toThrow(/unknown sampler/);
-    await expect(draw(flat, 1, { low: { sampler: "heun", steps: 0 } })).rejects.toThrow(/steps: 0/);
+    const size = { height: 8, width: 8 };
+    const choose = (asked: LocalAsked) => () => drawOf(flat).choose({ size, ...asked });
+    expect(choose({ sampler: "dpm" })).toThrow(/unknown sampler/);
+    expect(choose({ sampler: "heun", steps: 0 })).toThrow(/steps: 0/);
+    expect(choose({ detailsBeta: 0.5 })).toThrow(/this model draws whole images/);
   });
 
   test("says that ascent gave up, and tells how far it is", async () => {
     const shares: number[] = [];
-    const { converged } = await draw(pyramid, 3, {
-      details: { maxSteps: 2 },
-      onProgress: (done) => void shares.push(done),
-    });
-    expect(converged).toBe(false);
-    expect(shares.at(-1)).toBe(3);
-    expect(shares.every((share, i) => share >= 0 && share <= 3 && share >= (shares[i - 1] ?? 0) - 0.5)).toBe(
-      true,
+    const step = await openDetails(
+      backend,
+      pyramid,
+      { batch: 3, height: 16, width: 24 },
+      { maxSteps: 2 },
+      undefined,
     );
+    const { converged, calls } = await step.run(
+      new Float32Array(3 * 24).fill(0.5),
+      { seed: 1, count: 3 },
+      (share) => void shares.push(share),
+    );
+    await step.dispose();
+    expect(converged).toBe(false);
+    expect(calls, "two steps and a last call, on two levels").toEqual([6, 6, 6]);
+    expect(shares.length).toBeGreaterThan(2);
+    expect(shares.every((share) => share >= 0 && share <= 1)).toBe(true);
+    const whole: number[] = [];
+    await draw(pyramid, 3, dpm, { onProgress: (done) => void whole.push(done) });
+    expect(whole.at(-1)).toBe(3);
+    expect(whole.every((done) => done >= 0 && done <= 3)).toBe(true);
   });
 });
