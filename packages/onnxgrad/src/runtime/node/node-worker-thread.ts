@@ -9,7 +9,7 @@ import type { Backend, RuntimeData, RuntimeTensor, Session, ShardPlan } from "..
 import { node } from "./node-backend.ts";
 import type { NodeOptions } from "./node-options.ts";
 import { openPlan } from "../sharded-session.ts";
-import { threadData, work } from "../threads/thread-work.ts";
+import { ready, threadData, work } from "../threads/thread-work.ts";
 
 /** Values that come with a run. */
 export interface WireTensor {
@@ -88,6 +88,7 @@ port.on("message", (request: Request) => {
     }),
   );
 });
+ready();
 
 async function handle(request: Request): Promise<Omit<Answer, "id">> {
   switch (request.do) {

@@ -27,18 +27,18 @@ interface StateBuffer {
  * What `node(options)` is, in a worker thread: `run` resolves when the thread has answered, and the event loop is free
  * meanwhile. The state lives in the thread: `await state.pull()` before reading it. All else is as with `node()`.
  *
- * The thread starts with the first program and ends with the `dispose` of the last, when it gives the state back; an
- * idle one does not keep the process alive. Where it dies, `run` and `pull` throw `worker/exit`: the next
+ * The thread starts at once, so that it is ready when the first program is traced, and ends with the `dispose` of the last,
+ * when it gives the state back; an idle one does not keep the process alive. Where it dies, `run` and `pull` throw `worker/exit`: the next
  * program has a new thread, and a state that was in the old one must be loaded again.
  * @example
  * const step = await compile(nodeWorker({ threads: 2 }), options, build);
  */
 export function nodeWorker(options: NodeOptions = {}): Backend {
-  let thread: Thread | undefined;
   const traffic = { toDevice: 0, toHost: 0 };
   const shards = shardCount(options);
+  let thread = new Thread(options, traffic);
   const open = (model: Uint8Array | ShardPlan): Promise<Session> => {
-    if (thread === undefined || thread.isOver) thread = new Thread(options, traffic);
+    if (thread.isOver) thread = new Thread(options, traffic);
     return thread.open(model);
   };
   return {

@@ -11,7 +11,7 @@ import {
   type ShardArrays,
   type ShardRequest,
 } from "./shard-messages.ts";
-import { threadData, work } from "../threads/thread-work.ts";
+import { ready, threadData, work } from "../threads/thread-work.ts";
 
 invariant(parentPort !== null, "shard-thread.ts is the file of a worker thread");
 const port = parentPort;
@@ -32,6 +32,7 @@ port.on("message", (request: ShardRequest) => {
     }),
   );
 });
+ready();
 
 async function handle(request: ShardRequest): Promise<ShardArrays | undefined> {
   switch (request.do) {

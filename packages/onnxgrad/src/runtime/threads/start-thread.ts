@@ -7,7 +7,7 @@ import { Worker } from "node:worker_threads";
 /** What a thread starts with; `thread-work.ts` reads it there. */
 export interface ThreadData {
   readonly data: unknown;
-  /** Shared by both sides: whether the thread is at work (0), and whether it may not begin any more (1). */
+  /** Shared by both sides: whether the thread loads or is at work (0), and whether it may not begin any more (1). */
   readonly flags: Int32Array;
 }
 
@@ -26,11 +26,15 @@ function finishWork(): void {
   for (const flags of living) Atomics.wait(flags, 0, 1, LONGEST_WORK_MS);
 }
 
-/** Starts the file at `url`, which has no extension, with `data`. It does not keep the process alive. */
+/**
+ * Starts the file at `url`, which has no extension, with `data`; it calls `ready()` when it has loaded. It does not keep the
+ * process alive.
+ */
 export function startThread(url: URL, data: unknown): Worker {
   const fromSource = import.meta.url.endsWith(".ts");
   const file = new URL(`${url.href}.${fromSource ? "ts" : "js"}`);
   const flags = new Int32Array(new SharedArrayBuffer(8));
+  Atomics.store(flags, 0, 1);
   const workerData: ThreadData = { data, flags };
   const worker = fromSource
     ? // As by tests: a thread inherits no loader that reads TypeScript.

@@ -7,13 +7,18 @@ const { data, flags } = workerData as ThreadData;
 /** What the thread was started with. */
 export const threadData: unknown = data;
 
+/** Says that all is loaded: an exiting process no longer waits for that. */
+export function ready(): void {
+  Atomics.store(flags, 0, 0);
+  Atomics.notify(flags, 0);
+}
+
 /** Does `task`, which the process waits for should it exit meanwhile; nothing when it is exiting already. */
 export async function work(task: () => Promise<void>): Promise<void> {
   Atomics.store(flags, 0, 1);
   try {
     if (Atomics.load(flags, 1) === 0) await task();
   } finally {
-    Atomics.store(flags, 0, 0);
-    Atomics.notify(flags, 0);
+    ready();
   }
 }
