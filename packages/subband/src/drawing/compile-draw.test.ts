@@ -103,6 +103,14 @@ describe("compileDraw()", () => {
     expect(new Set(data).size, "details are there").toBeGreaterThan(100);
   });
 
+  test("a step that does not fit is told by its name, and the network's place", async () => {
+    const [low, details] = system.draw.steps(system.draw.choose({}));
+    const wrong = { ...low!, gives: [5, 8, 8] };
+    await expect(compileDraw(node(), [wrong, details!], checkpoint, 1)).rejects.toThrow(
+      /^conv2d at details-1\.detailGenerator\.input: input has 5 channels but the weight takes 3/,
+    );
+  });
+
   test("arrays of another system, an unknown sampler and too few steps are refused", async () => {
     const chain = system.draw.steps(system.draw.choose({}));
     await expect(compileDraw(node(), chain, new Map(), 1)).rejects.toThrow('state "params.');

@@ -8,6 +8,7 @@ import {
   compile,
   type InputSpec,
   Lifetime,
+  scope,
   type State,
   type Tensor,
   type Traced,
@@ -82,7 +83,7 @@ export async function compileDraw(
     steps.map((step, i) => {
       const given = steps[i - 1]?.gives;
       if (step.kind === "host") return step.open(backend, arrays, batch);
-      const compiler = { backend, state: stateOf(step.weights), given, batch };
+      const compiler = { name: step.name, backend, state: stateOf(step.weights), given, batch };
       return step.kind === "apply" ? openApply(step, compiler) : openDiffuse(step, compiler);
     }),
   );
@@ -141,6 +142,8 @@ const sizeOf = (extents: Extents): number => extents.reduce((a, b) => a * b, 1);
 
 /** What the programs of a step are compiled with. */
 interface Compiler {
+  /** Of the step: errors in its programs begin their place with it. */
+  readonly name: string;
   readonly backend: Backend;
   readonly state: State;
   /** Extents of what the step is given. */
@@ -156,13 +159,13 @@ interface Compiled {
 
 /** Compiles `build` over inputs of a batch, of which the step's `given` is one. */
 async function compiled(
-  { backend, state, given, batch }: Compiler,
+  { name, backend, state, given, batch }: Compiler,
   inputs: Readonly<Record<string, InputSpec>>,
   build: (weights: Traced<typeof state.template>, inputs: Readonly<Record<string, Tensor>>, at: At) => Tensor,
 ): Promise<Compiled> {
   const all = { ...inputs, ...(given && { given: [batch, ...given] }) };
   const program = await compile(backend, { state, inputs: all }, ({ state: weights, ...tensors }) => ({
-    result: build(weights, tensors, { given: tensors["given"] }),
+    result: scope(name, () => build(weights, tensors, { given: tensors["given"] })),
   }));
   return {
     run: async (feeds) => (await program.run(feeds, { reuse: true })).result,

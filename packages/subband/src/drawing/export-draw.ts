@@ -11,6 +11,7 @@ import {
   inlineState,
   mul,
   round,
+  scope,
   type StateTree,
   type Tensor,
   type Traced,
@@ -86,7 +87,7 @@ export function exportDraw(
     },
     (noise: Readonly<Record<string, Tensor>>) => {
       const image = chain.reduce<Tensor | undefined>(
-        (given, step) => traced(step, constantsOf(step.weights), given, noise),
+        (given, step) => scope(step.name, () => traced(step, constantsOf(step.weights), given, noise)),
         undefined,
       );
       return { image: toBytes(image!) };

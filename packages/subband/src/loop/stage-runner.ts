@@ -8,6 +8,7 @@ import {
   invariant,
   type NamedArray,
   type Program,
+  scope,
   State,
   type StateTree,
 } from "onnxgrad";
@@ -275,7 +276,8 @@ export class StageRunner {
   }
 
   async #compile({ inputs, build }: StageProgram): Promise<AnyProgram> {
-    const program = await compile(this.#options.backend, { state: this.#trained, inputs }, build as never);
+    const named = (args: never) => scope(this.stage.name, () => build(args));
+    const program = await compile(this.#options.backend, { state: this.#trained, inputs }, named as never);
     return program as unknown as AnyProgram;
   }
 
