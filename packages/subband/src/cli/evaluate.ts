@@ -46,7 +46,7 @@ export function register(program: Command, context: Context): void {
 
 async function evaluate(context: Context, run: string, flags: EvaluateFlags): Promise<void> {
   const { UserError } = await import("onnxgrad");
-  const { node } = await import("onnxgrad/node");
+  const { openBackend } = await import("./open-backend.ts");
   const { evaluateRun } = await import("../evaluation/evaluate-run.ts");
   const { writeFileAtomic } = await import("../training/atomic-file.ts");
   const { loadRun } = await import("../training/load-run.ts");
@@ -82,7 +82,7 @@ async function evaluate(context: Context, run: string, flags: EvaluateFlags): Pr
       { image, draw, pyramid },
       tensors,
       source,
-      node(threads === undefined ? {} : { threads }),
+      await openBackend({ threads }),
       {
         count: n,
         seed,

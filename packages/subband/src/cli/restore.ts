@@ -57,7 +57,7 @@ export async function restoreAll(
   flags: RestoreFlags,
   restoration: Restoration,
 ): Promise<void> {
-  const { node } = await import("onnxgrad/node");
+  const { openBackend } = await import("./open-backend.ts");
   const { openModel } = await import("../restoration/model-source.ts");
   const { tiledDenoiser } = await import("../restoration/tiled-denoiser.ts");
   const { withFolders } = await import("./output-folders.ts");
@@ -67,7 +67,7 @@ export async function restoreAll(
   const loaded = openModel(flags.model);
   await restoration.companion?.read(plan.source(restoration.companion.path));
   const progress = createProgress(context);
-  const denoiser = tiledDenoiser(node(), loaded.model);
+  const denoiser = tiledDenoiser(await openBackend(), loaded.model);
   const place: Workplace = { context, restoration, denoiser, loaded, progress, source: plan.source };
   try {
     const done = await withFolders(plan.outputs, () => restoreEach(place, plan));

@@ -134,7 +134,7 @@ export async function sampleRun(
   context: Context,
   { run, n, seed, batch: most, each, threads, ...flags }: SampleFlags & { readonly run: string },
 ): Promise<{ readonly lines: readonly string[]; readonly outcome: SampleOutcome }> {
-  const { node } = await import("onnxgrad/node");
+  const { openBackend } = await import("./open-backend.ts");
   const { compileDraw } = await import("../drawing/compile-draw.ts");
   const { networkCalls } = await import("../drawing/network-calls.ts");
   const { modelPath } = await import("../restoration/model-source.ts");
@@ -156,7 +156,7 @@ export async function sampleRun(
     if (warning !== undefined) progress.note(`warning: ${warning}`);
     const batch = Math.min(n, most);
     const began = performance.now();
-    const drawing = await compileDraw(node(threads === undefined ? {} : { threads }), steps, arrays, batch);
+    const drawing = await compileDraw(await openBackend({ threads }), steps, arrays, batch);
     const compileMs = performance.now() - began;
     const started = performance.now();
     const { data, calls, converged } = await drawing.run({

@@ -94,7 +94,7 @@ function registerLowPass(study: Command, context: Context): void {
 
 async function studyLowPass(context: Context, run: string, flags: LowPassFlags): Promise<void> {
   const { UserError } = await import("onnxgrad");
-  const { node } = await import("onnxgrad/node");
+  const { openBackend } = await import("./open-backend.ts");
   const { lowPassBands, lowPassTable, runLowPassStudy } = await import("../studies/low-pass-study.ts");
   const { levelsOf } = await import("../systems/parts/local/model.ts");
   const { loadModel } = await import("../training/model-file.ts");
@@ -111,7 +111,7 @@ async function studyLowPass(context: Context, run: string, flags: LowPassFlags):
   const { dataset } = await openRunData(run, known.config);
   const progress = createProgress(context);
   try {
-    const study = await runLowPassStudy(node(threads === undefined ? {} : { threads }), {
+    const study = await runLowPassStudy(await openBackend({ threads }), {
       ...{ model, seed, count: n },
       prior: known.local.prior && { config: known.local.prior, arrays: known.arrays },
       ...lowPassBands(dataset, model.wavelet, levelsOf(model)),
@@ -126,7 +126,7 @@ async function studyLowPass(context: Context, run: string, flags: LowPassFlags):
 
 async function studyLocal(context: Context, flags: LocalFlags): Promise<void> {
   const { UserError } = await import("onnxgrad");
-  const { node } = await import("onnxgrad/node");
+  const { openBackend } = await import("./open-backend.ts");
   const { reportLocalStudy } = await import("../studies/local-report.ts");
   const { commonChannels, modelMethod, openNamedModel } = await import("../studies/method.ts");
   const { checkedSigmas, readPictures } = await import("../studies/noisy-pictures.ts");
@@ -153,7 +153,7 @@ async function studyLocal(context: Context, flags: LocalFlags): Promise<void> {
   const progress = createProgress(context);
   const compare = async (): Promise<void> => {
     const dumped = dump === undefined ? undefined : dumpNoisy(dump, pictures, sigmas, seed);
-    const backend = node(threads === undefined ? {} : { threads });
+    const backend = await openBackend({ threads });
     const methods = [...models.map(({ name, model }) => modelMethod(name, model, backend)), ...outside];
     const about: [string, string][] = [
       ["pictures", `${formatCount(pictures.length)} in ${folder}, noise of seed ${seed}`],

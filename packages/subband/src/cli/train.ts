@@ -120,7 +120,7 @@ export async function trainWithProgress(
   context: Context,
   { request, settings, threads }: Pick<TrainCommand, "request" | "settings" | "threads">,
 ): Promise<TrainOutcome> {
-  const { node } = await import("onnxgrad/node");
+  const { openBackend } = await import("./open-backend.ts");
   const { pacesOf } = await import("../loop/budget.ts");
   const { runPaths } = await import("../training/run-directory.ts");
   const { trainRun } = await import("../training/train-run.ts");
@@ -145,7 +145,7 @@ export async function trainWithProgress(
     const showData = dataProgress(progress);
     const summary = await trainRun(
       request,
-      node(threads === undefined ? {} : { threads }),
+      await openBackend({ threads }),
       {
         onData(done) {
           stopReading();

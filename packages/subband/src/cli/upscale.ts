@@ -71,7 +71,7 @@ async function upscale(context: Context, input: string, flags: UpscaleFlags): Pr
 /** By the details' networks of a pyramid. */
 async function upscaleByDetails(context: Context, input: string, flags: UpscaleFlags): Promise<void> {
   const { UserError } = await import("onnxgrad");
-  const { node } = await import("onnxgrad/node");
+  const { openBackend } = await import("./open-backend.ts");
   const { upscaleConditional } = await import("../restoration/upscale-conditional.ts");
   if (flags.sigma !== 0)
     throw new UserError(
@@ -85,7 +85,7 @@ async function upscaleByDetails(context: Context, input: string, flags: UpscaleF
     map: flags.uncertainty,
     async restore(picture, _, onShare, { model, run }) {
       const options = { ...posteriorOptions(flags, onShare), detailNoise: run?.local.detailNoise };
-      const found = await upscaleConditional(node(), model, picture, flags.factor, options);
+      const found = await upscaleConditional(await openBackend(), model, picture, flags.factor, options);
       const result = await sampledResult(flags, 0, found.picture, found.deviation);
       const { method } = flags;
       return { ...result, json: { ...result.json, method }, before: found.cubic };
