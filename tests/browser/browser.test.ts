@@ -4,6 +4,7 @@ import { node } from "onnxgrad/node";
 import { expectClose } from "onnxgrad/testing";
 import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import { createPainter } from "../../examples/web-training/network.ts";
+import { tinyTraining } from "./page/tiny-training.ts";
 import { type Browser, launchChromium, missingChromium, type Page } from "./chromium.ts";
 import type { Suite, TrainingReport } from "./page/suite.ts";
 import { serve, type Site } from "./site.ts";
@@ -64,6 +65,21 @@ describe.skipIf(missingChromium !== undefined)(
         expectClose(report.states[1], second, { rtol: 1e-2, atol: 1e-3, what: "the state, one step later" });
         expect(report.losses.at(-1)!).toBeLessThan(0.5 * report.losses[0]!);
       });
+
+      test.runIf(provider === "wasm")(
+        "trains a system of subband through its loop as Node does, and resumes to the same bits",
+        async () => {
+          const straight = await call("loop");
+          expectClose(straight.losses, (await tinyTraining(node({ threads: 1 }))).losses, {
+            rtol: 1e-3,
+            atol: 1e-5,
+            what: "losses",
+          });
+          const resumed = await call("loop", 3);
+          expect(resumed.losses).toEqual(straight.losses);
+          expect(resumed.saved).toEqual(straight.saved);
+        },
+      );
 
       test.runIf(provider === "wasm")("starts one thread beside the page's own", () => {
         expect(report.workers).toBe(threads - 1);

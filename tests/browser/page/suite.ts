@@ -2,6 +2,7 @@
 import { add, type Backend, compile, full, mean } from "onnxgrad";
 import { web } from "onnxgrad/web";
 import { createPainter } from "../../../examples/web-training/network.ts";
+import { type TinyTraining, tinyTraining } from "./tiny-training.ts";
 
 /** What {@link suite.train} gives back. */
 export interface TrainingReport {
@@ -49,6 +50,11 @@ const suite = {
   use(provider: "wasm" | "webgpu", threads: number): string {
     backend = web({ provider, threads });
     return backend.name;
+  },
+
+  /** Trains the default preset of subband through its loop, interrupted after `stopAt` steps. */
+  loop(stopAt?: number): Promise<TinyTraining> {
+    return tinyTraining(backend!, stopAt);
   },
 
   /** Trains the network of the example, `size` pixels a step. */
