@@ -7,6 +7,7 @@ first steps. Both memory layouts are tried; the faster one is timed.
 import torch
 import torch.nn.functional as F
 
+from torch_iddpm_unet import IddpmUnet
 from torch_networks import DetailGenerator, Discriminator, ScoreUnet, energy_score, haar
 from torch_peer import LAYOUTS, VERSIONS, Optimiser, faster, read_safetensors, serve
 
@@ -22,7 +23,6 @@ class Task:
             if name.startswith("feed.")
         }
         self.tensors, self.layout = tensors, layout
-        self.scaling = {k: torch.tensor(v) for k, v in self.model["scaling"].items()}
 
     def load(self, network, prefix):
         state = {k[len(prefix) :]: t for k, t in self.tensors.items() if k.startswith(prefix)}
@@ -34,23 +34,19 @@ class Task:
         return torch.autograd.grad(loss, list(network.parameters()), retain_graph=retain)
 
 
-class Low(Task):
-    def __init__(self, *args):
-        super().__init__(*args)
-        low = self.model["low"]
-        self.net = self.load(ScoreUnet(channels=self.model["channels"], **low), "state.params.")
+class Denoiser(Task):
+    """Karras et al. 2022, eq. 8; cOut is fed as its reciprocal."""
+
+    def train(self, net, decay):
+        self.net = self.load(net, "state.params.")
         self.networks = {"params": self.net}
-        self.optimiser = Optimiser(self.net, float(self.feeds["lr"]), (0.9, 0.99), low["emaDecay"])
+        self.optimiser = Optimiser(self.net, float(self.feeds["lr"]), (0.9, 0.99), decay)
 
     def forward(self):
         return {"params": self.net(self.feeds["noise"], self.feeds["cNoise"])}
 
     def step(self):
-        f, s = self.feeds, self.scaling
-        clean = f["pixels"]
-        for _ in range(self.model["levels"]):
-            clean = haar(clean)[0] / 2
-        clean = (clean - s["lowMean"][:, None, None]) / s["lowStd"][:, None, None]
+        f, clean = self.feeds, self.clean()
         each = {k: f[k][:, None, None, None] for k in ("sigma", "cSkip", "cIn", "cOut")}
         noisy = clean + f["noise"] * each["sigma"]
         target = (clean - noisy * each["cSkip"]) * each["cOut"]
@@ -59,11 +55,35 @@ class Low(Task):
         return {"loss": float(loss)}
 
 
+class Low(Denoiser):
+    def __init__(self, *args):
+        super().__init__(*args)
+        self.scaling = {k: torch.tensor(v) for k, v in self.model["scaling"].items()}
+        low = self.model["low"]
+        self.train(ScoreUnet(channels=self.model["channels"], **low), low["emaDecay"])
+
+    def clean(self):
+        s, low = self.scaling, self.feeds["pixels"]
+        for _ in range(self.model["levels"]):
+            low = haar(low)[0] / 2
+        return (low - s["lowMean"][:, None, None]) / s["lowStd"][:, None, None]
+
+
+class Unet(Denoiser):
+    def __init__(self, *args):
+        super().__init__(*args)
+        self.train(IddpmUnet(**self.model["network"]), self.model["emaDecay"])
+
+    def clean(self):
+        return self.feeds["clean"]
+
+
 class Score(Task):
     betas = (0.9, 0.99)
 
     def __init__(self, *args):
         super().__init__(*args)
+        self.scaling = {k: torch.tensor(v) for k, v in self.model["scaling"].items()}
         detail, c = self.model["detail"], self.model["channels"]
         self.generator = self.load(DetailGenerator(channels=c, **detail), "state.params.")
         self.critic = self.load(Discriminator(channels=c, **detail), "state.critic.")
@@ -128,7 +148,7 @@ class Adversarial(Score):
         return {"energy": float(energy), "fooled": float(fooled), "critic": float(pairing)}
 
 
-TASKS = {"low": Low, "score": Score, "adversarial": Adversarial}
+TASKS = {"low": Low, "unet": Unet, "score": Score, "adversarial": Adversarial}
 
 
 def setup(settings):
