@@ -81,6 +81,6 @@ async function estimatedBytes(preset: AnyPreset): Promise<number> {
     fingerprint: "",
   });
   const system = preset.system(preset.resolve(preset.choose({}, dataset), dataset, {}));
-  const { state, programs } = await estimateMemory(system.stages);
+  const { state, programs } = estimateMemory(system.stages);
   return state + programs;
 }

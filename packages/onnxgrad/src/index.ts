@@ -137,6 +137,7 @@ export {
   type RunOptions,
   type TraceArguments,
 } from "./runtime/compile.ts";
+export { workingMemory, type WorkingMemory } from "./runtime/working-memory.ts";
 export {
   inlineState,
   layoutOf,

@@ -21,7 +21,7 @@ export async function dryRun(context: Context, request: TrainRequest, verbose: b
   const system = systemOf(config);
   const cost = systemCost(system);
   const use = system.local ? denoisingUse(config, cost) : samplingUse(system, cost);
-  const estimate = await estimateMemory(system.stages);
+  const estimate = estimateMemory(system.stages);
   const memory = { ...estimate, images: dataBytes, process: process.memoryUsage.rss() };
   const total = Object.values(memory).reduce((a, b) => a + b, 0);
 
