@@ -1,0 +1,131 @@
+import { rng } from "onnxgrad";
+import { node } from "onnxgrad/node";
+import { expectClose } from "onnxgrad/testing";
+import { describe, expect, test } from "vitest";
+import type { ImageSource } from "../images/image-source.ts";
+import type { DrawStep, HostStep } from "../systems/draw.ts";
+import type { Pyramid, System } from "../systems/system.ts";
+import { joinBlocks, splitBlocks } from "../wavelet/haar.ts";
+import { evaluateRun } from "./evaluate-run.ts";
+
+const COUNT = 32;
+const [HEIGHT, WIDTH] = [16, 8];
+const SIZE = HEIGHT * WIDTH;
+/** Grey images of white noise, of deviation 0.3. */
+const images = rng(1, "images")
+  .fillNormal(new Float32Array(COUNT * SIZE))
+  .map((v) => 0.3 * v);
+const source: ImageSource = {
+  ...{ channels: 1, height: HEIGHT, width: WIDTH, count: COUNT },
+  read: (index, _, into, offset) => into.set(images.subarray(index * SIZE, (index + 1) * SIZE), offset),
+};
+
+/** A step that makes each sample from what it is given and from the number of the image. */
+function stepOf(
+  { name, gives, level }: Pick<HostStep, "name" | "gives" | "level">,
+  calls: number,
+  make: (index: number, given: Float32Array) => Float32Array,
+): HostStep {
+  const size = gives.reduce((a, b) => a * b);
+  const open: HostStep["open"] = (_, __, batch) =>
+    Promise.resolve({
+      run(given, { first = 0 }) {
+        const data = new Float32Array(batch * size);
+        const each = (given?.length ?? 0) / batch;
+        for (let i = 0; i < batch; i++)
+          data.set(
+            make(first + i, given?.subarray(i * each, (i + 1) * each) ?? new Float32Array()),
+            i * size,
+          );
+        return Promise.resolve({ data, calls: new Array<number>(batch).fill(calls), converged: true });
+      },
+      dispose: () => Promise.resolve(),
+    });
+  return { kind: "host", name, gives, level, open };
+}
+
+const imageOf = (index: number) => {
+  const at = (index % COUNT) * SIZE;
+  return images.subarray(at, at + SIZE);
+};
+
+/** A system that draws by `steps`. */
+function systemOf(pyramid: Pyramid, steps: readonly DrawStep[]): System & { readonly pyramid: Pyramid } {
+  const choice = { sampler: "none", steps: null };
+  return {
+    ...{ image: source, stages: [], networks: () => [], pyramid },
+    draw: { options: [], choose: () => choice, steps: () => steps, describe: () => [] },
+  };
+}
+
+const request = { seed: 2, count: COUNT, sampler: "none", steps: null } as const;
+
+describe("evaluateRun()", () => {
+  test.each([1, 2])(
+    "of %d times the data: the deviation of each band is that, the power its square",
+    async (k) => {
+      const gives = [1, HEIGHT, WIDTH];
+      const whole = stepOf({ name: "image", gives, level: 0 }, 5, (i) => imageOf(i).map((v) => k * v));
+      const found = await evaluateRun(
+        systemOf({ levels: 0 }, [whole]),
+        new Map(),
+        source,
+        node(),
+        request as never,
+      );
+      expect(found.bands.map(({ band }) => band)).toEqual(["LL"]);
+      expectClose(
+        found.bands.map(({ stdRatio }) => stdRatio),
+        [k],
+        { rtol: 1e-5 },
+      );
+      expectClose([found.radialSpectrumError], [Math.log10(k * k)], { atol: 1e-6 });
+      expect(found).toMatchObject({
+        count: COUNT,
+        generated: COUNT,
+        nfeLow: 5,
+        nfeDetail: 0,
+        spread: undefined,
+      });
+      expect(found.images).toEqual(images.map((v) => k * v));
+    },
+  );
+
+  test("of true low bands with details of white noise: their deviation, and as much spread at a fixed low band", async () => {
+    const deviation = 0.6;
+    const rms = 0.2;
+    const [low, details] = [[1, HEIGHT / 2, WIDTH / 2], SIZE / 4];
+    const steps = [
+      stepOf({ name: "low", gives: low, level: 1 }, 3, (i) => {
+        const [band, ...rest] = Array.from({ length: 4 }, () => new Float32Array(details));
+        splitBlocks(imageOf(i), WIDTH / 2, band!, ...(rest as [Float32Array, Float32Array, Float32Array]));
+        return band!.map((v) => v / 2);
+      }),
+      stepOf({ name: "details", gives: [1, HEIGHT, WIDTH], level: 0 }, 1, (i, given) => {
+        const noise = rng(3, "details", i)
+          .fillNormal(new Float32Array(3 * details))
+          .map((v) => deviation * v);
+        const image = new Float32Array(SIZE);
+        const [h, v, d] = [0, 1, 2].map((b) => noise.subarray(b * details, (b + 1) * details));
+        joinBlocks(
+          given.map((value) => 2 * value),
+          h!,
+          v!,
+          d!,
+          WIDTH / 2,
+          image,
+        );
+        return image;
+      }),
+    ];
+    const pyramid = { levels: 1, detailRms: [[rms, rms, rms]] };
+    const found = await evaluateRun(systemOf(pyramid, steps), new Map(), source, node(), request as never);
+    expect(found).toMatchObject({ nfeLow: 3, nfeDetail: 1 });
+    const ratios = Object.fromEntries(found.bands.map(({ band, stdRatio }) => [band, stdRatio]));
+    expectClose([ratios["LL"]!], [1], { rtol: 1e-5, what: "low bands are the true ones" });
+    // 1024 coefficients of either have a deviation to 1 / sqrt(2048) = 2.2 %.
+    for (const band of ["LH", "HL", "HH"])
+      expectClose([ratios[band]!], [deviation / 0.3], { rtol: 0.1, what: band });
+    expectClose(found.spread!, [deviation / rms], { rtol: 0.05, what: "spread" });
+  });
+});
