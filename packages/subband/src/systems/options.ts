@@ -15,6 +15,8 @@ export interface Option<T extends Json = Json> {
   readonly help: string;
   /** The values that it takes, in the words that follow "give". */
   readonly takes: string;
+  /** Whether it takes numbers; within which limits may differ from version to version. */
+  readonly numeric?: true;
   /**
    * A value, or the text that was typed for one; undefined for whatever is no value.
    * @throws UserError where a name is unknown, with a suggestion.
@@ -67,6 +69,7 @@ export function whole(
       multipleOf === 1
         ? `a whole number of at least ${least}${among}`
         : `a multiple of ${multipleOf}${among}`,
+    numeric: true,
     read(given) {
       const value = typeof given === "string" && !/^\s*\d+\s*$/.test(given) ? Number.NaN : numberOf(given);
       return Number.isSafeInteger(value) && value >= least && value <= most && value % multipleOf === 0
@@ -82,6 +85,7 @@ export function positive(flag: string, help: string, takes = "a number above 0")
     flag,
     help,
     takes,
+    numeric: true,
     read(given) {
       const value = numberOf(given);
       return value > 0 && Number.isFinite(value) ? value : undefined;

@@ -111,6 +111,8 @@ describe("RunConfig", () => {
     expect(refusal({ ...config, options: { ...options, batch: "many" } })).toBe(
       'options.batch: --batch: "many"; give a whole number of at least 2.',
     );
+    const narrow = RunConfig.parse({ ...config, options: { ...options, width: 12 } });
+    expect(narrow.options["width"], "not offered, but what the run was begun with").toBe(12);
     const { batch: _, ...incomplete } = options as { readonly batch: number };
     expect(refusal({ ...config, options: incomplete })).toBe("options.batch: missing");
     expect(refusal({ ...config, model: { ...(config["model"] as object), depth: 3 } })).toMatch(

@@ -104,10 +104,12 @@ export async function openTrainingData(request: TrainRequest, listener: RunListe
       "train/no-data",
       `no data: "${request.out}" is no run yet. Give --data: a folder of images, an archive of them, cifar10 or faces.`,
     );
-  const preset = presetOf(request);
-  const options = readOptions(preset, request.options ?? {});
-  if (request.size !== undefined)
+  // Before the data are read; the model of a run that exists is of its size.
+  if (request.size !== undefined && !isRun(request.out)) {
+    const preset = presetOf(request);
+    const options = readOptions(preset, request.options ?? {});
     preset.choose(options, { ...request.size, channels: request.channels ?? 3 });
+  }
   const dataset = await openDataset(request.data, {
     size: request.size,
     channels: request.channels,
