@@ -87,18 +87,9 @@ export { type ReduceOptions, type Reduction } from "./ops/reduction.ts";
 export { matrixTranspose, reshape, transpose } from "./ops/reshape.ts";
 export { resizeBilinear2d, type ResizeOptions } from "./ops/resize.ts";
 export { resizeConv2d, type ResizeConvOptions } from "./ops/resize-conv.ts";
-export {
-  concat,
-  flip,
-  narrow,
-  padReflect,
-  padZero,
-  slice,
-  type SliceRange,
-  sliceRanges,
-  split,
-  unslice,
-} from "./ops/slice.ts";
+export { concat, split } from "./ops/concat.ts";
+export { padReflect, padZero } from "./ops/pad.ts";
+export { flip, narrow, slice, type SliceRange, sliceRanges, unslice } from "./ops/slice.ts";
 export { logSumExp, scaledDotProductAttention, softmax } from "./ops/softmax.ts";
 export { constant, input } from "./ops/source.ts";
 

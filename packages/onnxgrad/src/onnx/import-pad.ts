@@ -1,7 +1,9 @@
 /** @module The rule of `import-rules.ts` for Pad. */
 import { quoteName } from "../errors.ts";
 import { broadcastTo } from "../ops/sum.ts";
-import { concat, narrow, padReflect, padZero } from "../ops/slice.ts";
+import { concat } from "../ops/concat.ts";
+import { padReflect, padZero } from "../ops/pad.ts";
+import { narrow } from "../ops/slice.ts";
 import { constant } from "../ops/source.ts";
 import type { Tensor } from "../trace/tensor.ts";
 import { axesOf, type ImportContext, intsOf, knownScalar, knownValues, type Rule } from "./import-node.ts";

@@ -14,7 +14,7 @@ import { matmul } from "../ops/matmul.ts";
 import { max, mean, min } from "../ops/reduce.ts";
 import { type Reduction } from "../ops/reduction.ts";
 import { matrixTranspose, reshape, transpose } from "../ops/reshape.ts";
-import { concat } from "../ops/slice.ts";
+import { concat } from "../ops/concat.ts";
 import { softmax } from "../ops/softmax.ts";
 import { constant } from "../ops/source.ts";
 import { sizeOf, type Tensor } from "../trace/tensor.ts";

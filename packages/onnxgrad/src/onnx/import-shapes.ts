@@ -2,7 +2,8 @@
 import { broadcastTo } from "../ops/sum.ts";
 import { gather } from "../ops/gather.ts";
 import { reshape, transpose } from "../ops/reshape.ts";
-import { type SliceRange, sliceRanges, split } from "../ops/slice.ts";
+import { split } from "../ops/concat.ts";
+import { type SliceRange, sliceRanges } from "../ops/slice.ts";
 import { constant } from "../ops/source.ts";
 import { sizeOf, type Tensor } from "../trace/tensor.ts";
 import {

@@ -27,7 +27,7 @@ import {
   sqrt,
   tanh,
 } from "./elementary.ts";
-import { concat } from "./slice.ts";
+import { concat } from "./concat.ts";
 import { constant } from "./source.ts";
 
 /** Of both signs, at zero of both signs, and as small and as large as values get. */

@@ -5,7 +5,7 @@ import { toOnnx } from "../onnx/model.ts";
 import { node } from "../runtime/node/node.ts";
 import { caseGraph, compositeCases, opCases } from "../testing/index.ts";
 import { mul } from "./arithmetic.ts";
-import { concat, split } from "./slice.ts";
+import { concat, split } from "./concat.ts";
 import { input } from "./source.ts";
 
 /** Storage buffers of a shader that every WebGPU has: `maxStorageBuffersPerShaderStage` of the standard. */

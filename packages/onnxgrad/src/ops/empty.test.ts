@@ -13,7 +13,9 @@ import { groupNorm, standardize } from "./normalization.ts";
 import { maxPool2d } from "./pool.ts";
 import { max, mean, min } from "./reduce.ts";
 import { sum } from "./sum.ts";
-import { padZero, slice, split } from "./slice.ts";
+import { split } from "./concat.ts";
+import { padZero } from "./pad.ts";
+import { slice } from "./slice.ts";
 import { logSumExp } from "./softmax.ts";
 import { input } from "./source.ts";
 

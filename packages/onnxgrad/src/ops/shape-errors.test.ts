@@ -16,7 +16,9 @@ import { avgPool2d, maxPool2d, upsampleNearest2d } from "./pool.ts";
 import { reshape, transpose } from "./reshape.ts";
 import { resizeBilinear2d } from "./resize.ts";
 import { resizeConv2d } from "./resize-conv.ts";
-import { concat, padReflect, padZero, slice, sliceRanges, split, unslice } from "./slice.ts";
+import { concat, split } from "./concat.ts";
+import { padReflect, padZero } from "./pad.ts";
+import { slice, sliceRanges, unslice } from "./slice.ts";
 import { softmax } from "./softmax.ts";
 import { constant, input } from "./source.ts";
 

@@ -1,7 +1,7 @@
 /** @module Trees of tensors as one vector: what optimisers work on. With packed state both directions cost nothing. */
 import { GraphError } from "../errors.ts";
 import { reshape } from "../ops/reshape.ts";
-import { concat, split } from "../ops/slice.ts";
+import { concat, split } from "../ops/concat.ts";
 import { formatSpec, sameShape, Tensor } from "../trace/tensor.ts";
 import { type Tree, treeLeaves, treeMap } from "../trace/tree.ts";
 

@@ -14,7 +14,8 @@ import {
   REPLICATED,
   type Sharded,
 } from "../ops/placement.ts";
-import { concat, sliceRanges, split } from "../ops/slice.ts";
+import { concat, split } from "../ops/concat.ts";
+import { sliceRanges } from "../ops/slice.ts";
 import { input } from "../ops/source.ts";
 import { inputName, portName } from "../trace/port-names.ts";
 import { scope } from "../trace/scope.ts";

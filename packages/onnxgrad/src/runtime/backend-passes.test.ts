@@ -5,7 +5,7 @@ import { add, mul } from "../ops/arithmetic.ts";
 import { conv2d } from "../ops/conv.ts";
 import { relu } from "../ops/elementary.ts";
 import { reshape } from "../ops/reshape.ts";
-import { split } from "../ops/slice.ts";
+import { split } from "../ops/concat.ts";
 import { constant, input } from "../ops/source.ts";
 import { rng } from "../random/threefry.ts";
 import { expectClose } from "../testing/expect-close.ts";

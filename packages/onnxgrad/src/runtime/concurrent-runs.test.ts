@@ -8,7 +8,7 @@ import { conv2d } from "../ops/conv.ts";
 import { gather } from "../ops/gather.ts";
 import { mean } from "../ops/reduce.ts";
 import { reshape } from "../ops/reshape.ts";
-import { split } from "../ops/slice.ts";
+import { split } from "../ops/concat.ts";
 import { constant, input } from "../ops/source.ts";
 import { rng } from "../random/threefry.ts";
 import { scalar } from "../trace/ndarray.ts";

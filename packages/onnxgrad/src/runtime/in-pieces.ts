@@ -5,7 +5,7 @@
  */
 import { norm } from "../ops/norm.ts";
 import { sum } from "../ops/sum.ts";
-import { concat, split } from "../ops/slice.ts";
+import { concat, split } from "../ops/concat.ts";
 import { reshape } from "../ops/reshape.ts";
 import { rewrite, withInputs } from "../passes/rewrite.ts";
 import { inputName, portName, portNamed } from "../trace/port-names.ts";

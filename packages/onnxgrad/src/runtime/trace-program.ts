@@ -4,7 +4,7 @@
  */
 import { GraphError, quoteName } from "../errors.ts";
 import { reshape } from "../ops/reshape.ts";
-import { concat, split } from "../ops/slice.ts";
+import { concat, split } from "../ops/concat.ts";
 import { input } from "../ops/source.ts";
 import { optimize } from "../passes/optimize.ts";
 import { isNdArray } from "../trace/ndarray.ts";

@@ -8,12 +8,14 @@ import { arithmeticCases } from "../ops/arithmetic.cases.ts";
 import { channelsCases } from "../ops/channels.cases.ts";
 import { clampCases } from "../ops/clamp.cases.ts";
 import { compareCases } from "../ops/compare.cases.ts";
+import { concatCases } from "../ops/concat.cases.ts";
 import { convCases } from "../ops/conv.cases.ts";
 import { elementaryCases } from "../ops/elementary.cases.ts";
 import { gatherCases } from "../ops/gather.cases.ts";
 import { matmulCases } from "../ops/matmul.cases.ts";
 import { normCases } from "../ops/norm.cases.ts";
 import { normalizationCases } from "../ops/normalization.cases.ts";
+import { padCases } from "../ops/pad.cases.ts";
 import { poolCases } from "../ops/pool.cases.ts";
 import { reduceCases } from "../ops/reduce.cases.ts";
 import { reshapeCases } from "../ops/reshape.cases.ts";
@@ -41,6 +43,8 @@ const FAMILIES: readonly CaseTable[] = [
   poolCases,
   reshapeCases,
   sliceCases,
+  concatCases,
+  padCases,
   gatherCases,
   softmaxCases,
   normalizationCases,
