@@ -34,7 +34,7 @@ describe.skipIf(unbuilt.length > 0)(`the packages${suffix}`, { timeout: 180_000 
       console.log(`npm could not install (${offline}): dependencies are linked instead`);
     link("@types/node", project);
     await drawPictures(project);
-  });
+  }, 240_000); // npm on a busy machine
 
   test("the READMEs begin with one line that installs, and says what for", () => {
     for (const name of PACKAGES) {

@@ -53,9 +53,7 @@ describe("a training that is asked to stop", () => {
     data: "faces",
     limit: 32,
     size: { height: 8, width: 8 },
-    levels: 0,
-    width: 16,
-    batch: 8,
+    options: { levels: 0, width: 16, batch: 8 },
     images: IMAGES,
   });
   /** `subband train` of that. */

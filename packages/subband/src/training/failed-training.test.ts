@@ -103,6 +103,8 @@ describe("a training that fails before it has saved anything", () => {
       () => ({ options: { levels: 3 }, size: { height: 20, width: 20 } }),
       "config/size",
     ],
+    ["an option beside the options", () => ({ levels: 1 }) as object, "train/request"],
+    ["an unknown field", () => ({ minuets: 1 }) as object, "unknown/field-of-a-training-request"],
     ["an option of another preset", () => ({ options: { receptiveField: 5 } }), "config/option"],
     ["a model that is not there", () => ({ from: "/nowhere/model" }), "model/missing"],
   ];

@@ -3,7 +3,7 @@
  * keeps metrics and preview grids. The command line adds only words and a progress bar.
  */
 import { join, resolve } from "node:path";
-import { type Backend, UserError } from "onnxgrad";
+import { type Backend, unknownName, UserError } from "onnxgrad";
 import { type Dataset, requireImages } from "../data/dataset.ts";
 import type { DatasetOptions } from "../data/dataset-recipes.ts";
 import { splitDataset, wholePicturesCount } from "../data/held-out.ts";
@@ -11,7 +11,7 @@ import { openDataset } from "../data/open-dataset.ts";
 import { type Leftovers, leftoversOf } from "../data/skipped.ts";
 import type { Json } from "../systems/options.ts";
 import type { AnyPreset } from "../systems/preset.ts";
-import { DEFAULT_PRESET, presetNamed, readOptions } from "../systems/presets.ts";
+import { DEFAULT_PRESET, presetNamed, readOptions, trainingOptions } from "../systems/presets.ts";
 import type { System } from "../systems/system.ts";
 import { hasCheckpoint, loadCheckpoint } from "./checkpoint.ts";
 import { locateData, placeOf } from "./data-place.ts";
@@ -58,6 +58,24 @@ export interface TrainRequest {
   readonly limit?: number | undefined;
   /** Cut up to so many patches of `size` from each picture, instead of bringing it to `size`. */
   readonly patches?: number | undefined;
+}
+
+/** What a request has, to tell what it has not: whoever writes JavaScript is warned by no compiler. */
+const FIELDS: Readonly<Record<keyof TrainRequest, true>> = {
+  ...{ out: true, data: true, preset: true, options: true, size: true, channels: true, minutes: true },
+  ...{ images: true, replay: true, from: true, seed: true, flip: true, limit: true, patches: true },
+};
+
+/** @throws UserError `train/request` for a field that is none. */
+function requireFields(request: TrainRequest): void {
+  const strange = Object.keys(request).find((key) => !Object.hasOwn(FIELDS, key));
+  if (strange === undefined) return;
+  if (trainingOptions().every(({ key }) => key !== strange))
+    throw unknownName("field of a training request", strange, Object.keys(FIELDS));
+  throw new UserError(
+    "train/request",
+    `${strange}: no field of a training request, but an option of the preset. Give options: { ${strange}: ... }.`,
+  );
 }
 
 /** How a run is carried out; without influence on what comes out. */
@@ -171,6 +189,7 @@ export interface RunPlan {
 
 /** Resolves a request as {@link trainRun} would, touching nothing; images of a budget in minutes stay unknown. */
 export async function planRun(asked: TrainRequest, listener: RunListener = {}): Promise<RunPlan> {
+  requireFields(asked);
   const known = isRun(asked.out) ? readRunFile(asked.out) : undefined;
   const request = known === undefined ? newRequest(asked) : asked;
   const resumed = known === undefined ? undefined : resumedConfig(request, known);
@@ -201,6 +220,7 @@ export async function trainRun(
   { saveSeconds, previews = PREVIEWS, now = () => performance.now() }: RunSettings = {},
 ): Promise<TrainSummary & { readonly config: RunConfig }> {
   const began = now();
+  requireFields(asked);
   const opened = openRunForTraining(asked.out);
   let log: MetricsLog | undefined;
   try {
