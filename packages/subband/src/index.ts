@@ -37,7 +37,7 @@ export {
   sample,
   type SamplerName,
   samplerNamed,
-  samplerPlan,
+  samplerCost,
   samplers,
 } from "./diffusion/samplers/samplers.ts";
 export { edmSchedule } from "./diffusion/schedules/edm.ts";

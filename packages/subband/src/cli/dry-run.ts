@@ -1,5 +1,5 @@
 /** @module `subband train --dry-run`: what would be trained, what it costs to sample, and how much memory it takes. */
-import { samplerPlan } from "../diffusion/samplers/samplers.ts";
+import { samplerCost } from "../diffusion/samplers/samplers.ts";
 import { type NetworkCost, type SystemCost, systemCost } from "../systems/cost.ts";
 import type { System } from "../systems/system.ts";
 import { estimateMemory } from "../loop/memory.ts";
@@ -75,7 +75,7 @@ interface UseCost {
 function samplingUse({ draw }: System, cost: SystemCost): UseCost {
   const chosen = draw.choose({});
   const { sampler, steps } = chosen;
-  const gmac = cost.gmacPerImage(samplerPlan(sampler, steps!).nfe);
+  const gmac = cost.gmacPerImage(samplerCost(sampler, steps!).nfe);
   return {
     row: ["sampling", `${gmac.toPrecision(4)} GMAC an image, ${sampler} in ${steps} steps`],
     json: { sampling: { sampler, steps, gmacPerImage: gmac } },

@@ -107,7 +107,7 @@ export interface TrainOutcome {
   readonly dataShare: number;
   readonly noiseShare: number;
   /** Time spent on scores, as a share of the time in steps. */
-  readonly scoreShare: number;
+  readonly scoringShare: number;
   /** Where the best weights of each stage stand, as far as there are any. */
   readonly best: Readonly<Record<string, BestMoment>>;
   readonly peakBytes: number;
@@ -182,7 +182,7 @@ export async function trainWithProgress(
       seconds: (performance.now() - began) / 1000,
       dataShare: summary.dataShare,
       noiseShare: summary.noiseShare,
-      scoreShare: summary.scoreShare,
+      scoringShare: summary.scoringShare,
       best: Object.fromEntries(
         Object.entries(summary.progress).flatMap(([stage, { best }]) =>
           best ? [[stage, best] as const] : [],

@@ -33,7 +33,7 @@ export interface TrainSummary {
   readonly dataShare: number;
   readonly noiseShare: number;
   /** Time spent on scores, as a share of the time in steps. */
-  readonly scoreShare: number;
+  readonly scoringShare: number;
 }
 
 /** Roll-backs before giving up. */
@@ -248,7 +248,7 @@ async function trainAll(
     progress: Object.fromEntries(runners.map((runner) => [runner.stage.name, runner.progress])),
     dataShare: totalMs === 0 ? 0 : dataMs / totalMs,
     noiseShare: totalMs === 0 ? 0 : noiseMs / totalMs,
-    scoreShare: totalMs === 0 ? 0 : scoreMs / totalMs,
+    scoringShare: totalMs === 0 ? 0 : scoreMs / totalMs,
   };
 }
 

@@ -15,7 +15,7 @@ import { sampleEuler } from "./euler.ts";
 import { sampleHeun } from "./heun.ts";
 import { atLevel, runPlan, type StepReport } from "./plan.ts";
 import { sampleReverseSde } from "./reverse-sde.ts";
-import { linearPlan, sample, samplerNamed, samplerPlan, samplers } from "./samplers.ts";
+import { linearPlan, sample, samplerNamed, samplerCost, samplers } from "./samplers.ts";
 
 const names = Object.keys(samplers);
 const images = { seed: 11, count: 3 };
@@ -145,7 +145,7 @@ describe("plans", () => {
         for (const steps of [1, 2, 3, 10, 50]) {
           const plan = linearPlan(name, schedule().sigmas(steps));
           const what = `${name}, ${scheduleName}, ${steps} steps`;
-          expect(plan.length, what).toBe(samplerPlan(name, steps).nfe);
+          expect(plan.length, what).toBe(samplerCost(name, steps).nfe);
           expect(plan[0]!.c, what).toBe(0);
           for (const call of plan) {
             const { a, b, c, noiseBefore, noiseAfter } = call;
@@ -265,7 +265,7 @@ describe("errors", () => {
 
   test("an unknown sampler is told with a suggestion", () => {
     expect(() => samplerNamed("huen")).toThrow('unknown sampler: "huen". Did you mean "heun"?');
-    expect(() => samplerPlan("toString", 4)).toThrow("unknown sampler");
+    expect(() => samplerCost("toString", 4)).toThrow("unknown sampler");
   });
 
   test("a stochastic sampler without noise says how to give it", async () => {
@@ -288,7 +288,7 @@ describe("errors", () => {
     expect((await rejection(() => sampleDdim(curved, start, sigmas, { eta: 1.5 }))).code).toBe(
       "diffusion/eta",
     );
-    expect(() => samplerPlan("heun", 0)).toThrow("steps: 0; expected a positive integer");
+    expect(() => samplerCost("heun", 0)).toThrow("steps: 0; expected a positive integer");
     expect(() => schedules.ddpm().sigmas(1001)).toThrow("expected an integer in 1..1000");
   });
 

@@ -110,7 +110,7 @@ export interface SamplerCost {
  * What `steps` steps of a sampler cost, down any schedule that ends in 0.
  * @throws UserError `unknown/sampler`, `diffusion/steps`.
  */
-export function samplerPlan(name: string, steps: number): SamplerCost {
+export function samplerCost(name: string, steps: number): SamplerCost {
   const sampler = samplerNamed(name);
   requireSteps(steps);
   return {
