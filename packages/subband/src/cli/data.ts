@@ -3,21 +3,22 @@ import { type Command, Option } from "commander";
 import type { OnProgress } from "../data/concurrent.ts";
 import type { Dataset } from "../data/dataset.ts";
 import { describeSkippedFiles } from "../data/skipped.ts";
+import type { Extent } from "../systems/options.ts";
 import type { Context } from "./context.ts";
 import { formatCount } from "./format.ts";
-import { addExamples, parsePositive, parseSize, type Size } from "./options.ts";
+import { addExamples, parsePositive, parseSize } from "./options.ts";
 import { answer, emit, formatTable } from "./output.ts";
 
 /** Options of `data get`. */
 interface GetOptions {
   readonly from: "auto" | "npm" | "binary";
-  readonly size?: Size;
+  readonly size?: Extent;
   readonly limit?: number;
 }
 
 /** Options of `data info`. */
 interface InfoOptions {
-  readonly size?: Size;
+  readonly size?: Extent;
   readonly grey?: boolean;
   readonly limit?: number;
   readonly patches?: number;

@@ -47,8 +47,8 @@ export function register(program: Command, context: Context): void {
           lines: trainLines(trained, again),
           json: { train: trained, sample: null },
         });
-      const sampled = await sampleRun(context, {
-        run: flags.out,
+      const sampled = await sampleRun(context, flags.out, {
+        asked: {},
         n: 64,
         seed: 0,
         batch: 64,

@@ -4,18 +4,16 @@ import { type Command, Option } from "commander";
 import type { RunImages } from "../training/run-data.ts";
 import type { Context } from "./context.ts";
 import { bestLine, formatCount } from "./format.ts";
-import { addExamples, parseCount, parsePath, parsePositive, parseSteps, parseThreads } from "./options.ts";
+import type { BackendFlags } from "./open-backend.ts";
+import type { DrawingFlags } from "./open-drawing.ts";
+import { addExamples, parseCount, parsePath, parsePositive, parseThreads } from "./options.ts";
 import { answer, formatColumns, formatTable } from "./output.ts";
 
-interface EvaluateFlags {
+interface EvaluateFlags extends DrawingFlags, BackendFlags {
   readonly n: number;
   readonly on: "all" | "training" | "held-out";
-  readonly steps?: number;
-  readonly sampler?: string;
-  readonly weights?: string;
   readonly seed: number;
   readonly out?: string;
-  readonly threads?: number;
 }
 
 /** Adds the command. */
@@ -30,13 +28,15 @@ export function register(program: Command, context: Context): void {
         .choices(["all", "training", "held-out"])
         .default("all"),
     )
-    .option("--steps <k>", "steps of the sampler on the low band (default: the preset's)", parseSteps)
-    .option("--sampler <name>", "sampler of the low band (default: the preset's)")
     .option("--weights <name>", "last, or best: of the moment with the best score (default: last)")
     .option("--seed <n>", "seed of the images, and of the choice of real ones", parseCount, 0)
     .option("--out <file>", "CSV of the band statistics (default: bands.csv in the run)", parsePath)
     .option("--threads <n>", "threads inside one operation (default: all cores)", parseThreads)
-    .action((run: string, flags: EvaluateFlags) => evaluate(context, run, flags));
+    .action(async (run: string, flags: Omit<EvaluateFlags, "asked">) => {
+      const { readTyped } = await import("./preset-options.ts");
+      const asked = readTyped("drawing", flags, (message) => command.error(message));
+      await evaluate(context, run, { ...flags, asked });
+    });
   addExamples(command, [
     "subband evaluate runs/cifar",
     "subband evaluate runs/cifar -n 10000 --steps 6 --json",
@@ -44,29 +44,35 @@ export function register(program: Command, context: Context): void {
   ]);
 }
 
+/** Adds the options of drawing. */
+export async function complete(command: Command): Promise<void> {
+  const { addDrawingOptions } = await import("./preset-options.ts");
+  addDrawingOptions(command);
+}
+
 async function evaluate(context: Context, run: string, flags: EvaluateFlags): Promise<void> {
   const { UserError } = await import("onnxgrad");
   const { openBackend } = await import("./open-backend.ts");
   const { evaluateRun } = await import("../evaluation/evaluate-run.ts");
   const { writeFileAtomic } = await import("../training/atomic-file.ts");
-  const { loadRun } = await import("../training/load-run.ts");
-  const { systemOf } = await import("../training/run-config.ts");
+  const { openRun } = await import("../training/open-drawable.ts");
   const { imagesOf, openRunData } = await import("../training/run-data.ts");
   const { requireMemory } = await import("./memory-limit.ts");
   const { withFolders } = await import("./output-folders.ts");
   const { requireCsvPlace } = await import("./csv-place.ts");
   const { createProgress, dataProgress } = await import("./progress.ts");
-  const { weightsNamed } = await import("../loop/weights.ts");
-  const { config, tensors, weights, best, warning } = loadRun(run, weightsNamed(flags.weights ?? "last"));
-  const { n, seed, out = join(run, "bands.csv"), threads } = flags;
-  const system = systemOf(config);
+  const { drawingOf } = await import("./open-drawing.ts");
+  const opened = openRun(run, flags.weights);
+  const { arrays, weights, best, warning } = opened;
+  const { config, system } = opened.run;
   const { image, draw, pyramid } = system;
+  const { n, seed, out = join(run, "bands.csv") } = flags;
   if (pyramid === undefined)
     throw new UserError(
       "run/denoiser",
       `a run of preset ${config.preset} is a denoiser, which makes no bands to compare. Use subband denoise, or subband sample.`,
     );
-  const { sampler, steps } = draw.choose({ sampler: flags.sampler, steps: flags.steps });
+  const { chosen, described } = drawingOf(opened, flags.asked);
   requireCsvPlace(run, out);
   // Numbers of four bytes: of those generated, and of those they are compared with.
   requireMemory("-n", n, 8 * image.channels * image.height * image.width);
@@ -80,14 +86,13 @@ async function evaluate(context: Context, run: string, flags: EvaluateFlags): Pr
     const source = imagesOf(run, found, flags.on);
     const { images: _, ...figures } = await evaluateRun(
       { image, draw, pyramid },
-      tensors,
+      arrays,
       source,
-      await openBackend({ threads }),
+      await openBackend(flags),
       {
         count: n,
         seed,
-        sampler,
-        steps,
+        chosen,
         onProgress: (done) => progress.update({ label: "sample", done, total: n, unit: "images" }),
       },
     );
@@ -110,11 +115,9 @@ async function evaluate(context: Context, run: string, flags: EvaluateFlags): Pr
     answer(context, {
       lines: [
         ...formatTable([
-          [
-            "images",
-            `${n}, seed ${seed}, ${sampler} ${steps} steps, ${figures.nfeLow} + ${figures.nfeDetail} calls`,
-          ],
+          ["images", `${n}, seed ${seed}, ${figures.nfeLow} + ${figures.nfeDetail} calls`],
           ["compared with", comparedLine(figures.count, flags.on, found)],
+          ...described,
           ...(weights === "last" ? [] : [["best weights", bestLine(best)] as const]),
           [
             "radial error",
@@ -126,7 +129,7 @@ async function evaluate(context: Context, run: string, flags: EvaluateFlags): Pr
         "",
         ...formatColumns([header, ...rows]),
       ],
-      json: { run, seed, sampler, steps, weights, best, on: flags.on, of: source.count, ...figures, out },
+      json: { run, seed, ...chosen, weights, best, on: flags.on, of: source.count, ...figures, out },
     });
   };
   await withFolders([out], measure).finally(() => progress.finish());

@@ -7,15 +7,13 @@ import type { ExportedSampler } from "../drawing/export-draw.ts";
 import type { LoadedRun } from "../training/load-run.ts";
 import type { Context } from "./context.ts";
 import { bestLine, formatBytes } from "./format.ts";
-import { addExamples, parsePath, parseSteps } from "./options.ts";
+import type { DrawingFlags } from "./open-drawing.ts";
+import { addExamples, parsePath } from "./options.ts";
 import { formatTable, note } from "./output.ts";
 
 /** Options of the command. */
-interface ExportFlags {
+interface ExportFlags extends DrawingFlags {
   readonly out?: string;
-  readonly steps?: number;
-  readonly sampler?: string;
-  readonly weights?: string;
 }
 
 /** Adds the command. */
@@ -31,22 +29,23 @@ export function register(program: Command, context: Context): void {
       "the file to write, or - for stdout (default: sampler.onnx; of a denoiser denoiser.safetensors)",
       parsePath,
     )
-    .option(
-      "--steps <k>",
-      "steps of the sampler on the low band (default: the preset's; wmgm: 8)",
-      parseSteps,
-    )
-    .option(
-      "--sampler <name>",
-      "ddpm, ddim, euler, heun, edm, dpmpp2m or reverse-sde (default: the preset's; wmgm: dpmpp2m)",
-    )
     .option("--weights <name>", "last, or best: of the moment with the best score (default: last)")
-    .action(async (run: string, flags: ExportFlags) => exportRun(context, run, flags));
+    .action(async (run: string, flags: Omit<ExportFlags, "asked">) => {
+      const { readTyped } = await import("./preset-options.ts");
+      const asked = readTyped("drawing", flags, (message) => command.error(message));
+      await exportRun(context, run, { ...flags, asked });
+    });
   addExamples(command, [
     "subband export runs/faces",
     "subband export runs/faces --out faces.onnx --steps 5 --sampler heun",
     "subband export runs/denoiser --out models/denoiser",
   ]);
+}
+
+/** Adds the options of drawing. */
+export async function complete(command: Command): Promise<void> {
+  const { addDrawingOptions } = await import("./preset-options.ts");
+  addDrawingOptions(command);
 }
 
 async function exportRun(context: Context, name: string, flags: ExportFlags): Promise<void> {
@@ -68,10 +67,10 @@ async function exportDenoiser(context: Context, run: string, flags: ExportFlags)
   const { model, run: loaded } = loadModel(run, weightsNamed(flags.weights ?? "last"));
   if (loaded === undefined)
     throw new UserError("export/model", `"${run}" is a model file already: copy it, or use it where it is.`);
-  if (flags.steps !== undefined || flags.sampler !== undefined)
+  if (Object.keys(flags.asked).length > 0)
     throw new UserError(
       "export/denoiser",
-      `run "${run}" is a denoiser, whose model has no sampler. Leave --steps and --sampler out.`,
+      `run "${run}" is a denoiser, whose model has no sampler. Leave --sampler, --steps and their like out.`,
     );
   const { out = "denoiser.safetensors" } = flags;
   if (out.endsWith(".onnx"))
@@ -104,29 +103,26 @@ async function exportDenoiser(context: Context, run: string, flags: ExportFlags)
 async function exportGenerator(context: Context, run: string, flags: ExportFlags): Promise<void> {
   const { exportDraw } = await import("../drawing/export-draw.ts");
   const { networkCalls } = await import("../drawing/network-calls.ts");
-  const { loadRun } = await import("../training/load-run.ts");
-  const { systemOf } = await import("../training/run-config.ts");
+  const { openRun } = await import("../training/open-drawable.ts");
   const { versions } = await import("../training/versions.ts");
-  const { weightsNamed } = await import("../loop/weights.ts");
+  const { drawingOf } = await import("./open-drawing.ts");
   const { withFolders } = await import("./output-folders.ts");
   const { emitBeside, putEncoded, requireStreams, shownPath, STANDARD } =
     await import("./standard-streams.ts");
-  const loaded = loadRun(run, weightsNamed(flags.weights ?? "last"));
-  const { config, tensors, weights, best, warning } = loaded;
+  const opened = openRun(run, flags.weights);
+  const { arrays, weights, best, warning } = opened;
+  const { config } = opened.run;
   const { out = "sampler.onnx" } = flags;
-  const { draw } = systemOf(config);
-  const chosen = draw.choose({ sampler: flags.sampler, steps: flags.steps });
-  const { sampler, steps } = chosen;
+  const { chosen, steps, described } = drawingOf(opened, flags.asked);
   requireStreams(context, [], [{ what: "--out", path: out }]);
   const writes = out === STANDARD ? [] : [out];
   if (writes.length > 0) await requireOnnxPlace(run, out);
   if (warning !== undefined) note(context, `warning: ${warning}`);
   const exported = await withFolders(writes, async () => {
-    const made = exportDraw(draw.steps(chosen), tensors, {
+    const made = exportDraw(steps, arrays, {
       subband_version: versions().subband,
-      ...provenance(loaded),
-      sampler,
-      steps: String(steps),
+      ...provenance({ config, weights, best }),
+      ...Object.fromEntries(Object.entries(chosen).map(([name, value]) => [name, String(value)])),
     });
     await putEncoded(context, out, made.bytes);
     return made;
@@ -138,7 +134,7 @@ async function exportGenerator(context: Context, run: string, flags: ExportFlags
     lines: [
       ...formatTable([
         ["file", `${shownPath(out)}, ${formatBytes(bytes.length)}`],
-        ...draw.describe(chosen),
+        ...described,
         ...(weights === "last" ? [] : [["best weights", bestLine(best)] as const]),
         ["network calls", `${nfeLow} + ${nfeDetail} an image (low band + details)`],
         ...inputs.map(
@@ -155,8 +151,7 @@ async function exportGenerator(context: Context, run: string, flags: ExportFlags
     json: {
       file: out,
       bytes: bytes.length,
-      sampler,
-      steps,
+      ...chosen,
       weights,
       best,
       nfeLow,

@@ -1,19 +1,13 @@
 /** @module Values of options, parsed for every command alike; a bad one is wrong usage. */
 import { type Command, InvalidArgumentError } from "commander";
+import { type Extent, extentOf } from "../systems/options.ts";
 import { formatCount } from "./format.ts";
 
-/** Pixels. */
-export interface Size {
-  readonly height: number;
-  readonly width: number;
-}
-
 /** `64` is 64 x 64, `64x48` is 64 wide and 48 high. */
-export function parseSize(text: string): Size {
-  const [, width, height = width] = /^(\d{1,5})(?:x(\d{1,5}))?$/i.exec(text.trim()) ?? [];
-  if (width === undefined || Number(width) < 1 || Number(height) < 1)
-    throw new InvalidArgumentError("Give pixels: 64, or WIDTHxHEIGHT as in 64x48.");
-  return { height: Number(height), width: Number(width) };
+export function parseSize(text: string): Extent {
+  const size = extentOf(text);
+  if (size === undefined) throw new InvalidArgumentError("Give pixels: 64, or WIDTHxHEIGHT as in 64x48.");
+  return size;
 }
 
 /** A path: any text but none. */

@@ -113,6 +113,15 @@ const CASES: readonly (readonly [readonly string[], string | number])[] = [
     ),
   ),
   ...["0", "-1", "NaN", "1.5", "1e3"].map((value) => [["sample", "run", "-n", value], 2] as const),
+  [["sample", "run", "--beta", "2"], 2],
+  [["sample", "run", "--size", "64x"], 2],
+  [
+    ["sample", "run", "--beta", "0.5"],
+    "--beta: preset wmgm has no such option. It belongs to --preset local",
+  ],
+  [["sample", "model", "--sampler", "hein"], 'unknown sampler: "hein". Did you mean "heun"?'],
+  [["export", "run", "--blind"], "--blind: preset wmgm has no such option"],
+  [["evaluate", "run", "--size", "32"], "--size: preset wmgm has no such option"],
   ...["run.json", "state.safetensors", "metrics.jsonl", "lock.json", "samples/x.onnx"].map(
     (name) => [["export", "run", "--out", `run/${name}`], "the run"] as const,
   ),

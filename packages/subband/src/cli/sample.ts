@@ -1,49 +1,24 @@
 /** @module `subband sample`: draws images from a trained run, and tells what they cost. */
 import { join } from "node:path";
-import { type Command, InvalidArgumentError } from "commander";
-import type { Draw, DrawChoice } from "../systems/draw.ts";
+import type { Command } from "commander";
+import type { DrawChoice } from "../systems/draw.ts";
 import type { Drawable } from "../training/open-drawable.ts";
 import type { WeightsName } from "../loop/weights.ts";
 import type { Context } from "./context.ts";
 import { bestLine, formatCount } from "./format.ts";
-import {
-  addExamples,
-  decimal,
-  parseCount,
-  parsePath,
-  parsePositive,
-  parseSize,
-  parseSteps,
-  parseThreads,
-  type Size,
-} from "./options.ts";
+import type { BackendFlags } from "./open-backend.ts";
+import type { Drawing, DrawingFlags } from "./open-drawing.ts";
+import { addExamples, parseCount, parsePath, parsePositive, parseThreads } from "./options.ts";
 import { formatTable } from "./output.ts";
 
-/** Options of the command. */
-export interface SampleFlags {
+/** What is to be drawn. */
+export interface SampleRequest extends DrawingFlags, BackendFlags {
   readonly n: number;
-  readonly steps?: number;
-  readonly sampler?: string;
-  readonly weights?: string;
   readonly seed: number;
   readonly out?: string;
   readonly each?: string;
   readonly batch: number;
-  readonly threads?: number;
-  /** Of local models. */
-  readonly size?: Size;
-  readonly beta?: number;
-  readonly detailsBeta?: number;
-  readonly blind?: boolean;
 }
-
-/** Options of drawing that only some systems have, and how they are typed. */
-const OWN_OPTIONS = {
-  size: "--size",
-  beta: "--beta",
-  detailsBeta: "--details-beta",
-  blind: "--blind",
-} as const satisfies Partial<Record<keyof SampleFlags, string>>;
 
 /** Adds the command. */
 export function register(program: Command, context: Context): void {
@@ -52,15 +27,6 @@ export function register(program: Command, context: Context): void {
     .description("draw images from a run; image i depends on the seed and i alone, whatever the batch")
     .argument("<run>", "directory made by subband train, local model made by subband import, or builtin")
     .option("-n, --n <count>", "how many images", parsePositive, 64)
-    .option(
-      "--steps <k>",
-      "steps of the sampler on the low band (default: the preset's; wmgm: 8, local: 20)",
-      parseSteps,
-    )
-    .option(
-      "--sampler <name>",
-      "ddpm, ddim, euler, heun, edm, dpmpp2m or reverse-sde; of local models also ascent (default: the preset's; wmgm, local: dpmpp2m)",
-    )
     .option("--weights <name>", "last, or best: of the moment with the best score (default: last)")
     .option("--seed <n>", "seed of the images", parseCount, 0)
     .option(
@@ -70,14 +36,12 @@ export function register(program: Command, context: Context): void {
     )
     .option("--each <folder>", "also write every image to a PNG of its own", parsePath)
     .option("--batch <n>", "images drawn at a time, at most", parsePositive, 64)
-    .option("--size <pixels>", "local models: size of the images (default: that of training)", parseSize)
-    .option("--beta <b>", "local models: of --sampler ascent; below 1 adds noise (default: 0.01)", parseBeta)
-    .option("--details-beta <b>", "local models: of the details' ascent (default: 0.1)", parseBeta)
-    .option("--blind", "local models: the blind network even where the run has a diffusion (--edm-low)")
     .option("--threads <n>", "threads inside one operation (default: all cores)", parseThreads)
-    .action(async (run: string, flags: SampleFlags) => {
+    .action(async (run: string, flags: Omit<SampleRequest, "asked">) => {
+      const { readTyped } = await import("./preset-options.ts");
       const { emitBeside } = await import("./standard-streams.ts");
-      const { lines, outcome } = await sampleRun(context, { run, ...flags });
+      const asked = readTyped("drawing", flags, (message) => command.error(message));
+      const { lines, outcome } = await sampleRun(context, run, { ...flags, asked });
       emitBeside(context, outcome.grid, { lines, json: { ...outcome } });
     });
   addExamples(command, [
@@ -88,29 +52,17 @@ export function register(program: Command, context: Context): void {
   ]);
 }
 
-/** A number in (0, 1]. */
-function parseBeta(text: string): number {
-  const value = decimal(text);
-  if (!(value > 0 && value <= 1)) throw new InvalidArgumentError("Give a number above 0 and up to 1.");
-  return value;
-}
-
-/** @throws UserError `sample/option` for an option that this way of drawing lacks. */
-async function requireOptions(flags: SampleFlags, { options }: Draw): Promise<void> {
-  const { UserError } = await import("onnxgrad");
-  for (const [key, option] of Object.entries(OWN_OPTIONS))
-    if (flags[key as keyof typeof OWN_OPTIONS] !== undefined && !options.includes(key))
-      throw new UserError(
-        "sample/option",
-        `${option}: only local models have it (--preset local). Leave it out.`,
-      );
+/** Adds the options of drawing. */
+export async function complete(command: Command): Promise<void> {
+  const { addDrawingOptions } = await import("./preset-options.ts");
+  addDrawingOptions(command);
 }
 
 /** What a sampling gave and cost, beside the choices of how to draw. */
 export interface SampleOutcome extends DrawChoice {
   readonly run: string;
   readonly n: number;
-  readonly size: Size;
+  readonly size: { readonly height: number; readonly width: number };
   readonly seed: number;
   readonly weights: WeightsName;
   /** Where the best weights of each stage stood. */
@@ -132,23 +84,24 @@ export interface SampleOutcome extends DrawChoice {
 /** Draws images from a run or a local model and writes them; `lines` are the outcome for people. */
 export async function sampleRun(
   context: Context,
-  { run, n, seed, batch: most, each, threads, ...flags }: SampleFlags & { readonly run: string },
+  run: string,
+  { n, seed, batch: most, out, each, weights: named, asked, ...flags }: SampleRequest,
 ): Promise<{ readonly lines: readonly string[]; readonly outcome: SampleOutcome }> {
   const { openBackend } = await import("./open-backend.ts");
   const { compileDraw } = await import("../drawing/compile-draw.ts");
   const { networkCalls } = await import("../drawing/network-calls.ts");
   const { modelPath } = await import("../restoration/model-source.ts");
   const { openDrawable } = await import("../training/open-drawable.ts");
+  const { drawingOf } = await import("./open-drawing.ts");
   const { withFolders } = await import("./output-folders.ts");
   const { createProgress } = await import("./progress.ts");
   const { planSampleFiles, writeSamples } = await import("./sample-files.ts");
   const path = modelPath(run);
-  const { draw, arrays, weights, best, warning, isRun } = openDrawable(path, flags.weights);
-  await requireOptions({ n, seed, batch: most, ...flags }, draw);
-  const chosen = draw.choose(flags);
-  const steps = draw.steps(chosen);
+  const opened = openDrawable(path, named);
+  const { arrays, weights, best, warning } = opened;
+  const { chosen, steps, described } = drawingOf(opened, asked);
   const [channels, height, width] = steps.at(-1)!.gives as [1 | 3, number, number];
-  const { out: grid = gridOf(run, isRun) } = flags;
+  const grid = out ?? gridOf(run, opened.run !== undefined);
   const files = planSampleFiles(context, path, { grid, each }, n, { channels, height, width });
 
   const progress = createProgress(context);
@@ -156,7 +109,7 @@ export async function sampleRun(
     if (warning !== undefined) progress.note(`warning: ${warning}`);
     const batch = Math.min(n, most);
     const began = performance.now();
-    const drawing = await compileDraw(await openBackend({ threads }), steps, arrays, batch);
+    const drawing = await compileDraw(await openBackend(flags), steps, arrays, batch);
     const compileMs = performance.now() - began;
     const started = performance.now();
     const { data, calls, converged } = await drawing.run({
@@ -186,7 +139,7 @@ export async function sampleRun(
     };
   };
   const outcome = await withFolders(files, drawFiles).finally(() => progress.finish());
-  return { outcome, lines: await outcomeLines(outcome, draw.describe(chosen)) };
+  return { outcome, lines: await outcomeLines(outcome, described) };
 }
 
 /** In the run; beside a model, whose folder holds nothing else. */
@@ -195,10 +148,7 @@ function gridOf(path: string, isRun: boolean): string {
 }
 
 /** The outcome for people; `described` are the choices of how to draw. */
-async function outcomeLines(
-  outcome: SampleOutcome,
-  described: ReturnType<Draw["describe"]>,
-): Promise<string[]> {
+async function outcomeLines(outcome: SampleOutcome, described: Drawing["described"]): Promise<string[]> {
   const { shownPath } = await import("./standard-streams.ts");
   const { n, size, seed, weights, best, nfeLow, nfeDetail, msPerImage, batch, grid, each } = outcome;
   return formatTable([

@@ -3,20 +3,20 @@
  * Imported when the command runs.
  */
 import { z } from "zod";
-import { flagName, type Json } from "../systems/options.ts";
+import type { Extent } from "../systems/options.ts";
 import { presetNamed } from "../systems/presets.ts";
 import { modelPath } from "../restoration/model-source.ts";
 import type { RunSettings, TrainRequest } from "../training/train-run.ts";
 import { formatCount } from "./format.ts";
-import { decimal, MOST_THREADS, type Size } from "./options.ts";
-import { typedOptions } from "./preset-options.ts";
+import { decimal, MOST_THREADS } from "./options.ts";
+import { readTyped } from "./preset-options.ts";
 
 /** The options of `subband train` as the command line gives them: text, save for flags and sizes. */
 export interface TrainFlags {
   readonly data?: string;
   readonly out: string;
   readonly preset?: string;
-  readonly size?: Size;
+  readonly size?: Extent;
   readonly flip?: boolean;
   readonly [option: string]: unknown;
 }
@@ -88,28 +88,12 @@ export function parseTrainFlags(flags: TrainFlags, refuse: (message: string) => 
       preset,
       size: flags.size,
       flip: flags.flip === false ? false : undefined,
-      options: presetOptions(flags, refuse),
+      options: readTyped("training", flags, refuse),
     },
     settings: { saveSeconds },
     threads,
     dryRun: flags["dryRun"] === true,
   };
-}
-
-/** What was typed for options of presets, read. */
-function presetOptions(
-  flags: TrainFlags,
-  refuse: (message: string) => never,
-): Readonly<Record<string, Json>> {
-  return Object.fromEntries(
-    typedOptions(flags).map(({ key, option, given }) => {
-      const value = option.read(given);
-      return [
-        key,
-        value ?? refuse(`${flagName(option)}: ${JSON.stringify(given)}; give ${option.takes}.`),
-      ] as const;
-    }),
-  );
 }
 
 /** `--images` names a run to replay where it is no number; a run called 12 is `./12`. */

@@ -81,8 +81,8 @@ export function register(program: Command, context: Context): void {
 
 /** Adds the options of presets. */
 export async function complete(command: Command): Promise<void> {
-  const { addPresetOptions } = await import("./preset-options.ts");
-  addPresetOptions(command);
+  const { addTrainingOptions } = await import("./preset-options.ts");
+  addTrainingOptions(command);
 }
 
 /** What a training did. */

@@ -54,11 +54,11 @@ function systemOf(pyramid: Pyramid, steps: readonly DrawStep[]): System & { read
   const choice = { sampler: "none", steps: null };
   return {
     ...{ image: source, stages: [], networks: () => [], pyramid },
-    draw: { options: [], choose: () => choice, steps: () => steps, describe: () => [] },
+    draw: { choose: () => choice, steps: () => steps, describe: () => [] },
   };
 }
 
-const request = { seed: 2, count: COUNT, sampler: "none", steps: null } as const;
+const request = { seed: 2, count: COUNT, chosen: { sampler: "none", steps: null } };
 
 describe("evaluateRun()", () => {
   test.each([1, 2])(
@@ -66,13 +66,7 @@ describe("evaluateRun()", () => {
     async (k) => {
       const gives = [1, HEIGHT, WIDTH];
       const whole = stepOf({ name: "image", gives, level: 0 }, 5, (i) => imageOf(i).map((v) => k * v));
-      const found = await evaluateRun(
-        systemOf({ levels: 0 }, [whole]),
-        new Map(),
-        source,
-        node(),
-        request as never,
-      );
+      const found = await evaluateRun(systemOf({ levels: 0 }, [whole]), new Map(), source, node(), request);
       expect(found.bands.map(({ band }) => band)).toEqual(["LL"]);
       expectClose(
         found.bands.map(({ stdRatio }) => stdRatio),
@@ -119,7 +113,7 @@ describe("evaluateRun()", () => {
       }),
     ];
     const pyramid = { levels: 1, detailRms: [[rms, rms, rms]] };
-    const found = await evaluateRun(systemOf(pyramid, steps), new Map(), source, node(), request as never);
+    const found = await evaluateRun(systemOf(pyramid, steps), new Map(), source, node(), request);
     expect(found).toMatchObject({ nfeLow: 3, nfeDetail: 1 });
     const ratios = Object.fromEntries(found.bands.map(({ band, stdRatio }) => [band, stdRatio]));
     expectClose([ratios["LL"]!], [1], { rtol: 1e-5, what: "low bands are the true ones" });

@@ -14,7 +14,9 @@ import { meanSpectrum, spectrumFloor } from "./spectrum-floor.ts";
 import { type BandComparison, bandReport, bandStatistics, conditionalSpread } from "./band-report.ts";
 
 /** What is measured, and how the images are drawn. */
-export interface EvaluationRequest extends DrawChoice {
+export interface EvaluationRequest {
+  /** How the images are drawn. */
+  readonly chosen: DrawChoice;
   /** Images to generate, and real ones to compare with, as far as there are so many. */
   readonly count: number;
   /** Of the generated images, and of the choice of real ones. */
@@ -60,7 +62,7 @@ export async function evaluateRun(
   request: EvaluationRequest,
 ): Promise<Evaluation> {
   const { channels, height, width } = image;
-  const drawing = await compileDraw(backend, draw.steps(request), tensors, BATCH);
+  const drawing = await compileDraw(backend, draw.steps(request.chosen), tensors, BATCH);
   const { data: images, calls } = await drawing.run(request);
   const count = Math.min(request.count, source.count);
   const order = rng(request.seed, "real-images").permutation(source.count);

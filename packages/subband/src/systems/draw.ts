@@ -28,10 +28,8 @@ export interface DrawAsked {
 
 /** The ability to draw images from noise. */
 export interface Draw<Choice extends DrawChoice = DrawChoice, Asked extends DrawAsked = DrawAsked> {
-  /** Names of the options that {@link Draw.choose} takes. */
-  readonly options: readonly string[];
   /**
-   * Fills in what was not asked for.
+   * Takes what was asked for by the preset's options of drawing, and fills in what was not asked for.
    * @throws UserError when a value does not fit, before anything is compiled.
    */
   choose(asked: Asked): Choice;

@@ -93,6 +93,43 @@ export function positive(flag: string, help: string, takes = "a number above 0")
   };
 }
 
+/** A number above 0, and up to 1. */
+export function share(flag: string, help: string): Option<number> {
+  return {
+    flag,
+    help,
+    takes: "a number above 0 and up to 1",
+    read(given) {
+      const value = numberOf(given);
+      return value > 0 && value <= 1 ? value : undefined;
+    },
+  };
+}
+
+/** Height and width in pixels. */
+export interface Extent {
+  readonly [key: string]: Json | undefined;
+  readonly height: number;
+  readonly width: number;
+}
+
+/** `64` is 64 x 64, `64x48` is 64 wide and 48 high; undefined for anything else. */
+export function extentOf(text: string): Extent | undefined {
+  const [, width, height = width] = /^(\d{1,5})(?:x(\d{1,5}))?$/i.exec(text.trim()) ?? [];
+  if (width === undefined || Number(width) < 1 || Number(height) < 1) return undefined;
+  return { height: Number(height), width: Number(width) };
+}
+
+/** Height and width, typed as {@link extentOf} reads them. */
+export function extent(flag: string, help: string): Option<Extent> {
+  return {
+    flag,
+    help,
+    takes: "pixels: 64, or WIDTHxHEIGHT as in 64x48",
+    read: (given) => (typeof given === "string" ? extentOf(given) : undefined),
+  };
+}
+
 /** One of some names. */
 export function oneOf<const T extends string>(flag: string, help: string, names: readonly T[]): Option<T> {
   return {

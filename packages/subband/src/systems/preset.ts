@@ -15,6 +15,8 @@ export interface Preset<Model extends ImageShape, Training extends Options> {
   readonly summary: string;
   /** Options of training. */
   readonly training: Training;
+  /** Options of drawing, which `System.draw` chooses by. */
+  readonly drawing: Options;
   /** What a model may contain, field by field. */
   readonly model: z.ZodType<Model>;
   /**

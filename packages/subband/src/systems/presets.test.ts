@@ -1,7 +1,14 @@
 import { describe, expect, test } from "vitest";
 import { createDataset } from "../data/dataset.ts";
 import { flagName } from "./options.ts";
-import { DEFAULT_PRESET, presetNamed, presets, readOptions, trainingOptions } from "./presets.ts";
+import {
+  DEFAULT_PRESET,
+  presetNamed,
+  presetOptions,
+  presets,
+  readOptions,
+  requireOptions,
+} from "./presets.ts";
 
 const shape = { channels: 3, height: 64, width: 64 } as const;
 
@@ -12,11 +19,20 @@ describe("presets", () => {
     expect(DEFAULT_PRESET).toBe(presets[0]);
   });
 
-  test("a flag means one thing, and so does a name of an option, whichever presets have it", () => {
-    const flags = trainingOptions().map(({ option }) => flagName(option));
-    expect(new Set(flags).size).toBe(flags.length);
-    for (const { key, option, presets: owners } of trainingOptions())
-      for (const owner of owners) expect(owner.training[key], `${owner.name} ${key}`).toBe(option);
+  test.each(["training", "drawing"] as const)(
+    "%s: a flag means one thing, and so does a name of an option, whichever presets have it",
+    (kind) => {
+      const all = presetOptions(kind);
+      const flags = all.map(({ option }) => flagName(option));
+      expect(new Set(flags).size).toBe(flags.length);
+      for (const { key, option, presets: owners } of all)
+        for (const owner of owners) expect(owner[kind][key], `${owner.name} ${key}`).toBe(option);
+    },
+  );
+
+  test("every preset is drawn from by a sampler and its steps", () => {
+    for (const { name, drawing } of presets)
+      expect(Object.keys(drawing), name).toEqual(expect.arrayContaining(["sampler", "steps"]));
   });
 
   test.each(presets)("$name: every option has a default, which it takes", (preset) => {
@@ -53,6 +69,19 @@ describe("presets", () => {
 describe("presetNamed()", () => {
   test("refuses an unknown name with a suggestion", () => {
     expect(() => presetNamed("wmgm-faithfull")).toThrow(/did you mean "wmgm-faithful"/i);
+  });
+});
+
+describe("requireOptions()", () => {
+  test("an option of drawing that other presets have is refused with their names", () => {
+    const { drawing } = presetNamed("wmgm");
+    const refusal = (asked: Readonly<Record<string, unknown>>) => () =>
+      requireOptions("drawing", "preset wmgm", drawing, asked);
+    expect(refusal({ steps: 4, sampler: "heun" })).not.toThrow();
+    expect(refusal({ steps: 4, beta: 0.5 })).toThrow(
+      "--beta: preset wmgm has no such option. It belongs to --preset local and local-unet.",
+    );
+    expect(refusal({ sampelr: "heun" })).toThrow(/Did you mean "sampler"/);
   });
 });
 

@@ -2,7 +2,7 @@
 import { unknownName, UserError } from "onnxgrad";
 import { local } from "./local/preset.ts";
 import { localUnet } from "./local-unet/preset.ts";
-import { flagName, type Json, type Option } from "./options.ts";
+import { flagName, type Json, type Option, type Options } from "./options.ts";
 import type { AnyPreset } from "./preset.ts";
 import { wmgm } from "./wmgm/preset.ts";
 import { wmgmFaithful } from "./wmgm-faithful/preset.ts";
@@ -24,8 +24,11 @@ export function presetNamed(name: string): AnyPreset {
   );
 }
 
-/** An option of training, and whose it is. */
-export interface TrainingOption {
+/** Options of training, or of drawing. */
+export type OptionKind = "training" | "drawing";
+
+/** An option, and whose it is. */
+export interface PresetOption {
   /** Its name in requests and in runs. */
   readonly key: string;
   readonly option: Option;
@@ -33,11 +36,14 @@ export interface TrainingOption {
   readonly presets: readonly AnyPreset[];
 }
 
-/** Every option of training, those that all presets have first. */
-export function trainingOptions(all: readonly AnyPreset[] = presets): readonly TrainingOption[] {
+/** Every option of a kind, those that all presets have first. */
+export function presetOptions(
+  kind: OptionKind,
+  all: readonly AnyPreset[] = presets,
+): readonly PresetOption[] {
   const found = new Map<string, { key: string; option: Option; presets: AnyPreset[] }>();
   for (const preset of all)
-    for (const [key, option] of Object.entries(preset.training)) {
+    for (const [key, option] of Object.entries(preset[kind])) {
       const known = found.get(key);
       if (known === undefined) found.set(key, { key, option, presets: [preset] });
       else known.presets.push(preset);
@@ -48,7 +54,7 @@ export function trainingOptions(all: readonly AnyPreset[] = presets): readonly T
 }
 
 /**
- * What was asked, read by the options of `preset`.
+ * What was asked of a training, read by the options of `preset`.
  * @throws UserError `config/option` for an option of other presets, or a value that it does not take.
  */
 export function readOptions(
@@ -56,12 +62,11 @@ export function readOptions(
   asked: Readonly<Record<string, unknown>>,
 ): Readonly<Record<string, Json>> {
   const given = Object.entries(asked).filter(([, value]) => value !== undefined);
-  return Object.fromEntries(given.map(([key, value]) => [key, readOption(preset, key, value)]));
+  requireOptions("training", `preset ${preset.name}`, preset.training, Object.fromEntries(given));
+  return Object.fromEntries(given.map(([key, value]) => [key, readOption(preset.training[key]!, value)]));
 }
 
-function readOption(preset: AnyPreset, key: string, given: unknown): Json {
-  const option = Object.hasOwn(preset.training, key) ? preset.training[key] : undefined;
-  if (option === undefined) throw noSuchOption(preset, key);
+function readOption(option: Option, given: unknown): Json {
   const value = option.read(given);
   if (value !== undefined) return value;
   throw new UserError(
@@ -70,12 +75,23 @@ function readOption(preset: AnyPreset, key: string, given: unknown): Json {
   );
 }
 
-function noSuchOption({ name, training }: AnyPreset, key: string): UserError {
-  const elsewhere = trainingOptions().find((each) => each.key === key);
-  if (elsewhere === undefined) return unknownName(`option of preset ${name}`, key, Object.keys(training));
-  const owners = elsewhere.presets.map((owner) => owner.name).join(" and ");
-  return new UserError(
+/**
+ * Refuses what of `asked` is no option of `owner`, which has `options`.
+ * @throws UserError `config/option` for an option of other presets, `unknown/...` for one of none.
+ */
+export function requireOptions(
+  kind: OptionKind,
+  owner: string,
+  options: Options,
+  asked: Readonly<Record<string, unknown>>,
+): void {
+  const key = Object.keys(asked).find((each) => !Object.hasOwn(options, each));
+  if (key === undefined) return;
+  const elsewhere = presetOptions(kind).find((each) => each.key === key);
+  if (elsewhere === undefined) throw unknownName(`option of ${owner}`, key, Object.keys(options));
+  const owners = elsewhere.presets.map(({ name }) => name).join(" and ");
+  throw new UserError(
     "config/option",
-    `${flagName(elsewhere.option)}: preset ${name} has no such option. It belongs to --preset ${owners}.`,
+    `${flagName(elsewhere.option)}: ${owner} has no such option. It belongs to --preset ${owners}.`,
   );
 }

@@ -1,16 +1,23 @@
 /** @module Opens what images can be drawn from: a run of any system, or the file of a local model. */
 import { UserError } from "onnxgrad";
 import type { Arrays, Draw } from "../systems/draw.ts";
-import { localDraw } from "../systems/parts/local/draw.ts";
+import type { Options } from "../systems/options.ts";
+import { LOCAL_DRAWING, localDraw } from "../systems/parts/local/draw.ts";
 import { levelsOf } from "../systems/parts/local/model.ts";
+import { presetNamed } from "../systems/presets.ts";
+import type { System } from "../systems/system.ts";
+import { type WeightsName, weightsNamed } from "../loop/weights.ts";
 import { loadRun, type LoadedRun } from "./load-run.ts";
 import { isModel, loadModel } from "./model-file.ts";
-import { systemOf } from "./run-config.ts";
+import { type RunConfig, systemOf } from "./run-config.ts";
 import { isRun } from "./run-directory.ts";
-import { type WeightsName, weightsNamed } from "../loop/weights.ts";
 
 /** What images can be drawn from. */
 export interface Drawable {
+  /** For people: `preset wmgm`, `a local model`. */
+  readonly owner: string;
+  /** The options that {@link Draw.choose} takes. */
+  readonly options: Options;
   readonly draw: Draw;
   /** Of the checkpoint; none for a model file, whose arrays its draw has. */
   readonly arrays: Arrays;
@@ -18,19 +25,34 @@ export interface Drawable {
   /** Where the best weights of each stage stood, as far as there are any. */
   readonly best: LoadedRun["best"];
   readonly warning: string | undefined;
-  readonly isRun: boolean;
+  /** What a run is of; absent for a model file. */
+  readonly run?: { readonly config: RunConfig; readonly system: System };
+}
+
+/** A run, opened. */
+export type DrawableRun = Drawable & Required<Pick<Drawable, "run">>;
+
+/**
+ * Opens the run at `path`; `weights` tells its last from its best.
+ * @throws UserError what `loadRun` throws; `unknown/weights`.
+ */
+export function openRun(path: string, weights: string = "last"): DrawableRun {
+  const name = weightsNamed(weights);
+  const { config, tensors, best, warning } = loadRun(path, name);
+  const system = systemOf(config);
+  const { drawing } = presetNamed(config.preset);
+  return {
+    ...{ owner: `preset ${config.preset}`, options: drawing, draw: system.draw, arrays: tensors },
+    ...{ weights: name, best, warning, run: { config, system } },
+  };
 }
 
 /**
  * Opens the run or the model at `path`; `weights` tells the last of a run from the best.
- * @throws UserError `sample/option` when weights are asked of a model; what `loadRun` and `loadModel` throw.
+ * @throws UserError `sample/option` when weights are asked of a model; what {@link openRun} and `loadModel` throw.
  */
 export function openDrawable(path: string, weights: string | undefined): Drawable {
-  const name = weightsNamed(weights ?? "last");
-  if (isRun(path) || !isModel(path)) {
-    const { config, tensors, best, warning } = loadRun(path, name);
-    return { draw: systemOf(config).draw, arrays: tensors, weights: name, best, warning, isRun: true };
-  }
+  if (isRun(path) || !isModel(path)) return openRun(path, weights);
   const { model } = loadModel(path);
   if (weights !== undefined)
     throw new UserError(
@@ -44,5 +66,8 @@ export function openDrawable(path: string, weights: string | undefined): Drawabl
     hasDetails,
     model: () => model,
   });
-  return { draw, arrays: new Map(), weights: "last", best: {}, warning: undefined, isRun: false };
+  return {
+    ...{ owner: "a local model", options: LOCAL_DRAWING, draw, arrays: new Map() },
+    ...{ weights: "last", best: {}, warning: undefined },
+  };
 }

@@ -38,7 +38,7 @@ describe("drawPreview()", () => {
     const choice = { sampler: "none", steps: null };
     const system: System = {
       ...{ image: heldOut, stages: [], networks: () => [], pyramid: { levels: 0 } },
-      draw: { options: [], choose: () => choice, steps: () => [greys], describe: () => [] },
+      draw: { choose: () => choice, steps: () => [greys], describe: () => [] },
     };
     const path = join(dir, "grid.png");
     await drawPreview(path, new Map(), { backend: node({ threads: 1 }), system, heldOut, seed: 0 });

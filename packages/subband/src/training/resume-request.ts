@@ -6,7 +6,7 @@ import { resolve } from "node:path";
 import { UserError } from "onnxgrad";
 import { pacesOf } from "../loop/budget.ts";
 import { flagName } from "../systems/options.ts";
-import { trainingOptions } from "../systems/presets.ts";
+import { presetOptions } from "../systems/presets.ts";
 import { type RunConfig, systemOf } from "./run-config.ts";
 import { paceOfRun } from "./replay.ts";
 import type { RunRecord } from "./run-directory.ts";
@@ -29,7 +29,7 @@ export function resumedConfig(
     ["--preset", request.preset, config.preset],
     ["--size", size(request.size), size(model)],
     ["--channels", request.channels, model.channels],
-    ...trainingOptions().map(
+    ...presetOptions("training").map(
       ({ key, option }) => [flagName(option), request.options?.[key], options[key] ?? "none"] as const,
     ),
     ["--from", whole(request.from), whole(config.from) ?? "none"],

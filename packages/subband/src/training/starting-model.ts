@@ -5,7 +5,7 @@
 import { invariant, type NamedArray, State, UserError } from "onnxgrad";
 import { type Asked, flagName, type Options } from "../systems/options.ts";
 import type { LocalModel } from "../systems/parts/local/model.ts";
-import { presets, trainingOptions } from "../systems/presets.ts";
+import { presets, presetOptions } from "../systems/presets.ts";
 import type { System } from "../systems/system.ts";
 import { loadModel } from "./model-file.ts";
 import type { TrainRequest } from "./train-run.ts";
@@ -80,6 +80,8 @@ function shown(array: NamedArray | undefined): string {
 /** The flags of what follows from a model: `--levels, --width and --rf`. */
 function followingFlags(model: LocalModel): string {
   const { options } = impliedBy(model);
-  const flags = trainingOptions().flatMap(({ key, option }) => (key in options ? [flagName(option)] : []));
+  const flags = presetOptions("training").flatMap(({ key, option }) =>
+    key in options ? [flagName(option)] : [],
+  );
   return `${flags.slice(0, -1).join(", ")} and ${flags.at(-1)!}`;
 }

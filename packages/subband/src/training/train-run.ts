@@ -11,7 +11,7 @@ import { openDataset } from "../data/open-dataset.ts";
 import { type Leftovers, leftoversOf } from "../data/skipped.ts";
 import type { Json } from "../systems/options.ts";
 import type { AnyPreset } from "../systems/preset.ts";
-import { DEFAULT_PRESET, presetNamed, readOptions, trainingOptions } from "../systems/presets.ts";
+import { DEFAULT_PRESET, presetNamed, readOptions, presetOptions } from "../systems/presets.ts";
 import type { System } from "../systems/system.ts";
 import { hasCheckpoint, loadCheckpoint } from "./checkpoint.ts";
 import { locateData, placeOf } from "./data-place.ts";
@@ -70,7 +70,7 @@ const FIELDS: Readonly<Record<keyof TrainRequest, true>> = {
 function requireFields(request: TrainRequest): void {
   const strange = Object.keys(request).find((key) => !Object.hasOwn(FIELDS, key));
   if (strange === undefined) return;
-  if (trainingOptions().every(({ key }) => key !== strange))
+  if (presetOptions("training").every(({ key }) => key !== strange))
     throw unknownName("field of a training request", strange, Object.keys(FIELDS));
   throw new UserError(
     "train/request",

@@ -2,6 +2,7 @@
 import { UserError } from "onnxgrad";
 import { z } from "zod";
 import { bandUnetConfigOf } from "../../nn/band-unet.ts";
+import { LOCAL_DRAWING } from "../parts/local/draw.ts";
 import { levelsOf } from "../parts/local/model.ts";
 import { withDefaults } from "../options.ts";
 import { BATCH, LEVELS, LR, WAVELET, WIDTH } from "../parts/options.ts";
@@ -30,6 +31,7 @@ export const localUnet: AnyPreset = preset({
   name: "local-unet",
   summary: "one denoiser of all wavelet bands, fine to coarse and back",
   training: { levels: LEVELS, batch: BATCH, lr: LR, width: WIDTH, wavelet: WAVELET },
+  drawing: LOCAL_DRAWING,
   model: Model,
   choose(asked, { height, width }) {
     const chosen = withDefaults(LOCAL_UNET_DEFAULTS, asked);

@@ -2,6 +2,7 @@
 import { z } from "zod";
 import { kernelsOf } from "../../nn/bf-cnn.ts";
 import { measureBandScaling } from "../parts/band-scaling.ts";
+import { LOCAL_DRAWING } from "../parts/local/draw.ts";
 import { hasNoisyCondition, levelsOf, summarise } from "../parts/local/model.ts";
 import { measuredImages } from "../parts/measured-images.ts";
 import { toggle, whole, withDefaults } from "../options.ts";
@@ -58,6 +59,7 @@ export const local: AnyPreset = preset({
   name: "local",
   summary: "local denoisers of the wavelet bands as published, or of images (--levels 0)",
   training: TRAINING,
+  drawing: LOCAL_DRAWING,
   model: Model,
   choose(asked, { height, width }) {
     const { levels = defaultLocalLevels({ height, width }), ...others } = asked;

@@ -1,4 +1,5 @@
 /** @module Options that several presets have. */
+import { samplers } from "../../diffusion/samplers/samplers.ts";
 import { named, type Option, positive, whole } from "../options.ts";
 import { orthogonalWavelet } from "../../wavelet/wavelets.ts";
 
@@ -29,3 +30,25 @@ export const WAVELET: Option<string> = named(
   "the name of an orthogonal wavelet",
   orthogonalWavelet,
 );
+
+const SAMPLERS = Object.keys(samplers);
+
+/** How noise becomes an image, or a band; which samplers there are is up to the preset, so any name is taken here. */
+const SAMPLER: Option<string> = named(
+  "--sampler <name>",
+  `${SAMPLERS.slice(0, -1).join(", ")} or ${SAMPLERS.at(-1)!}; of local models also ascent (default: the preset's)`,
+  "the name of a sampler",
+  (name) => name,
+);
+
+/** Network calls grow with it; nobody waits for more. */
+const STEPS: Option<number> = whole("--steps <k>", "steps of the sampler (default: the preset's)", {
+  least: 1,
+  most: 10_000,
+});
+
+/** Options of drawing that every preset has. */
+export const SAMPLING: { readonly sampler: Option<string>; readonly steps: Option<number> } = {
+  sampler: SAMPLER,
+  steps: STEPS,
+};

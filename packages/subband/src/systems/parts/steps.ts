@@ -65,7 +65,6 @@ export function drawBySampler(
   steps: (chosen: SamplerChoice) => readonly DrawStep[],
 ): Draw<SamplerChoice> {
   return {
-    options: ["sampler", "steps"],
     choose({ sampler = usual.sampler, steps: count = usual.steps }) {
       samplerNamed(sampler);
       requireSteps(count);

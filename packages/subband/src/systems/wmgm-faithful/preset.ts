@@ -2,7 +2,7 @@
 import { z } from "zod";
 import { measuredImages } from "../parts/measured-images.ts";
 import { withDefaults } from "../options.ts";
-import { BATCH, LEVELS, LR, WIDTH } from "../parts/options.ts";
+import { BATCH, LEVELS, LR, SAMPLING, WIDTH } from "../parts/options.ts";
 import { Count, Fraction, Image, Levels, Positive } from "../parts/schemas.ts";
 import { type AnyPreset, preset } from "../preset.ts";
 import {
@@ -67,6 +67,7 @@ export const wmgmFaithful: AnyPreset = preset({
   name: "wmgm-faithful",
   summary: "WMGM as released by its authors, defects included: a baseline",
   training: { levels: LEVELS, batch: BATCH, lr: LR, width: WIDTH },
+  drawing: SAMPLING,
   model: Model,
   choose(asked, { height, width }) {
     const { levels = defaultFaithfulLevels(height, width), ...others } = asked;

@@ -3,7 +3,7 @@ import { z } from "zod";
 import { measureBandScaling } from "../parts/band-scaling.ts";
 import { measuredImages } from "../parts/measured-images.ts";
 import { withDefaults } from "../options.ts";
-import { BATCH, LEVELS, LR, WIDTH } from "../parts/options.ts";
+import { BATCH, LEVELS, LR, SAMPLING, WIDTH } from "../parts/options.ts";
 import { Count, Fraction, Image, Levels, LowDiffusion, Positive } from "../parts/schemas.ts";
 import { type AnyPreset, preset } from "../preset.ts";
 import { requireMultiple } from "../parts/require-multiple.ts";
@@ -42,6 +42,7 @@ export const wmgm: AnyPreset = preset({
   name: "wmgm",
   summary: "diffusion on the coarsest low band, one generator for all details",
   training: { levels: LEVELS, batch: BATCH, lr: LR, width: WIDTH },
+  drawing: SAMPLING,
   model: Model,
   choose(asked, { height, width }) {
     const { levels = defaultLevels(height, width), ...others } = asked;

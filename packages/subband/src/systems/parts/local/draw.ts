@@ -7,17 +7,31 @@ import { UserError, unknownName } from "onnxgrad";
 import { releasedSynthesis } from "../../../diffusion/ascent/multi-scale.ts";
 import { samplerNamed, samplers } from "../../../diffusion/samplers/samplers.ts";
 import { requireSteps } from "../../../diffusion/schedules/schedule.ts";
+import { type Asked, type Extent, extent, type Option, share, toggle } from "../../options.ts";
+import { SAMPLING } from "../options.ts";
 import type { Arrays, Draw, DrawChoice, DrawStep } from "../../draw.ts";
 import { openBlind } from "./blind-band.ts";
 import { DETAIL_ASCENT, openDetails } from "./detail-ascent.ts";
 import { drawEdmLow, type EdmLowConfig, multipleOf } from "./low-pass-prior.ts";
 import { type LocalModel, requireCleanCondition, requirePyramid } from "./model.ts";
 
-/** Height and width, pixels. */
-interface Size {
-  readonly height: number;
-  readonly width: number;
-}
+/** Options of drawing from a local model. */
+export const LOCAL_DRAWING: {
+  readonly sampler: Option<string>;
+  readonly steps: Option<number>;
+  readonly size: Option<Extent>;
+  readonly beta: Option<number>;
+  readonly detailsBeta: Option<number>;
+  readonly blind: Option<boolean>;
+} = {
+  ...SAMPLING,
+  size: extent("--size <pixels>", "size of the images (default: that of training)"),
+  beta: share("--beta <b>", "of --sampler ascent; below 1 adds noise (default: 0.01)"),
+  detailsBeta: share("--details-beta <b>", "of the details' ascent (default: 0.1)"),
+  blind: toggle("--blind", "the blind network even where the run has a diffusion (--edm-low)"),
+};
+
+type Size = Pick<Extent, "height" | "width">;
 
 /** What images are drawn from. */
 export interface LocalSource {
@@ -50,16 +64,7 @@ export interface LocalChoice extends DrawChoice {
 }
 
 /** What may be asked of that. */
-export interface LocalAsked {
-  /** A sampler by name, or `ascent`: stochastic ascent. */
-  readonly sampler?: string | undefined;
-  readonly steps?: number | undefined;
-  readonly size?: Size | undefined;
-  readonly beta?: number | undefined;
-  readonly detailsBeta?: number | undefined;
-  /** The blind network even where there is a diffusion of the band. */
-  readonly blind?: boolean | undefined;
-}
+export type LocalAsked = Asked<typeof LOCAL_DRAWING>;
 
 const ASCENT = "ascent";
 const STEPS = 20;
@@ -69,7 +74,6 @@ export function localDraw(source: LocalSource): Draw<LocalChoice, LocalAsked> {
   const { channels, hasDetails, prior } = source;
   const levels = hasDetails ? source.levels : 0;
   return {
-    options: ["sampler", "steps", "size", "beta", "detailsBeta", "blind"],
     choose(asked) {
       const method = methodOf(asked);
       const lowPass =
