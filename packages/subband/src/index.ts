@@ -105,7 +105,7 @@ export { resolveWmgmFaithfulConfig, type WmgmFaithfulConfig } from "./systems/wm
 
 // Drawing
 export { type CompiledDraw, compileDraw, type Drawn, type DrawingRequest } from "./drawing/compile-draw.ts";
-export { drawCost, parametersOf, type StepCost } from "./drawing/draw-cost.ts";
+export { drawCost, type NetworkCost, networkCosts, type StepCost } from "./drawing/draw-cost.ts";
 export { type ExportedSampler, exportDraw, type NoiseInput } from "./drawing/export-draw.ts";
 
 // Training

@@ -1,7 +1,10 @@
 /** @module `subband train --dry-run`: what would be trained, what it costs to sample, and how much memory it takes. */
-import { samplerCost } from "../diffusion/samplers/samplers.ts";
-import { type NetworkCost, type SystemCost, systemCost } from "../systems/cost.ts";
-import type { System } from "../systems/system.ts";
+import { full, type NamedArray, State } from "onnxgrad";
+import { type NetworkCost, networkCosts } from "../drawing/draw-cost.ts";
+import type { DrawChoice } from "../systems/draw.ts";
+import { macsPerPixel } from "../systems/parts/local/cost.ts";
+import type { Stage } from "../systems/stage.ts";
+import type { LocalCodec } from "../systems/system.ts";
 import { estimateMemory } from "../loop/memory.ts";
 import { type RunConfig, systemOf } from "../training/run-config.ts";
 import { planRun, type RunPlan, type TrainRequest } from "../training/train-run.ts";
@@ -18,10 +21,11 @@ export async function dryRun(context: Context, request: TrainRequest, verbose: b
     onWarning: (message) => progress.note(`warning: ${message}`),
   }).finally(() => progress.finish());
   const { config, seed, dataBytes, exists, leftovers } = plan;
-  const system = systemOf(config);
-  const cost = systemCost(system);
-  const use = system.local ? denoisingUse(config, cost) : samplingUse(system, cost);
-  const estimate = estimateMemory(system.stages);
+  const { stages, draw, local } = systemOf(config);
+  const chosen = draw.choose({});
+  const networks = networkCosts(stages, draw.steps(chosen));
+  const use = local ? denoisingUse(local, stages) : samplingUse(chosen, networks);
+  const estimate = estimateMemory(stages);
   const memory = { ...estimate, images: dataBytes, process: process.memoryUsage.rss() };
   const total = Object.values(memory).reduce((a, b) => a + b, 0);
 
@@ -30,7 +34,7 @@ export async function dryRun(context: Context, request: TrainRequest, verbose: b
     lines: [
       ...formatTable([
         ["budget", budgetLine(plan)],
-        ...cost.networks.map((network) => [network.name, networkLine(network)] as const),
+        ...networks.map((network) => [network.name, networkLine(network, local)] as const),
         use.row,
         [
           "memory, estimated",
@@ -50,7 +54,7 @@ export async function dryRun(context: Context, request: TrainRequest, verbose: b
       config,
       skipped: leftovers.skipped,
       skippedFiles: leftovers.skippedNames,
-      networks: cost.networks,
+      networks,
       ...use.json,
       memoryEstimate: { ...memory, total },
     },
@@ -72,22 +76,27 @@ interface UseCost {
   readonly json: Readonly<Record<string, unknown>>;
 }
 
-function samplingUse({ draw }: System, cost: SystemCost): UseCost {
-  const chosen = draw.choose({});
-  const { sampler, steps } = chosen;
-  const gmac = cost.gmacPerImage(samplerCost(sampler, steps!).nfe);
+function samplingUse(chosen: DrawChoice, networks: readonly NetworkCost[]): UseCost {
+  const gmac = networks
+    .flatMap(({ steps }) => steps)
+    .reduce((total, { calls, gmac: each }) => total + calls * each, 0);
   return {
-    row: ["sampling", `${gmac.toPrecision(4)} GMAC an image, ${sampler} in ${steps} steps`],
-    json: { sampling: { sampler, steps, gmacPerImage: gmac } },
+    row: ["sampling", `${gmac.toPrecision(4)} GMAC an image, ${chosen.sampler} in ${chosen.steps} steps`],
+    json: { sampling: { ...chosen, gmacPerImage: gmac } },
   };
 }
 
-function denoisingUse({ model: { height, width } }: RunConfig, cost: SystemCost): UseCost {
-  const macs = (1e9 * cost.gmacPerImage(0)) / (height * width);
+function denoisingUse(local: LocalCodec, stages: readonly Stage[]): UseCost {
+  const macs = macsPerPixel(local.model(new Map(stages.flatMap(shapesOf))));
   return {
     row: ["denoising", `${(macs / 1000).toPrecision(4)} k multiply-accumulates a pixel`],
     json: { denoising: { macsPerPixel: macs } },
   };
+}
+
+/** Arrays as a checkpoint of the stage names them; only their shapes mean anything, but a model asks for deviations > 0. */
+function shapesOf({ name, layout }: Stage): (readonly [string, NamedArray])[] {
+  return [...new State(layout()).tensors()].map(([key, { shape }]) => [`${name}.${key}`, full(shape, 1)]);
 }
 
 function budgetLine({ config: { images, minutes, pace } }: RunPlan): string {
@@ -96,9 +105,9 @@ function budgetLine({ config: { images, minutes, pace } }: RunPlan): string {
   return `${minutes} minutes, shared by the clock${planned === "" ? "" : `; planned so far: ${planned}`}`;
 }
 
-function networkLine({ parameters, runs, gmac }: NetworkCost): string {
+function networkLine({ parameters, steps }: NetworkCost, local: LocalCodec | undefined): string {
   const size = `${formatCount(parameters)} parameters`;
-  if (runs === "in-training") return `${size}, in training only`;
-  const cost = gmac.map((each) => each.toPrecision(3)).join(" + ");
-  return `${size}, ${cost} GMAC ${runs === "each-step" ? "a call" : "an image"}`;
+  if (steps.length === 0) return local ? size : `${size}, in training only`;
+  const cost = steps.map(({ gmac }) => gmac.toPrecision(3)).join(" + ");
+  return `${size}, ${cost} GMAC ${steps.some(({ calls }) => calls > 1) ? "a call" : "an image"}`;
 }

@@ -188,19 +188,21 @@ describe("subband train, then sample", () => {
       config: { model: { low: { batch: 8 } } },
     });
     const { networks, sampling } = told as unknown as {
-      networks: { name: string; parameters: number; gmac: number[] }[];
+      networks: { name: string; parameters: number; steps: { calls: number; gmac: number }[] }[];
       sampling: { gmacPerImage: number };
     };
-    const [denoiser, generator] = networks;
-    expect(sampling.gmacPerImage).toBeCloseTo(8 * denoiser!.gmac[0]! + generator!.gmac[0]!, 12);
+    const [generator, discriminator, denoiser] = networks;
+    expect(discriminator!.steps).toEqual([]);
+    expect([denoiser!, generator!].map(({ steps }) => steps.map(({ calls }) => calls))).toEqual([[8], [1]]);
+    expect(sampling.gmacPerImage).toBeCloseTo(8 * denoiser!.steps[0]!.gmac + generator!.steps[0]!.gmac, 12);
     // What the checkpoint of the same networks holds.
     const { tensors } = loadCheckpoint(path("faces"))!;
     const held = (prefix: string): number =>
       [...tensors].reduce((sum, [name, { data }]) => sum + (name.startsWith(prefix) ? data.length : 0), 0);
     expect(networks.map(({ name, parameters }) => [name, parameters])).toEqual([
-      ["denoiser", held("low.params.")],
       ["generator", held("detail.params.")],
       ["discriminator", held("detail.critic.")],
+      ["denoiser", held("low.params.")],
     ]);
 
     const known = await run("train", "--out", path("faces"), "--dry-run");

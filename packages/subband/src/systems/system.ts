@@ -1,5 +1,4 @@
 /** @module What a system offers: stages to train, and the abilities of what was trained, one field each. */
-import type { Tensor } from "onnxgrad";
 import type { Arrays, Draw } from "./draw.ts";
 import type { LocalModel } from "./parts/local/model.ts";
 import type { EdmLowConfig } from "./parts/local/low-pass-prior.ts";
@@ -10,16 +9,6 @@ export interface ImageShape {
   readonly channels: 1 | 3;
   readonly height: number;
   readonly width: number;
-}
-
-/** A network of a system: its size, and what an image asks of it. */
-export interface NetworkUse {
-  readonly name: string;
-  readonly parameters: number;
-  /** When sampling runs it: at every network call of the sampler, once an image, or never. */
-  readonly runs: "each-step" | "once" | "in-training";
-  /** Its traced graph for one image: the output of each run, e.g. one a level. Empty when only training runs it. */
-  readonly outputs: readonly Tensor[];
 }
 
 /** The ability to denoise, and to restore by that: a local model in what was trained. */
@@ -53,6 +42,4 @@ export interface System {
   readonly pyramid?: Pyramid;
   /** Of denoisers. */
   readonly local?: LocalCodec;
-  /** Traces the networks, to count what they cost. */
-  networks(): readonly NetworkUse[];
 }

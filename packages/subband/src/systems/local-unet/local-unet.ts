@@ -9,7 +9,6 @@ import {
   clipByGlobalNorm,
   ema,
   type Feed,
-  input,
   layoutOf,
   mean,
   mul,
@@ -29,7 +28,6 @@ import {
 import { type BandUnetConfig, initBandUnet } from "../../nn/band-unet.ts";
 import { SHAPES } from "../../nn/layers.ts";
 import { drawEach, drawNormal, logUniformLevels } from "../parts/local/blind-noise.ts";
-import { traceInputs } from "../cost.ts";
 import { unetResidual } from "../parts/local/denoiser.ts";
 import { type LocalModel, namedArrays, takeUnet, type UnetModel, unetModel } from "../parts/local/model.ts";
 import { decibels } from "../parts/local/stage.ts";
@@ -169,17 +167,5 @@ export function localUnet(config: LocalUnetConfig): System {
     draw: localDraw({ channels, levels, hasDetails: false, image, model }),
     local: { model, arrays: arraysOf },
     stages: [unetStage(config)],
-    networks: () => {
-      const params = pack(initBandUnet(rng(0, "template"), networkOf(config)));
-      const x = input("x", [1, channels, height, width]);
-      return [
-        {
-          name: STAGE,
-          parameters: params.data.length,
-          runs: "once",
-          outputs: [unetResidual(traceInputs(params), x, wavelet)],
-        },
-      ];
-    },
   };
 }

@@ -1,5 +1,6 @@
 import { describe, expect, test } from "vitest";
-import { systemCost } from "../cost.ts";
+import { untrainedTensors } from "../parts/untrained-tensors.ts";
+import { macsPerPixel } from "../parts/local/cost.ts";
 import { local } from "./local.ts";
 import { defaultLocalLevels, greatestDetails, resolveLocalConfig } from "./config.ts";
 import { localUnet } from "../local-unet/local-unet.ts";
@@ -27,20 +28,14 @@ describe("resolveLocalConfig()", () => {
 });
 
 describe("local()", () => {
-  test("has the published networks: 665,856 and 214,144 parameters, shares by parameters", () => {
-    const system = local(resolveLocalConfig(square(160), [0.5, 0.5]));
-    expect(system.networks().map(({ name, parameters }) => [name, parameters])).toEqual([
-      ["low", 665_856],
-      ["details-2", 214_144],
-      ["details-1", 214_144],
+  test("gives the published networks shares by their 665,856 and 214,144 parameters", () => {
+    const { stages } = local(resolveLocalConfig(square(160), [0.5, 0.5]));
+    const all = 665_856 + 2 * 214_144;
+    expect(stages.map(({ name, share }) => [name, share])).toEqual([
+      ["low", 665_856 / all],
+      ["details-2", 214_144 / all],
+      ["details-1", 214_144 / all],
     ]);
-    expect(system.stages.map(({ name }) => name)).toEqual(["low", "details-2", "details-1"]);
-    expect(system.stages.reduce((total, { share }) => total + share, 0)).toBeCloseTo(1, 12);
-  });
-
-  test("without levels is one flat network", () => {
-    const system = local(resolveLocalConfig({ ...square(64), levels: 0, receptiveField: 43 }, []));
-    expect(system.networks().map(({ parameters }) => parameters)).toEqual([702_784]);
   });
 });
 
@@ -48,8 +43,8 @@ describe("localUnet()", () => {
   test("costs a third of the published model of 2 levels at most, gray or colour, and no more at twice the width", () => {
     for (const channels of [1, 3] as const) {
       const shape = { ...square(64), channels };
-      const macs = (system: Parameters<typeof systemCost>[0]) =>
-        (1e9 * systemCost(system).gmacPerImage(1)) / 64 ** 2;
+      const macs = (system: ReturnType<typeof local>) =>
+        macsPerPixel(system.local!.model(untrainedTensors(system)));
       const ours = (baseWidth?: number) => macs(localUnet(resolveLocalUnetConfig({ ...shape, baseWidth })));
       const published = macs(local(resolveLocalConfig({ ...shape, levels: 2 }, [0.5, 0.5])));
       expect(ours(), `${channels} channels`).toBeLessThanOrEqual(published / 3);

@@ -2,19 +2,15 @@
  * @module Local models as published (Kadkhodaie et al. 2023): a denoiser of the coarsest low-pass band and one of the
  * details of each level, trained apart; at 0 levels one flat denoiser of images.
  */
-import { input, type NamedArray, pack } from "onnxgrad";
+import type { NamedArray } from "onnxgrad";
 import {
   type BfCnnConfig,
   conditionalConfig,
   flatConfig,
-  foldBfCnn,
-  foldedBfCnn,
   initBfCnn,
-  initBfCnnStatistics,
   lowPassConfig,
 } from "../../nn/bf-cnn.ts";
 import { countParameters, SHAPES } from "../../nn/layers.ts";
-import { traceInputs } from "../cost.ts";
 import type { Arrays } from "../draw.ts";
 import type { LocalConfig } from "./config.ts";
 import {
@@ -26,8 +22,8 @@ import {
 } from "../parts/local/model.ts";
 import { localStage } from "../parts/local/stage.ts";
 import { localDraw } from "../parts/local/draw.ts";
-import { edmLowNetwork, edmLowStage } from "../parts/local/low-pass-prior.ts";
-import type { NetworkUse, System } from "../system.ts";
+import { edmLowStage } from "../parts/local/low-pass-prior.ts";
+import type { System } from "../system.ts";
 
 /** One network of a configuration, and the band that it denoises. */
 interface Member {
@@ -66,20 +62,6 @@ function members({
   ];
 }
 
-function networks(config: LocalConfig): readonly NetworkUse[] {
-  return members(config).map(({ name, level, network }) => {
-    const params = initBfCnn(SHAPES, network);
-    const weights = traceInputs(pack(foldBfCnn(params, initBfCnnStatistics(params))));
-    const band = [1, network.inputs, config.height / 2 ** level, config.width / 2 ** level];
-    return {
-      name,
-      parameters: countParameters(params),
-      runs: "once",
-      outputs: [foldedBfCnn(weights, input("x", band))],
-    };
-  });
-}
-
 /** The pyramid in the arrays of a checkpoint. @throws UserError `nn/bf-cnn`, `nn/not-finite`, `local/channels`. */
 function modelOf(config: LocalConfig, arrays: Arrays): PyramidModel {
   const left = new Map(arrays);
@@ -104,16 +86,16 @@ export function local(config: LocalConfig): System {
   const model = (arrays: Arrays) => modelOf(config, arrays);
   const detailNoise = config.noiseSteps.details.map((steps) => ((steps - 1) / 255) ** 2);
   const shape = { ...image, levels };
-  const uses = networks(config);
   // Published: each network sees images for a time that grows with its parameters, not with its band.
-  const parameters = uses.reduce((total, use) => total + use.parameters, 0);
+  const sizes = members(config).map(({ network }) => countParameters(initBfCnn(SHAPES, network)));
+  const parameters = sizes.reduce((total, size) => total + size, 0);
   return {
     image,
     stages: [
       ...members(config).map((member, i) =>
         localStage({
           ...member,
-          share: ((1 - (edmLow?.share ?? 0)) * uses[i]!.parameters) / parameters,
+          share: ((1 - (edmLow?.share ?? 0)) * sizes[i]!) / parameters,
           image,
           wavelet,
           batch,
@@ -125,7 +107,6 @@ export function local(config: LocalConfig): System {
       ),
       ...(edmLow === undefined ? [] : [edmLowStage(shape, edmLow)]),
     ],
-    networks: () => [...uses, ...(edmLow === undefined ? [] : [edmLowNetwork(shape, edmLow)])],
     draw: localDraw({ channels, levels, hasDetails: levels > 0, image, prior: edmLow, detailNoise, model }),
     local: {
       ...{ detailNoise, prior: edmLow, model },

@@ -99,19 +99,3 @@ export function lowFormulation({ logMean, logStd }: LowDiffusionConfig): Formula
  * 8 steps (docs/results).
  */
 export const lowSchedule: Schedule = edmSchedule({ sigmaMin: 0.03, sigmaMax: 20, rho: 5 });
-
-/** The denoiser D(x; sigma) of the standardised low band as graph, one sigma for the batch (Karras et al. 2022, eq. 7). */
-export function denoiseLow(
-  params: Params<ScoreUnetParams>,
-  x: Tensor,
-  c: {
-    readonly cSkip: Tensor | number;
-    readonly cOut: Tensor | number;
-    readonly cIn: Tensor | number;
-    readonly cNoise: Tensor | number;
-  },
-): Tensor {
-  const noise = typeof c.cNoise === "number" ? constant(c.cNoise) : c.cNoise;
-  const raw = scoreUnet(params, mul(x, c.cIn), reshape(noise, [1]));
-  return add(mul(x, c.cSkip), mul(raw, c.cOut));
-}

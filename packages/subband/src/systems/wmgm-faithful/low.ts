@@ -111,15 +111,6 @@ export function lowFormulation(config: WmgmFaithfulConfig): Formulation {
   return vpEpsilonFormulation({ schedule: lowSchedule(config), timeScale: 1, timeMin: 0 });
 }
 
-/** Coefficients of one noise level for the whole batch, numbers or traced scalars. */
-export type LowCoefficients = Readonly<Record<keyof Coefficients, Tensor>>;
-
-/** The denoiser D(x; sigma) as graph, clipped to [-1, 1] as improved-diffusion does by default (`clip_denoised`). */
-export function denoiseLow(params: Params<ScoreUnetParams>, x: Tensor, c: LowCoefficients): Tensor {
-  const raw = scoreUnet(params, mul(x, c.cIn), reshape(c.cNoise, [1]));
-  return clamp(add(mul(x, c.cSkip), mul(raw, c.cOut)), -1, 1);
-}
-
 /** The low band as a diffusion knows it: pixels of 8-bit pictures. */
 export function lowBand(config: WmgmFaithfulConfig): DiffusedBand {
   const { channels, height, width, levels } = config;

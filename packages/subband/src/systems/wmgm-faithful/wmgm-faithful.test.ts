@@ -11,7 +11,6 @@ import { loadCheckpoint } from "../../training/checkpoint.ts";
 import { StageRunner } from "../../loop/stage-runner.ts";
 import { train } from "../../loop/trainer.ts";
 import { folderHost } from "../../training/folder-host.ts";
-import { systemCost } from "../cost.ts";
 import type { System } from "../system.ts";
 import { type FaithfulDefects, resolveWmgmFaithfulConfig, type WmgmFaithfulConfig } from "./config.ts";
 import { generatorWeights, wmgmFaithful } from "./wmgm-faithful.ts";
@@ -265,22 +264,6 @@ describe("draw", () => {
       return (2 * low[c * 256 + Math.floor(y / 4) * 16 + Math.floor(x / 4)]!) / 4 - 1;
     });
     expectClose(image, want, { atol: 1e-5 });
-  });
-});
-
-describe("networks()", () => {
-  test("counts the released networks as they are made: 1.01 GMAC for the generator on 32 x 32, four times that on 64 x 64", () => {
-    const config = resolveWmgmFaithfulConfig(
-      { channels: 3, height: 128, width: 128 },
-      { range: { least: 0, greatest: 4 }, images: 1 },
-    );
-    const { networks } = systemCost(wmgmFaithful(config));
-    const [denoiser, generator, discriminator] = networks;
-    expect(generator).toMatchObject({ name: "generator", parameters: 36_471_600, runs: "once" });
-    // By its definition 1.98 and 7.94: see gmac.test.ts.
-    expectClose(generator!.gmac, [1.01, 4.03], { rtol: 5e-3 });
-    expect(discriminator).toMatchObject({ parameters: 42_632_257, runs: "in-training" });
-    expect(denoiser).toMatchObject({ name: "denoiser", runs: "each-step" });
   });
 });
 

@@ -2,27 +2,23 @@
  * @module WMGM as its authors released it (Xiao et al., arXiv 2411.09356), the baseline of every comparison: an 8-bit
  * low band under DDPM, and one generator with attention gates for the details of all scales.
  */
-import { clamp, constant, input, mul, pack, type Packed, sub, type Tensor } from "onnxgrad";
+import { clamp, mul, sub, type Tensor } from "onnxgrad";
 import type { AttentionUnetParams, AttentionUnetStatistics } from "../../nn/attention-unet.ts";
-import { countParameters, type Params, SHAPES } from "../../nn/layers.ts";
-import { initPixelDiscriminator } from "../../nn/pixel-discriminator.ts";
-import { initScoreUnet, type ScoreUnetParams } from "../../nn/score-unet.ts";
-import { traceInputs } from "../cost.ts";
-import type { NetworkUse, System } from "../system.ts";
+import { type Params, SHAPES } from "../../nn/layers.ts";
+import type { System } from "../system.ts";
 import type { DrawStep, Weights } from "../draw.ts";
 import { drawBand } from "../parts/band-diffusion.ts";
 import { apply, drawBySampler, type SamplerChoice, stored } from "../parts/steps.ts";
 import { refine } from "./bands.ts";
 import { FAITHFUL_SAMPLING, type WmgmFaithfulConfig } from "./config.ts";
 import {
-  discriminatorNetwork,
   faithfulDetailStage,
   type GeneratorState,
   initGenerator,
   levelsOf,
   statisticsKey,
 } from "./detail.ts";
-import { denoiseLow, faithfulLowStage, lowBand, lowNetwork, restoreLow } from "./low.ts";
+import { faithfulLowStage, lowBand, restoreLow } from "./low.ts";
 
 /** The generator as sampling runs it: parameters, and running statistics by {@link statisticsKey}. */
 interface TracedGenerator {
@@ -66,56 +62,6 @@ function bandShape({ channels, height, width }: WmgmFaithfulConfig, level: numbe
 /** Levels from the coarsest, where decoding starts. */
 function coarsestFirst(config: WmgmFaithfulConfig): readonly number[] {
   return levelsOf(config).toReversed();
-}
-
-type Templates = {
-  readonly low: { readonly params: Packed<ScoreUnetParams> };
-  readonly detail: GeneratorState | undefined;
-};
-
-/** What sampling needs of a checkpoint, untrained. */
-function templates(config: WmgmFaithfulConfig): Templates {
-  return {
-    low: { params: pack(initScoreUnet(SHAPES, lowNetwork(config))) },
-    detail: config.levels === 0 ? undefined : initGenerator(config, SHAPES),
-  };
-}
-
-/** The networks, traced for one image. */
-function networks(config: WmgmFaithfulConfig): readonly NetworkUse[] {
-  const { low, detail } = templates(config);
-  const band = (name: string, level: number) => input(name, [1, ...bandShape(config, level)]);
-  const c = { cSkip: constant(1), cOut: constant(1), cIn: constant(1), cNoise: constant(0) };
-  const denoiser: NetworkUse = {
-    name: "denoiser",
-    parameters: low.params.data.length,
-    runs: "each-step",
-    outputs: [denoiseLow(traceInputs(low.params), band("x", config.levels), c)],
-  };
-  if (detail === undefined) return [denoiser];
-  const generator = {
-    params: traceInputs(detail.params),
-    statistics: Object.fromEntries(
-      Object.entries(detail.statistics).map(([key, statistics]) => [key, traceInputs(statistics)]),
-    ),
-  } as unknown as TracedGenerator;
-  return [
-    denoiser,
-    {
-      name: "generator",
-      parameters: detail.params.data.length,
-      runs: "once",
-      outputs: coarsestFirst(config).map((level) =>
-        decodeLevel(generator, band("low", level), band("noise", level), level, config),
-      ),
-    },
-    {
-      name: "discriminator",
-      parameters: countParameters(initPixelDiscriminator(SHAPES, discriminatorNetwork(config))),
-      runs: "in-training",
-      outputs: [],
-    },
-  ];
 }
 
 /** The last parameters of the generator (the average, where that defect is repaired), and its running statistics. */
@@ -162,6 +108,5 @@ export function wmgmFaithful(config: WmgmFaithfulConfig): System {
     pyramid: { levels },
     stages: levels === 0 ? [low] : [faithfulDetailStage(config), low],
     draw: drawBySampler(FAITHFUL_SAMPLING, (chosen) => drawSteps(config, chosen)),
-    networks: () => networks(config),
   };
 }

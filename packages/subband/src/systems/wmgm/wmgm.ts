@@ -2,30 +2,25 @@
  * @module WMGM, the default system: diffusion on the coarsest low band, one multi-scale generator for all details
  * (Xiao et al., arXiv 2411.09356, with float bands, EDM preconditioning and an energy score). At 0 levels it is SGM.
  */
-import { constant, input, pack, type Tensor, type Traced } from "onnxgrad";
-import { initConditionalDiscriminator } from "../../nn/conditional-discriminator.ts";
+import { constant, type Tensor } from "onnxgrad";
 import {
   detailGenerator,
   type DetailGeneratorParams,
   initDetailGenerator,
 } from "../../nn/detail-generator.ts";
-import { countParameters, SHAPES } from "../../nn/layers.ts";
-import { initScoreUnet, type ScoreUnetParams } from "../../nn/score-unet.ts";
+import { type Params, SHAPES } from "../../nn/layers.ts";
 import { detailStage } from "./detail-stage.ts";
 import { diffusionStage } from "../parts/diffusion-stage.ts";
 import { coarsestLow, restoreLow, standardizeLow, synthesiseLevel } from "../parts/band-scaling.ts";
-import { traceInputs } from "../cost.ts";
-import { denoiseLow, lowFormulation, lowNetwork, lowSchedule } from "../parts/low-diffusion.ts";
+import { lowFormulation, lowNetwork, lowSchedule } from "../parts/low-diffusion.ts";
 import { drawBand } from "../parts/band-diffusion.ts";
 import type { DiffusedBand } from "../parts/diffused-band.ts";
 import { scoreNetwork } from "../parts/unet.ts";
 import { apply, averaged, drawBySampler, type SamplerChoice } from "../parts/steps.ts";
 import type { DrawStep, Extents } from "../draw.ts";
 import type { Stage } from "../stage.ts";
-import type { NetworkUse, System } from "../system.ts";
+import type { System } from "../system.ts";
 import type { WmgmConfig } from "./config.ts";
-
-type PackedOf<T> = ReturnType<typeof pack<T>>;
 
 function generatorNetwork({ channels, detail: { noiseChannels, widths, blocks } }: WmgmConfig) {
   return { channels, noiseChannels, widths, blocks };
@@ -74,21 +69,10 @@ function wmgmStages(config: WmgmConfig): readonly Stage[] {
   return [details, diffusion];
 }
 
-/** Parameter templates of the networks that sampling needs, packed as the stages keep them. */
-export function wmgmTemplates(config: WmgmConfig): {
-  readonly low: PackedOf<ScoreUnetParams>;
-  readonly detail?: PackedOf<DetailGeneratorParams>;
-} {
-  return {
-    low: pack(initScoreUnet(SHAPES, lowNetwork(config.channels, config.low))),
-    ...(config.levels === 0 ? {} : { detail: pack(initDetailGenerator(SHAPES, generatorNetwork(config))) }),
-  };
-}
-
 /** One synthesis: low band of `level` and noise to the image of level - 1, both in the image's range. */
-export function synthesise(
+function synthesise(
   config: WmgmConfig,
-  params: Traced<NonNullable<ReturnType<typeof wmgmTemplates>["detail"]>>,
+  params: Params<DetailGeneratorParams>,
   low: Tensor,
   noise: Tensor,
   level: number,
@@ -100,42 +84,6 @@ export function synthesise(
     augmentation: constant(config.detail.samplingAugmentation, [1]),
   });
   return synthesiseLevel(low, detail, level, config.scaling);
-}
-
-/** The networks, traced for one image. */
-function networks(config: WmgmConfig): readonly NetworkUse[] {
-  const { channels, levels } = config;
-  const extents = (level: number) => [config.height / 2 ** level, config.width / 2 ** level] as const;
-  const { low, detail } = wmgmTemplates(config);
-  const x = input("x", [1, channels, ...extents(levels)]);
-  const denoiser: NetworkUse = {
-    name: "denoiser",
-    parameters: low.data.length,
-    runs: "each-step",
-    outputs: [denoiseLow(traceInputs(low), x, { cSkip: 1, cOut: 1, cIn: 1, cNoise: 0 })],
-  };
-  if (detail === undefined) return [denoiser];
-  const params = traceInputs(detail);
-  return [
-    denoiser,
-    {
-      name: "generator",
-      parameters: detail.data.length,
-      runs: "once",
-      outputs: Array.from({ length: levels }, (_, i) => {
-        const level = levels - i;
-        const band = input("low", [1, channels, ...extents(level)]);
-        const noise = input("noise", [1, config.detail.noiseChannels, ...extents(level)]);
-        return synthesise(config, params, band, noise, level);
-      }),
-    },
-    {
-      name: "discriminator",
-      parameters: countParameters(initConditionalDiscriminator(SHAPES, discriminatorNetwork(config))),
-      runs: "in-training",
-      outputs: [],
-    },
-  ];
 }
 
 /** The chain that draws: the low band by diffusion, then one call of the generator a level. */
@@ -179,6 +127,5 @@ export function wmgm(config: WmgmConfig): System {
     pyramid: { levels, detailRms: scaling.detailRms },
     stages: wmgmStages(config),
     draw: drawBySampler({ sampler: "dpmpp2m", steps: 8 }, (chosen) => drawSteps(config, chosen)),
-    networks: () => networks(config),
   };
 }

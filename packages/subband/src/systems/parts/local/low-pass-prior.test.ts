@@ -79,12 +79,4 @@ describe("local() with a diffusion of the low-pass band", () => {
     expect(plain.stages.length).toBe(2);
     expect([plain.local?.prior, system.local?.prior === undefined]).toEqual([undefined, false]);
   });
-
-  test("asks nothing of it for denoising: it runs at the steps of sampling", () => {
-    expect(system.networks().map(({ name, runs }) => [name, runs])).toEqual([
-      ["low", "once"],
-      ["details-1", "once"],
-      ["edm-low", "each-step"],
-    ]);
-  });
 });

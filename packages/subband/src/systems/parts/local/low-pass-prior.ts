@@ -2,18 +2,14 @@
  * @module What draws the coarsest low-pass band of a local model in few network calls: an EDM diffusion of that band,
  * trained beside the blind networks and used by sampling alone. The band has the range [0, 1] of the images there.
  */
-import { add, input, mul, pack, type Packed, sub } from "onnxgrad";
-import { initScoreUnet, type ScoreUnetParams } from "../../../nn/score-unet.ts";
+import { add, mul, sub } from "onnxgrad";
 import { drawBand } from "../band-diffusion.ts";
 import type { SamplerChoice } from "../steps.ts";
-import { SHAPES } from "../../../nn/layers.ts";
 import { coarsestLow, type LowScaling, restoreLow, standardizeLow } from "../band-scaling.ts";
-import { traceInputs } from "../../cost.ts";
 import type { DiffusedBand } from "../diffused-band.ts";
 import { diffusionStage } from "../diffusion-stage.ts";
 import { scoreNetwork } from "../unet.ts";
 import {
-  denoiseLow,
   type LowDiffusionConfig,
   type LowDiffusionShape,
   lowFormulation,
@@ -23,7 +19,7 @@ import {
 } from "../low-diffusion.ts";
 import type { DrawStep, Extents } from "../../draw.ts";
 import type { Stage } from "../../stage.ts";
-import type { ImageShape, NetworkUse } from "../../system.ts";
+import type { ImageShape } from "../../system.ts";
 
 /** Name of its stage. */
 export const EDM_LOW = "edm-low";
@@ -74,26 +70,6 @@ export function edmLowStage({ levels, ...image }: LowPassShape, config: EdmLowCo
     image,
     share: config.share,
   });
-}
-
-/** Parameters of a configuration, for their names and shapes. */
-function template(channels: number, { diffusion }: EdmLowConfig): Packed<ScoreUnetParams> {
-  return pack(initScoreUnet(SHAPES, lowNetwork(channels, diffusion)));
-}
-
-/** The network, traced for one image. */
-export function edmLowNetwork(
-  { channels, height, width, levels }: LowPassShape,
-  config: EdmLowConfig,
-): NetworkUse {
-  const params = template(channels, config);
-  const x = input("x", [1, channels, height / 2 ** levels, width / 2 ** levels]);
-  return {
-    name: EDM_LOW,
-    parameters: params.data.length,
-    runs: "each-step",
-    outputs: [denoiseLow(traceInputs(params), x, { cSkip: 1, cOut: 1, cIn: 1, cNoise: 0 })],
-  };
 }
 
 /** Extents of the band are multiples of this: the network halves it so many times. */
