@@ -69,9 +69,10 @@ function headingOf({ presets: owners }: PresetOption): string {
   return `Options of ${names(owners)}:`;
 }
 
-/** `preset local`, `presets local and local-unet`. */
+/** `preset local`, `presets sgm, wsgm and local`. */
 function names(of: readonly AnyPreset[]): string {
-  return `${of.length === 1 ? "preset" : "presets"} ${of.map(({ name }) => name).join(" and ")}`;
+  const listed = of.map(({ name }) => name).join(", ");
+  return `${of.length === 1 ? "preset" : "presets"} ${listed.replace(/, (?!.*, )/, " and ")}`;
 }
 
 /** Its help, with the default of each preset: "(default: 64; wmgm-faithful 128)". */
