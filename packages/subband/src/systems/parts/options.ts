@@ -1,7 +1,9 @@
 /** @module Options that several presets have. */
 import { samplers } from "../../diffusion/samplers/samplers.ts";
-import { named, type Option, positive, whole } from "../options.ts";
+import { named, oneOf, type Option, positive, whole } from "../options.ts";
 import { orthogonalWavelet } from "../../wavelet/wavelets.ts";
+import { type ProcessName, PROCESSES } from "./processes.ts";
+import type { UnetName } from "./unet.ts";
 
 /** Wavelet analyses. */
 export const LEVELS: Option<number> = whole("--levels <n>", "wavelet levels", { least: 0, most: 8 });
@@ -52,3 +54,17 @@ export const SAMPLING: { readonly sampler: Option<string>; readonly steps: Optio
   sampler: SAMPLER,
   steps: STEPS,
 };
+
+/** What is learned of which levels of noise. */
+export const FORMULATION: Option<ProcessName> = oneOf(
+  "--formulation <name>",
+  "diffusion: edm, vp, ve, flow, or ou (Ornstein-Uhlenbeck, as WSGM is released)",
+  PROCESSES,
+);
+
+/** The network of a diffusion. */
+export const UNET: Option<UnetName> = oneOf(
+  "--unet <name>",
+  "network of the diffusion: score (ours, small) or improved (improved-diffusion's)",
+  ["score", "improved"],
+);

@@ -1,6 +1,9 @@
 /** @module What the models of several presets contain, field by field. */
 import { z } from "zod";
 import type { LowDiffusionConfig } from "./low-diffusion.ts";
+import { type ProcessName, PROCESSES } from "./processes.ts";
+import type { UnetConfig } from "./unet.ts";
+import type { Moments as BandMoments } from "./standardised-bands.ts";
 import { isOrthogonal } from "../../wavelet/wavelets.ts";
 
 /** A number of things. */
@@ -34,6 +37,26 @@ export const LowDiffusion: z.ZodType<LowDiffusionConfig> = z.strictObject({
   emaDecay: Fraction,
   logMean: z.number(),
   logStd: Positive,
+});
+
+/** Name of a diffusion process. */
+export const Process: z.ZodType<ProcessName> = z.enum(PROCESSES);
+
+/** Size of the U-Net of a diffusion. */
+export const Unet: z.ZodType<UnetConfig> = z.strictObject({
+  unet: z.enum(["score", "improved"]),
+  channels: Count,
+  conditioning: z.int().nonnegative(),
+  width: z.int().positive().multipleOf(8),
+  multipliers: z.array(Count).min(1),
+  blocks: Count,
+  attention: z.array(z.int().nonnegative()),
+});
+
+/** Mean and deviation of a band, one a channel. */
+export const Moments: z.ZodType<BandMoments> = z.strictObject({
+  mean: z.array(z.number()).min(1),
+  std: z.array(Positive).min(1),
 });
 
 /** Runs begun before there was a choice are of Haar. */

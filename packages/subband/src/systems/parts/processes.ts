@@ -12,11 +12,8 @@ import {
 } from "../../diffusion/preconditioning.ts";
 import type { SamplerSettings } from "../../diffusion/samplers/samplers.ts";
 import { edmSchedule } from "../../diffusion/schedules/edm.ts";
-import { flowSchedule } from "../../diffusion/schedules/flow.ts";
 import { ornsteinUhlenbeckSchedule } from "../../diffusion/schedules/ornstein-uhlenbeck.ts";
 import type { Schedule } from "../../diffusion/schedules/schedule.ts";
-import { veGeometricSchedule } from "../../diffusion/schedules/ve-geometric.ts";
-import { vpLinearSchedule } from "../../diffusion/schedules/vp-linear.ts";
 
 /** A process. */
 export interface Process {
@@ -37,26 +34,31 @@ export type Times = "uniform" | "quadratic";
 /**
  * The process called `name` for data of standard deviation `deviation`; `times` are those of `ou`.
  *
- * `edm` has the levels of noise of WMGM's low band, in units of the data's deviation. `vp`, `ve` and `flow` have their
- * published ones, for data of a deviation near 1. `ou` is WSGM's (Guth et al. 2022): final time 5, training at quadratic
- * times, ancestral steps with the variance of the forward process.
+ * What is learned and where samples are drawn are chosen apart (Karras et al. 2022, section 3): `edm`, `vp`, `ve` and `flow`
+ * are trained at their published levels of noise, `edm` in units of the deviation, the others for data of a deviation near
+ * 1; all are sampled down the same levels. `ou` is WSGM's (Guth et al. 2022): final time 5, training at quadratic times,
+ * ancestral steps with the variance of the forward process.
  */
 export function processNamed(name: ProcessName, deviation: number, times: Times): Process {
+  if (name === "ou")
+    return {
+      formulation: ouEpsilonFormulation({ timeScale: 1 }),
+      schedule: ornsteinUhlenbeckSchedule({ spacing: times }),
+      sampling: { variance: "beta" },
+    };
+  return { formulation: formulationOf(name, deviation), schedule: levelsFor(deviation) };
+}
+
+function formulationOf(name: Exclude<ProcessName, "ou">, deviation: number): Formulation {
   switch (name) {
     case "edm":
-      return edmProcess(deviation);
+      return edmFormulation({ sigmaData: deviation, logMean: Math.log(deviation) - 0.6, logStd: 1.3 });
     case "vp":
-      return { formulation: vpEpsilonFormulation({ timeScale: 1 }), schedule: vpLinearSchedule() };
+      return vpEpsilonFormulation({ timeScale: 1 });
     case "ve":
-      return { formulation: veScoreFormulation(), schedule: veGeometricSchedule() };
+      return veScoreFormulation();
     case "flow":
-      return { formulation: flowVelocityFormulation({ timeScale: 1 }), schedule: flowSchedule() };
-    case "ou":
-      return {
-        formulation: ouEpsilonFormulation({ timeScale: 1 }),
-        schedule: ornsteinUhlenbeckSchedule({ spacing: times }),
-        sampling: { variance: "beta" },
-      };
+      return flowVelocityFormulation({ timeScale: 1 });
   }
 }
 
@@ -64,9 +66,6 @@ export function processNamed(name: ProcessName, deviation: number, times: Times)
  * Of standardised data, levels are from 0.03, a few grey levels, to 20, where nothing of the image is left: of the ranges
  * tried after 15 minutes on CIFAR-10 that kept the variance of WMGM's low band best at 8 steps (docs/results).
  */
-function edmProcess(deviation: number): Process {
-  return {
-    formulation: edmFormulation({ sigmaData: deviation, logMean: Math.log(deviation) - 0.6, logStd: 1.3 }),
-    schedule: edmSchedule({ sigmaMin: 0.03 * deviation, sigmaMax: 20 * deviation, rho: 5 }),
-  };
+function levelsFor(deviation: number): Schedule {
+  return edmSchedule({ sigmaMin: 0.03 * deviation, sigmaMax: 20 * deviation, rho: 5 });
 }

@@ -2,7 +2,7 @@ import { rng } from "onnxgrad";
 import { expectClose } from "onnxgrad/testing";
 import { describe, expect, test } from "vitest";
 import { samplerNamed } from "../../diffusion/samplers/samplers.ts";
-import { processNamed, PROCESSES } from "./process.ts";
+import { processNamed, PROCESSES } from "./processes.ts";
 
 describe("processNamed()", () => {
   test.each(PROCESSES)(
@@ -14,7 +14,7 @@ describe("processNamed()", () => {
         .slice(0, -1)
         .map((sigma) => formulation.coefficients(sigma).cNoise);
       const span = Math.max(...told) - Math.min(...told);
-      expect(span).toBeGreaterThan(0.9);
+      expect(span).toBeGreaterThan(0.7);
       expect(span).toBeLessThan(10);
       expect(Math.max(...told.map(Math.abs))).toBeLessThan(6);
       for (const [i, value] of told.slice(1).entries()) expect(value).toBeLessThan(told[i]!);
