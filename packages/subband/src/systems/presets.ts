@@ -4,11 +4,12 @@ import { local } from "./local/preset.ts";
 import { localUnet } from "./local-unet/preset.ts";
 import { flagName, type Json, type Option, type Options } from "./options.ts";
 import type { AnyPreset } from "./preset.ts";
+import { sgm } from "./sgm/preset.ts";
 import { wmgm } from "./wmgm/preset.ts";
 import { wmgmFaithful } from "./wmgm-faithful/preset.ts";
 
 /** Every preset, the default first. */
-export const presets: readonly AnyPreset[] = [wmgm, wmgmFaithful, local, localUnet];
+export const presets: readonly AnyPreset[] = [wmgm, wmgmFaithful, sgm, local, localUnet];
 
 /** What a run is of unless asked otherwise. */
 export const DEFAULT_PRESET: AnyPreset = presets[0]!;
