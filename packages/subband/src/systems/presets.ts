@@ -7,9 +7,10 @@ import type { AnyPreset } from "./preset.ts";
 import { sgm } from "./sgm/preset.ts";
 import { wmgm } from "./wmgm/preset.ts";
 import { wmgmFaithful } from "./wmgm-faithful/preset.ts";
+import { wsgm } from "./wsgm/preset.ts";
 
 /** Every preset, the default first. */
-export const presets: readonly AnyPreset[] = [wmgm, wmgmFaithful, sgm, local, localUnet];
+export const presets: readonly AnyPreset[] = [wmgm, wmgmFaithful, sgm, wsgm, local, localUnet];
 
 /** What a run is of unless asked otherwise. */
 export const DEFAULT_PRESET: AnyPreset = presets[0]!;
