@@ -40,6 +40,26 @@ export const PINNED_RUNS: Readonly<Record<string, PinnedRun>> = {
     size: [32, 32],
     samplings: [by("ddpm")],
   },
+  sgm: {
+    train: ["--preset", "sgm", ...tiny],
+    size: [12, 8],
+    samplings: [...SAMPLERS.map((name) => by(name)), by("heun", "--weights", "best")],
+  },
+  "sgm, options": {
+    train: ["--preset", "sgm", "--unet", "improved", "--formulation", "flow", "--channels", "1", ...tiny],
+    size: [8, 8],
+    samplings: [[]],
+  },
+  wsgm: {
+    train: ["--preset", "wsgm", "--levels", "2", ...tiny],
+    size: [16, 8],
+    samplings: [...SAMPLERS.map((name) => by(name)), by("ddpm", "--steps-of", "total")],
+  },
+  "wsgm, as released": {
+    train: ["--preset", "wsgm", "--levels", "1", "--formulation", "ou", ...tiny],
+    size: [16, 16],
+    samplings: [by("ddpm"), by("ddpm", "--times", "uniform")],
+  },
   local: {
     train: ["--preset", "local", "--levels", "1", "--rf", "5", "--lr", "0.03", ...tiny],
     size: [16, 8],
