@@ -54,7 +54,7 @@ async function deblur(context: Context, input: string, flags: DeblurFlags): Prom
         kernel = kernelOf(await readPicture(source, true));
       },
     },
-    async restore(picture, denoiser, onShare) {
+    async restore(picture, { denoiser }, onShare) {
       const sigma = await sigmaOf(flags, picture);
       const options = posteriorOptions(flags, onShare);
       const found = await deblurPicture(denoiser, picture, kernel, { ...options, sigma });

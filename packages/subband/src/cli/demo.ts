@@ -2,17 +2,17 @@
 import { join } from "node:path";
 import type { Command } from "commander";
 import type { Context } from "./context.ts";
+import { addBackendOptions, type BackendFlags } from "./open-backend.ts";
 import { addExamples, parsePath } from "./options.ts";
 import { emit } from "./output.ts";
 import { sampleRun } from "./sample.ts";
 import { outcomeLines as trainLines, trainWithProgress } from "./train.ts";
 
-/** Options of the command, still text. */
-interface DemoFlags {
+/** Options of the command; numbers of the training are still text. */
+interface DemoFlags extends BackendFlags {
   readonly out: string;
   readonly minutes?: string;
   readonly images?: string;
-  readonly threads?: string;
 }
 
 /** What the run is made from; a run that exists keeps its own. */
@@ -29,7 +29,6 @@ export function register(program: Command, context: Context): void {
     .option("--out <run>", "run directory", parsePath, "runs/demo")
     .option("--minutes <m>", `budget of the training; a larger one extends the run (default: ${MINUTES})`)
     .option("--images <n>", "budget: images that every stage sees, instead of minutes")
-    .option("--threads <n>", "threads inside one operation (default: all cores)")
     .action(async (flags: DemoFlags) => {
       const { parseTrainFlags } = await import("./train-options.ts");
       const { isRun } = await import("../training/run-directory.ts");
@@ -52,12 +51,13 @@ export function register(program: Command, context: Context): void {
         n: 64,
         seed: 0,
         batch: 64,
-        ...(parsed.threads === undefined ? {} : { threads: parsed.threads }),
+        ...parsed.backend,
       });
       emit(context, {
         lines: [...trainLines(trained, again), "", ...sampled.lines, "", `Look at  ${sampled.outcome.grid}`],
         json: { train: trained, sample: sampled.outcome },
       });
     });
+  addBackendOptions(command);
   addExamples(command, ["subband demo", "subband demo --minutes 10", "subband demo --out runs/faces --json"]);
 }

@@ -38,7 +38,7 @@ async function denoise(context: Context, input: string, flags: DenoiseFlags): Pr
   await restoreAll(context, input, flags, {
     verb: "denoise",
     suffix: "denoised",
-    async restore(picture, denoiser, onShare) {
+    async restore(picture, { denoiser }, onShare) {
       const found = estimateNoise(picture);
       const strength = sigma === "auto" || sigma >= found ? 1 : sigma / found;
       const more = sigma !== "auto" && sigma > 1.25 * found;

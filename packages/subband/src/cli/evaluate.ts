@@ -4,9 +4,9 @@ import { type Command, Option } from "commander";
 import type { RunImages } from "../training/run-data.ts";
 import type { Context } from "./context.ts";
 import { bestLine, formatCount } from "./format.ts";
-import type { BackendFlags } from "./open-backend.ts";
+import { addBackendOptions, type BackendFlags, openBackend } from "./open-backend.ts";
 import type { DrawingFlags } from "./open-drawing.ts";
-import { addExamples, parseCount, parsePath, parsePositive, parseThreads } from "./options.ts";
+import { addExamples, parseCount, parsePath, parsePositive } from "./options.ts";
 import { answer, formatColumns, formatTable } from "./output.ts";
 
 interface EvaluateFlags extends DrawingFlags, BackendFlags {
@@ -31,12 +31,12 @@ export function register(program: Command, context: Context): void {
     .option("--weights <name>", "last, or best: of the moment with the best score (default: last)")
     .option("--seed <n>", "seed of the images, and of the choice of real ones", parseCount, 0)
     .option("--out <file>", "CSV of the band statistics (default: bands.csv in the run)", parsePath)
-    .option("--threads <n>", "threads inside one operation (default: all cores)", parseThreads)
     .action(async (run: string, flags: Omit<EvaluateFlags, "asked">) => {
       const { readTyped } = await import("./preset-options.ts");
       const asked = readTyped("drawing", flags, (message) => command.error(message));
       await evaluate(context, run, { ...flags, asked });
     });
+  addBackendOptions(command);
   addExamples(command, [
     "subband evaluate runs/cifar",
     "subband evaluate runs/cifar -n 10000 --steps 6 --json",
@@ -52,7 +52,6 @@ export async function complete(command: Command): Promise<void> {
 
 async function evaluate(context: Context, run: string, flags: EvaluateFlags): Promise<void> {
   const { UserError } = await import("onnxgrad");
-  const { openBackend } = await import("./open-backend.ts");
   const { evaluateRun } = await import("../evaluation/evaluate-run.ts");
   const { writeFileAtomic } = await import("../training/atomic-file.ts");
   const { openRun } = await import("../training/open-drawable.ts");
@@ -78,24 +77,19 @@ async function evaluate(context: Context, run: string, flags: EvaluateFlags): Pr
   requireMemory("-n", n, 8 * image.channels * image.height * image.width);
   const progress = createProgress(context);
   const measure = async (): Promise<void> => {
+    const backend = await openBackend(context, flags);
     if (warning !== undefined) progress.note(`warning: ${warning}`);
     const found = await openRunData(run, config, {
       onProgress: dataProgress(progress),
       onWarning: (message) => progress.note(`warning: ${message}`),
     });
     const source = imagesOf(run, found, flags.on);
-    const { images: _, ...figures } = await evaluateRun(
-      { image, draw, pyramid },
-      arrays,
-      source,
-      await openBackend(flags),
-      {
-        count: n,
-        seed,
-        chosen,
-        onProgress: (done) => progress.update({ label: "sample", done, total: n, unit: "images" }),
-      },
-    );
+    const { images: _, ...figures } = await evaluateRun({ image, draw, pyramid }, arrays, source, backend, {
+      count: n,
+      seed,
+      chosen,
+      onProgress: (done) => progress.update({ label: "sample", done, total: n, unit: "images" }),
+    });
     const rows = figures.bands.map(({ level, band, generated, real, stdRatio }) =>
       [level, band, generated.std, real.std, stdRatio, generated.kurtosis, real.kurtosis].map((v) =>
         typeof v === "number" && !Number.isInteger(v) ? v.toFixed(4) : String(v),

@@ -53,7 +53,7 @@ async function inpaint(context: Context, input: string, flags: InpaintFlags): Pr
         mask = await readPicture(source, true);
       },
     },
-    async restore(picture, denoiser, onShare) {
+    async restore(picture, { denoiser }, onShare) {
       const sigma = await sigmaOf(flags, picture);
       const options = posteriorOptions(flags, onShare);
       const {

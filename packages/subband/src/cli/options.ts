@@ -37,7 +37,7 @@ export function parseThreads(text: string): number {
 }
 
 /** More than any machine has cores. */
-export const MOST_THREADS = 1024;
+const MOST_THREADS = 1024;
 
 /** Digits only: no sign, no exponent, no hexadecimals. */
 function parseWhole(text: string, least: number, most: number = Number.MAX_SAFE_INTEGER): number {

@@ -1,4 +1,5 @@
 /** @module One picture of a command that restores: read, restored, written, compared with its reference, and told. */
+import type { Backend } from "onnxgrad";
 import { UserError } from "onnxgrad/errors";
 import { requireSameSize, type Similarity, similarity, stripPng } from "../restoration/compare-pictures.ts";
 import {
@@ -50,20 +51,20 @@ export interface Restoration {
   };
   /** Where the map of uncertainty goes, if it does. */
   readonly map?: string | undefined;
-  restore(
-    picture: Picture,
-    denoiser: TiledDenoiser,
-    onShare: OnShare,
-    loaded: LoadedModel,
-  ): Promise<Restored>;
+  restore(picture: Picture, model: OpenModel, onShare: OnShare): Promise<Restored>;
+}
+
+/** A model, and what it runs on. */
+export interface OpenModel {
+  readonly loaded: LoadedModel;
+  readonly backend: Backend;
+  readonly denoiser: TiledDenoiser;
 }
 
 /** What all pictures of a command share. */
-export interface Workplace {
+export interface Workplace extends OpenModel {
   readonly context: Context;
   readonly restoration: Restoration;
-  readonly denoiser: TiledDenoiser;
-  readonly loaded: LoadedModel;
   readonly progress: Progress;
   /** What to read for a path. */
   source(path: string): PictureSource;
@@ -98,7 +99,7 @@ export async function restoreOne(
   for (const line of picture.notes) progress.note(`note: ${line}`);
   const begun = performance.now();
   const onShare = shares(place, job, index, total);
-  const found = await restoration.restore(picture, place.denoiser, onShare, place.loaded);
+  const found = await restoration.restore(picture, place, onShare);
   const seconds = (performance.now() - begun) / 1000;
   const { picture: result, before = picture, extra = [] } = found;
   const notes = [...(found.notes ?? []), ...(await write(place.context, job.output, result))];

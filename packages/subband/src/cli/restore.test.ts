@@ -174,6 +174,7 @@ describe("what sizes tell is told before the work", () => {
         return Promise.reject(new Error("it worked"));
       },
     },
+    backend: undefined as never,
     denoiser: undefined as unknown as Workplace["denoiser"],
     loaded: undefined as unknown as Workplace["loaded"],
     progress: { update() {}, note() {}, finish() {} },

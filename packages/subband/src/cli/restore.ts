@@ -5,13 +5,14 @@
 import { type Command, InvalidArgumentError } from "commander";
 import type { Context } from "./context.ts";
 import { formatCount } from "./format.ts";
+import { addBackendOptions, type BackendFlags, openBackend } from "./open-backend.ts";
 import { parsePath } from "./options.ts";
 import { complain, emit, note } from "./output.ts";
 import type { PlannedRestoration } from "./plan-restoration.ts";
 import type { Restoration, RestoredOne, Workplace } from "./restore-one.ts";
 
 /** Options of every such command. */
-export interface RestoreFlags {
+export interface RestoreFlags extends BackendFlags {
   readonly out?: string;
   readonly model: string;
   readonly compare?: string;
@@ -20,7 +21,7 @@ export interface RestoreFlags {
 
 /** Adds the options that all commands take. */
 export function addRestoreOptions(command: Command): Command {
-  return command
+  return addBackendOptions(command)
     .argument("<input>", "a picture, or a folder of pictures; - for one picture from stdin")
     .option(
       "--out <path>",
@@ -57,7 +58,6 @@ export async function restoreAll(
   flags: RestoreFlags,
   restoration: Restoration,
 ): Promise<void> {
-  const { openBackend } = await import("./open-backend.ts");
   const { openModel } = await import("../restoration/model-source.ts");
   const { tiledDenoiser } = await import("../restoration/tiled-denoiser.ts");
   const { withFolders } = await import("./output-folders.ts");
@@ -67,8 +67,10 @@ export async function restoreAll(
   const loaded = openModel(flags.model);
   await restoration.companion?.read(plan.source(restoration.companion.path));
   const progress = createProgress(context);
-  const denoiser = tiledDenoiser(await openBackend(), loaded.model);
-  const place: Workplace = { context, restoration, denoiser, loaded, progress, source: plan.source };
+  const backend = await openBackend(context, flags);
+  const denoiser = tiledDenoiser(backend, loaded.model);
+  const { source } = plan;
+  const place: Workplace = { context, restoration, loaded, backend, denoiser, progress, source };
   try {
     const done = await withFolders(plan.outputs, () => restoreEach(place, plan));
     progress.finish();

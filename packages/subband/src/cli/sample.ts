@@ -6,9 +6,9 @@ import type { Drawable } from "../training/open-drawable.ts";
 import type { WeightsName } from "../loop/weights.ts";
 import type { Context } from "./context.ts";
 import { bestLine, formatCount } from "./format.ts";
-import type { BackendFlags } from "./open-backend.ts";
+import { addBackendOptions, type BackendFlags, openBackend } from "./open-backend.ts";
 import type { Drawing, DrawingFlags } from "./open-drawing.ts";
-import { addExamples, parseCount, parsePath, parsePositive, parseThreads } from "./options.ts";
+import { addExamples, parseCount, parsePath, parsePositive } from "./options.ts";
 import { formatTable } from "./output.ts";
 
 /** What is to be drawn. */
@@ -36,7 +36,6 @@ export function register(program: Command, context: Context): void {
     )
     .option("--each <folder>", "also write every image to a PNG of its own", parsePath)
     .option("--batch <n>", "images drawn at a time, at most", parsePositive, 64)
-    .option("--threads <n>", "threads inside one operation (default: all cores)", parseThreads)
     .action(async (run: string, flags: Omit<SampleRequest, "asked">) => {
       const { readTyped } = await import("./preset-options.ts");
       const { emitBeside } = await import("./standard-streams.ts");
@@ -44,6 +43,7 @@ export function register(program: Command, context: Context): void {
       const { lines, outcome } = await sampleRun(context, run, { ...flags, asked });
       emitBeside(context, outcome.grid, { lines, json: { ...outcome } });
     });
+  addBackendOptions(command);
   addExamples(command, [
     "subband sample runs/faces",
     "subband sample runs/faces -n 16 --steps 5 --sampler heun --seed 7 --out faces.png",
@@ -87,7 +87,6 @@ export async function sampleRun(
   run: string,
   { n, seed, batch: most, out, each, weights: named, asked, ...flags }: SampleRequest,
 ): Promise<{ readonly lines: readonly string[]; readonly outcome: SampleOutcome }> {
-  const { openBackend } = await import("./open-backend.ts");
   const { compileDraw } = await import("../drawing/compile-draw.ts");
   const { networkCalls } = await import("../drawing/network-calls.ts");
   const { modelPath } = await import("../restoration/model-source.ts");
@@ -95,11 +94,12 @@ export async function sampleRun(
   const { drawingOf } = await import("./open-drawing.ts");
   const { withFolders } = await import("./output-folders.ts");
   const { createProgress } = await import("./progress.ts");
-  const { planSampleFiles, writeSamples } = await import("./sample-files.ts");
   const path = modelPath(run);
   const opened = openDrawable(path, named);
   const { arrays, weights, best, warning } = opened;
   const { chosen, steps, described } = drawingOf(opened, asked);
+  const backend = await openBackend(context, flags); // loads while the rest is imported
+  const { planSampleFiles, writeSamples } = await import("./sample-files.ts");
   const [channels, height, width] = steps.at(-1)!.gives as [1 | 3, number, number];
   const grid = out ?? gridOf(run, opened.run !== undefined);
   const files = planSampleFiles(context, path, { grid, each }, n, { channels, height, width });
@@ -109,7 +109,7 @@ export async function sampleRun(
     if (warning !== undefined) progress.note(`warning: ${warning}`);
     const batch = Math.min(n, most);
     const began = performance.now();
-    const drawing = await compileDraw(await openBackend(flags), steps, arrays, batch);
+    const drawing = await compileDraw(backend, steps, arrays, batch);
     const compileMs = performance.now() - began;
     const started = performance.now();
     const { data, calls, converged } = await drawing.run({

@@ -2,12 +2,13 @@
 import { type Command, InvalidArgumentError } from "commander";
 import type { Context } from "./context.ts";
 import { formatCount } from "./format.ts";
-import { addExamples, decimal, parseCount, parsePath, parsePositive, parseThreads } from "./options.ts";
+import { addBackendOptions, type BackendFlags, openBackend } from "./open-backend.ts";
+import { addExamples, decimal, parseCount, parsePath, parsePositive } from "./options.ts";
 import { answer, formatTable, note } from "./output.ts";
 import type { StudyFiles } from "./plan-study.ts";
 
 /** Options of `study local`. */
-interface LocalFlags {
+interface LocalFlags extends BackendFlags {
   readonly model: readonly string[];
   readonly pictures: string;
   readonly sigmas: readonly number[];
@@ -19,7 +20,6 @@ interface LocalFlags {
   readonly reference?: string;
   readonly stripSigma: number;
   readonly out: string;
-  readonly threads?: number;
 }
 
 /** Noise levels from hardly visible to more noise than picture, of 255. */
@@ -52,9 +52,9 @@ export function register(program: Command, context: Context): void {
       parsePath,
       "study-local",
     )
-    .option("--threads <n>", "threads inside one operation (default: all cores)", parseThreads)
     .action(async (flags: LocalFlags) => studyLocal(context, flags));
   registerLowPass(study, context);
+  addBackendOptions(local);
   addExamples(local, [
     "subband study local --model ours=runs/unet --model flat=models/flat-rf43 --pictures photos --gain ours,flat",
     "subband study local --pictures photos --dump noisy",
@@ -64,11 +64,10 @@ export function register(program: Command, context: Context): void {
 }
 
 /** Options of `study low-pass`. */
-interface LowPassFlags {
+interface LowPassFlags extends BackendFlags {
   readonly n: number;
   readonly ascentImages: number;
   readonly seed: number;
-  readonly threads?: number;
 }
 
 function registerLowPass(study: Command, context: Context): void {
@@ -84,8 +83,8 @@ function registerLowPass(study: Command, context: Context): void {
       8,
     )
     .option("--seed <n>", "seed of the bands", parseCount, 0)
-    .option("--threads <n>", "threads inside one operation (default: all cores)", parseThreads)
     .action(async (run: string, flags: LowPassFlags) => studyLowPass(context, run, flags));
+  addBackendOptions(lowPass);
   addExamples(lowPass, [
     "subband study low-pass runs/local",
     "subband study low-pass runs/local -n 64 --json",
@@ -94,14 +93,13 @@ function registerLowPass(study: Command, context: Context): void {
 
 async function studyLowPass(context: Context, run: string, flags: LowPassFlags): Promise<void> {
   const { UserError } = await import("onnxgrad");
-  const { openBackend } = await import("./open-backend.ts");
   const { lowPassBands, lowPassTable, runLowPassStudy } = await import("../studies/low-pass-study.ts");
   const { levelsOf } = await import("../systems/parts/local/model.ts");
   const { loadModel } = await import("../training/model-file.ts");
   const { openRunData } = await import("../training/run-data.ts");
   const { modelPath } = await import("../restoration/model-source.ts");
   const { createProgress } = await import("./progress.ts");
-  const { n, ascentImages, seed, threads } = flags;
+  const { n, ascentImages, seed } = flags;
   const { model, run: known } = loadModel(modelPath(run));
   if (known === undefined)
     throw new UserError(
@@ -111,7 +109,7 @@ async function studyLowPass(context: Context, run: string, flags: LowPassFlags):
   const { dataset } = await openRunData(run, known.config);
   const progress = createProgress(context);
   try {
-    const study = await runLowPassStudy(await openBackend({ threads }), {
+    const study = await runLowPassStudy(await openBackend(context, flags), {
       ...{ model, seed, count: n },
       prior: known.local.prior && { config: known.local.prior, arrays: known.arrays },
       ...lowPassBands(dataset, model.wavelet, levelsOf(model)),
@@ -126,7 +124,6 @@ async function studyLowPass(context: Context, run: string, flags: LowPassFlags):
 
 async function studyLocal(context: Context, flags: LocalFlags): Promise<void> {
   const { UserError } = await import("onnxgrad");
-  const { openBackend } = await import("./open-backend.ts");
   const { reportLocalStudy } = await import("../studies/local-report.ts");
   const { commonChannels, modelMethod, openNamedModel } = await import("../studies/method.ts");
   const { checkedSigmas, readPictures } = await import("../studies/noisy-pictures.ts");
@@ -135,7 +132,7 @@ async function studyLocal(context: Context, flags: LocalFlags): Promise<void> {
   const { createProgress } = await import("./progress.ts");
   const { planStudy, withBuiltin } = await import("./plan-study.ts");
   const { withFolders } = await import("./output-folders.ts");
-  const { pictures: folder, seed, size, dump, peers, reference, stripSigma, out, threads } = flags;
+  const { pictures: folder, seed, size, dump, peers, reference, stripSigma, out } = flags;
   if (flags.model.length === 0 && peers === undefined && dump === undefined)
     throw new UserError(
       "study/nothing",
@@ -153,7 +150,7 @@ async function studyLocal(context: Context, flags: LocalFlags): Promise<void> {
   const progress = createProgress(context);
   const compare = async (): Promise<void> => {
     const dumped = dump === undefined ? undefined : dumpNoisy(dump, pictures, sigmas, seed);
-    const backend = await openBackend({ threads });
+    const backend = await openBackend(context, flags);
     const methods = [...models.map(({ name, model }) => modelMethod(name, model, backend)), ...outside];
     const about: [string, string][] = [
       ["pictures", `${formatCount(pictures.length)} in ${folder}, noise of seed ${seed}`],

@@ -8,11 +8,12 @@ import { presetNamed } from "../systems/presets.ts";
 import { modelPath } from "../restoration/model-source.ts";
 import type { RunSettings, TrainRequest } from "../training/train-run.ts";
 import { formatCount } from "./format.ts";
-import { decimal, MOST_THREADS } from "./options.ts";
+import type { BackendFlags } from "./open-backend.ts";
+import { decimal } from "./options.ts";
 import { readTyped } from "./preset-options.ts";
 
 /** The options of `subband train` as the command line gives them: text, save for flags and sizes. */
-export interface TrainFlags {
+export interface TrainFlags extends BackendFlags {
   readonly data?: string;
   readonly out: string;
   readonly preset?: string;
@@ -25,8 +26,7 @@ export interface TrainFlags {
 export interface TrainCommand {
   readonly request: TrainRequest;
   readonly settings: RunSettings;
-  /** Threads inside one operation; all cores when left out. */
-  readonly threads: number | undefined;
+  readonly backend: BackendFlags;
   readonly dryRun: boolean;
 }
 
@@ -58,9 +58,6 @@ const Schema = z
       .enum(["1", "3"], "1 (grey) or 3 (colour)")
       .transform((text): 1 | 3 => (text === "1" ? 1 : 3))
       .optional(),
-    threads: whole(1)
-      .refine((n) => n <= MOST_THREADS, `${WHOLE} 1 and at most ${formatCount(MOST_THREADS)}`)
-      .optional(),
     saveSeconds: positive().optional(),
   })
   .refine(({ minutes, images, replay }) => minutes === undefined || (images ?? replay) === undefined, {
@@ -80,7 +77,7 @@ export function parseTrainFlags(flags: TrainFlags, refuse: (message: string) => 
     const key = String(path[0]);
     return refuse(`${flagOf(key)}: "${String(flags[key])}"; give ${message}.`);
   }
-  const { threads, saveSeconds, from, ...asked } = parsed.data;
+  const { saveSeconds, from, ...asked } = parsed.data;
   return {
     request: {
       ...asked,
@@ -91,7 +88,7 @@ export function parseTrainFlags(flags: TrainFlags, refuse: (message: string) => 
       options: readTyped("training", flags, refuse),
     },
     settings: { saveSeconds },
-    threads,
+    backend: { threads: flags.threads, device: flags.device },
     dryRun: flags["dryRun"] === true,
   };
 }

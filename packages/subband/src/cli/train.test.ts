@@ -306,7 +306,14 @@ describe("subband train, asked for what cannot be", () => {
     [["--seed", "x"], '--seed: "x"; give a whole number of at least 0.'],
     [["--limit", "1"], '--limit: "1"; give a whole number of at least 2.'],
     [["--channels", "2"], '--channels: "2"; give 1 (grey) or 3 (colour).'],
-    [["--threads", "0"], '--threads: "0"; give a whole number of at least 1.'],
+    [
+      ["--threads", "0"],
+      "option '--threads <n>' argument '0' is invalid. Give a whole number of at least 1.",
+    ],
+    [
+      ["--device", "gpu"],
+      "option '--device <name>' argument 'gpu' is invalid. Allowed choices are auto, cpu, webgpu, cuda.",
+    ],
     [["--save-seconds", "-1"], '--save-seconds: "-1"; give a number above 0.'],
     [["--minutes", "1", "--images", "8"], '--images: "8"; give either --minutes or --images, not both.'],
     [["--levls", "1"], 'unknown option: "--levls". Did you mean "--levels"?'],

@@ -16,6 +16,7 @@ import {
   stagesLine,
 } from "./format.ts";
 import { Interruption } from "./interruption.ts";
+import { addBackendOptions, openBackend, typedBackend } from "./open-backend.ts";
 import { addExamples, parseSize } from "./options.ts";
 import { emit, formatTable } from "./output.ts";
 import type { ProgressUpdate } from "./progress.ts";
@@ -51,7 +52,6 @@ export function register(program: Command, context: Context): void {
       "use the first n images only; for faces how many are drawn (default: all; faces: 4096)",
     )
     .option("--no-flip", "do not mirror images at random")
-    .option("--threads <n>", "threads inside one operation (default: all cores)")
     .option("--save-seconds <s>", "seconds between checkpoints (default: 60)")
     .option(
       "--dry-run",
@@ -69,6 +69,7 @@ export function register(program: Command, context: Context): void {
       const resume = trainCommand(parsed);
       emit(context, { lines: outcomeLines(outcome, resume), json: { ...outcome, resume } });
     });
+  addBackendOptions(command);
   addExamples(command, [
     "subband train --data faces --out runs/faces --minutes 4",
     "subband train --data ~/Pictures --size 64x48 --out runs/mine",
@@ -118,9 +119,8 @@ export interface TrainOutcome {
 /** Trains with progress on stderr, until done or interrupted. */
 export async function trainWithProgress(
   context: Context,
-  { request, settings, threads }: Pick<TrainCommand, "request" | "settings" | "threads">,
+  { request, settings, backend }: Pick<TrainCommand, "request" | "settings" | "backend">,
 ): Promise<TrainOutcome> {
-  const { openBackend } = await import("./open-backend.ts");
   const { pacesOf } = await import("../loop/budget.ts");
   const { runPaths } = await import("../training/run-directory.ts");
   const { trainRun } = await import("../training/train-run.ts");
@@ -145,7 +145,7 @@ export async function trainWithProgress(
     const showData = dataProgress(progress);
     const summary = await trainRun(
       request,
-      await openBackend({ threads }),
+      await openBackend(context, backend),
       {
         onData(done) {
           stopReading();
@@ -296,12 +296,7 @@ function extension({ images, minutes }: TrainOutcome): string {
 }
 
 /** The command that goes on with the training. */
-function trainCommand({ request, threads }: TrainCommand): string {
+function trainCommand({ request, backend }: TrainCommand): string {
   const run = ["subband train", ...(request.data === undefined ? [] : ["--data", quoted(request.data)])];
-  return [
-    ...run,
-    "--out",
-    quoted(request.out),
-    ...(threads === undefined ? [] : ["--threads", threads]),
-  ].join(" ");
+  return [...run, "--out", quoted(request.out), ...typedBackend(backend)].join(" ");
 }

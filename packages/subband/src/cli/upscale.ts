@@ -59,7 +59,7 @@ async function upscale(context: Context, input: string, flags: UpscaleFlags): Pr
     suffix: `${flags.factor}x`,
     factor: flags.factor,
     map: flags.uncertainty,
-    async restore(picture, denoiser, onShare) {
+    async restore(picture, { denoiser }, onShare) {
       const sigma = await sigmaOf(flags, picture);
       const options = posteriorOptions(flags, onShare);
       const found = await upscalePicture(denoiser, picture, flags.factor, { ...options, sigma });
@@ -71,7 +71,6 @@ async function upscale(context: Context, input: string, flags: UpscaleFlags): Pr
 /** By the details' networks of a pyramid. */
 async function upscaleByDetails(context: Context, input: string, flags: UpscaleFlags): Promise<void> {
   const { UserError } = await import("onnxgrad");
-  const { openBackend } = await import("./open-backend.ts");
   const { upscaleConditional } = await import("../restoration/upscale-conditional.ts");
   if (flags.sigma !== 0)
     throw new UserError(
@@ -83,9 +82,9 @@ async function upscaleByDetails(context: Context, input: string, flags: UpscaleF
     suffix: `${flags.factor}x`,
     factor: flags.factor,
     map: flags.uncertainty,
-    async restore(picture, _, onShare, { model, run }) {
+    async restore(picture, { loaded: { model, run }, backend }, onShare) {
       const options = { ...posteriorOptions(flags, onShare), detailNoise: run?.local.detailNoise };
-      const found = await upscaleConditional(await openBackend(), model, picture, flags.factor, options);
+      const found = await upscaleConditional(backend, model, picture, flags.factor, options);
       const result = await sampledResult(flags, 0, found.picture, found.deviation);
       const { method } = flags;
       return { ...result, json: { ...result.json, method }, before: found.cubic };
