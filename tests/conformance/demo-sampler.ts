@@ -4,7 +4,7 @@
  */
 import { type Backend, rng, type RuntimeTensor } from "onnxgrad";
 import { compileDraw, exportDraw, resolveWmgmConfig, type System, wmgm } from "subband";
-import { untrainedTensors } from "../../packages/subband/src/systems/parts/untrained-tensors.ts";
+import { untrainedTensors } from "../../packages/subband/src/systems/parts/untrained-tensors.testing.ts";
 
 /** Images that are drawn. */
 const COUNT = 2;

@@ -10,7 +10,7 @@ import { resolveWmgmConfig } from "../../packages/subband/src/systems/wmgm/confi
 import { loadRun } from "../../packages/subband/src/training/load-run.ts";
 import { loadModel, saveModel } from "../../packages/subband/src/training/model-file.ts";
 import { type RunConfig, systemOf } from "../../packages/subband/src/training/run-config.ts";
-import { writeUntrainedRun } from "../../packages/subband/src/training/untrained-run.ts";
+import { writeUntrainedRun } from "../../packages/subband/src/training/untrained-run.testing.ts";
 import { float32Bytes, pickleOf, stateOf, torchFile, zipOf } from "../support/torch-file.ts";
 import { mutateJson } from "./mutations.ts";
 import type { Mutation, Target } from "./target.ts";

@@ -2,11 +2,11 @@
 import { cpSync, mkdirSync, readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import sharp from "sharp";
-import { captureIo } from "../../packages/subband/src/cli/capture-io.ts";
+import { captureIo } from "../../packages/subband/src/cli/capture-io.testing.ts";
 import { openDataset } from "../../packages/subband/src/data/open-dataset.ts";
 import { main } from "../../packages/subband/src/cli/main.ts";
 import { resolveWmgmConfig } from "../../packages/subband/src/systems/wmgm/config.ts";
-import { writeUntrainedRun } from "../../packages/subband/src/training/untrained-run.ts";
+import { writeUntrainedRun } from "../../packages/subband/src/training/untrained-run.testing.ts";
 import { pick } from "./mutations.ts";
 import type { Mutation, Target } from "./target.ts";
 

@@ -6,7 +6,7 @@ import { mkdirSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { fromBinary, toBinary } from "@bufbuild/protobuf";
 import { ModelProtoSchema, TensorProto_DataType } from "onnx-buf";
-import { captureIo } from "../../packages/subband/src/cli/capture-io.ts";
+import { captureIo } from "../../packages/subband/src/cli/capture-io.testing.ts";
 import { main } from "../../packages/subband/src/cli/main.ts";
 import { decodeSafetensors } from "onnxgrad";
 import { drawPictures, type PinnedRun } from "./pinned-runs.ts";

@@ -1,6 +1,6 @@
 /** @module Writes `docs/cli.md` from the command tree: every command, what it takes and examples, as its help says. */
 import type { Command, Option } from "commander";
-import { captureIo } from "../../packages/subband/src/cli/capture-io.ts";
+import { captureIo } from "../../packages/subband/src/cli/capture-io.testing.ts";
 import { commandTree } from "../../packages/subband/src/cli/main.ts";
 
 /** The page. */

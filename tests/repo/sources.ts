@@ -26,11 +26,11 @@ export function textOf(path: string): string {
   return readFileSync(join(ROOT, path), "utf8");
 }
 
-/** Every TypeScript source of the packages, tests left out. */
+/** Every TypeScript source of the packages that is built: tests, and what only they use, left out. */
 export function packageSources(): SourceFile[] {
   return filesUnder("packages").flatMap((path) => {
     const parts = /^packages\/([^/]+)\/src\/(.+\.tsx?)$/.exec(path);
-    if (parts === null || /\.test\.tsx?$/.test(path)) return [];
+    if (parts === null || /\.test(?:ing)?\.tsx?$/.test(path)) return [];
     return [{ packageName: parts[1]!, path: parts[2]!, text: textOf(path) }];
   });
 }

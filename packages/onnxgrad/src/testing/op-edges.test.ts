@@ -11,8 +11,8 @@ import { constant, input } from "../ops/source.ts";
 import { compile } from "../runtime/compile.ts";
 import { node } from "../runtime/node/node.ts";
 import { reachable, type Shape, type Spec, type Tensor } from "../trace/tensor.ts";
-import { EDGE_ALLOWANCES, EDGE_GAPS, type EdgePart } from "./edge-gaps.ts";
-import { EDGES } from "./op-edges.ts";
+import { EDGE_ALLOWANCES, EDGE_GAPS, type EdgePart } from "./edge-gaps.testing.ts";
+import { EDGES } from "./op-edges.testing.ts";
 
 /** Numbers with spaces between them. */
 type Written = string;

@@ -6,7 +6,7 @@ import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { saveCheckpoint } from "../training/checkpoint.ts";
 import { acquireLock } from "../training/lock.ts";
 import { writeRun } from "../training/run-directory.ts";
-import { captureIo } from "./capture-io.ts";
+import { captureIo } from "./capture-io.testing.ts";
 import { main } from "./main.ts";
 
 let dir: string;

@@ -3,11 +3,11 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { readPicture, writePicture } from "../restoration/picture.ts";
-import { randomNetwork, testPicture } from "../restoration/test-pictures.ts";
+import { randomNetwork, testPicture } from "../restoration/pictures.testing.ts";
 import { localModel, storeModel } from "../systems/parts/local/model.ts";
 import { encodeCheckpoint } from "../training/checkpoint.ts";
 import { saveModel } from "../training/model-file.ts";
-import { captureIo } from "./capture-io.ts";
+import { captureIo } from "./capture-io.testing.ts";
 import { main } from "./main.ts";
 
 let dir: string;

@@ -8,8 +8,8 @@ import { openDataset } from "../data/open-dataset.ts";
 import { measureBandScaling } from "../systems/parts/band-scaling.ts";
 import { resolveWmgmConfig } from "../systems/wmgm/config.ts";
 import { openTrainingData, resolveRunConfig } from "../training/train-run.ts";
-import { writeUntrainedRun } from "../training/untrained-run.ts";
-import { captureIo } from "./capture-io.ts";
+import { writeUntrainedRun } from "../training/untrained-run.testing.ts";
+import { captureIo } from "./capture-io.testing.ts";
 import { main } from "./main.ts";
 
 const dir = mkdtempSync(join(tmpdir(), "subband-evaluate-"));

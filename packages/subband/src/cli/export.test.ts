@@ -9,9 +9,9 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { resolveWmgmConfig } from "../systems/wmgm/config.ts";
 import type { RunConfig } from "../training/run-config.ts";
 import { writeRun } from "../training/run-directory.ts";
-import { writeUntrainedRun } from "../training/untrained-run.ts";
+import { writeUntrainedRun } from "../training/untrained-run.testing.ts";
 import { versions } from "../training/versions.ts";
-import { captureIo } from "./capture-io.ts";
+import { captureIo } from "./capture-io.testing.ts";
 import { main } from "./main.ts";
 
 const ROOT = fileURLToPath(new URL("../../../..", import.meta.url));

@@ -6,7 +6,7 @@ import { gunzipSync } from "node:zlib";
 import { decodeSafetensors } from "onnxgrad";
 import sharp from "sharp";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { captureIo } from "./capture-io.ts";
+import { captureIo } from "./capture-io.testing.ts";
 import { main } from "./main.ts";
 
 /** Runs that version 0.1.0 left; their README says how. */

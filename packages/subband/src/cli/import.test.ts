@@ -14,7 +14,7 @@ import {
 import { requirePyramid } from "../systems/parts/local/model.ts";
 import { loadModel } from "../training/model-file.ts";
 import { rng } from "onnxgrad";
-import { captureIo } from "./capture-io.ts";
+import { captureIo } from "./capture-io.testing.ts";
 import { main } from "./main.ts";
 
 let dir: string;

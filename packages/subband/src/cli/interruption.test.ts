@@ -9,7 +9,7 @@ import { node } from "onnxgrad/node";
 import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from "vitest";
 import { loadCheckpoint } from "../training/checkpoint.ts";
 import { trainRun } from "../training/train-run.ts";
-import { captureIo } from "./capture-io.ts";
+import { captureIo } from "./capture-io.testing.ts";
 import { Interruption } from "./interruption.ts";
 import { type CommandFile, main } from "./main.ts";
 

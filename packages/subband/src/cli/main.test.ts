@@ -6,7 +6,7 @@ import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { printable, unknownName, UserError } from "onnxgrad";
 import { describe, expect, test } from "vitest";
-import { captureIo } from "./capture-io.ts";
+import { captureIo } from "./capture-io.testing.ts";
 import { type CommandFile, main } from "./main.ts";
 import { emit, note } from "./output.ts";
 

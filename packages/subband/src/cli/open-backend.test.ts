@@ -6,7 +6,7 @@ import { expectClose } from "onnxgrad/testing";
 import sharp from "sharp";
 import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import { trainRun } from "../training/train-run.ts";
-import { captureIo } from "./capture-io.ts";
+import { captureIo } from "./capture-io.testing.ts";
 import { main } from "./main.ts";
 import { openBackend } from "./open-backend.ts";
 

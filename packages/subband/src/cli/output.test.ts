@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { type CapturedIo, captureIo } from "./capture-io.ts";
+import { type CapturedIo, captureIo } from "./capture-io.testing.ts";
 import type { Context } from "./context.ts";
 import { answer, emit, formatColumns, formatTable, note } from "./output.ts";
 

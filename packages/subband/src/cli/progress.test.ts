@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { captureIo } from "./capture-io.ts";
+import { captureIo } from "./capture-io.testing.ts";
 import type { Context } from "./context.ts";
 import { formatBytes, formatCount, formatDuration, formatValue } from "./format.ts";
 import { createProgress, dataProgress } from "./progress.ts";

@@ -16,11 +16,11 @@ import { join } from "node:path";
 import sharp from "sharp";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { encodePicture, type Picture, readPicture, writePicture } from "../restoration/picture.ts";
-import { meanOfNine, testPicture } from "../restoration/test-pictures.ts";
+import { meanOfNine, testPicture } from "../restoration/pictures.testing.ts";
 import { localModel } from "../systems/parts/local/model.ts";
 import { saveModel } from "../training/model-file.ts";
-import { type CapturedIo, captureIo } from "./capture-io.ts";
-import { folderContents } from "./folder-contents.ts";
+import { type CapturedIo, captureIo } from "./capture-io.testing.ts";
+import { folderContents } from "./folder-contents.testing.ts";
 import { main } from "./main.ts";
 import { restoreOne, type Workplace } from "./restore-one.ts";
 

@@ -16,14 +16,14 @@ import { join } from "node:path";
 import sharp from "sharp";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { writePicture } from "../restoration/picture.ts";
-import { meanOfNine, testPicture } from "../restoration/test-pictures.ts";
+import { meanOfNine, testPicture } from "../restoration/pictures.testing.ts";
 import { localModel } from "../systems/parts/local/model.ts";
 import { resolveWmgmConfig } from "../systems/wmgm/config.ts";
 import { saveModel } from "../training/model-file.ts";
 import type { RunConfig } from "../training/run-config.ts";
-import { writeUntrainedRun } from "../training/untrained-run.ts";
-import { type CapturedIo, captureIo } from "./capture-io.ts";
-import { folderContents } from "./folder-contents.ts";
+import { writeUntrainedRun } from "../training/untrained-run.testing.ts";
+import { type CapturedIo, captureIo } from "./capture-io.testing.ts";
+import { folderContents } from "./folder-contents.testing.ts";
 import { main } from "./main.ts";
 
 const cwd = process.cwd();

@@ -3,10 +3,10 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import sharp from "sharp";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { randomNetwork } from "../restoration/test-pictures.ts";
+import { randomNetwork } from "../restoration/pictures.testing.ts";
 import { localModel } from "../systems/parts/local/model.ts";
 import { saveModel } from "../training/model-file.ts";
-import { captureIo } from "./capture-io.ts";
+import { captureIo } from "./capture-io.testing.ts";
 import { main } from "./main.ts";
 
 let root: string;

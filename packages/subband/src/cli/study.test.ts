@@ -3,9 +3,9 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import sharp from "sharp";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { narrowModel } from "../studies/narrow-model.ts";
+import { narrowModel } from "../studies/narrow-model.testing.ts";
 import { saveModel } from "../training/model-file.ts";
-import { captureIo } from "./capture-io.ts";
+import { captureIo } from "./capture-io.testing.ts";
 import { main } from "./main.ts";
 
 const dir = mkdtempSync(join(tmpdir(), "subband-study-"));

@@ -16,7 +16,7 @@ import { fileURLToPath } from "node:url";
 import sharp from "sharp";
 import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import { loadCheckpoint } from "../training/checkpoint.ts";
-import { captureIo } from "./capture-io.ts";
+import { captureIo } from "./capture-io.testing.ts";
 import { main } from "./main.ts";
 
 let dir: string;

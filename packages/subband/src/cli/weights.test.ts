@@ -7,9 +7,9 @@ import { resolveWmgmConfig } from "../systems/wmgm/config.ts";
 import { saveCheckpoint } from "../training/checkpoint.ts";
 import { type RunConfig, systemOf } from "../training/run-config.ts";
 import { openRunForTraining, writeRun } from "../training/run-directory.ts";
-import { untrainedTensors } from "../systems/parts/untrained-tensors.ts";
+import { untrainedTensors } from "../systems/parts/untrained-tensors.testing.ts";
 import { versions } from "../training/versions.ts";
-import { captureIo } from "./capture-io.ts";
+import { captureIo } from "./capture-io.testing.ts";
 import { main } from "./main.ts";
 
 const dir = mkdtempSync(join(tmpdir(), "subband-weights-"));

@@ -1,7 +1,7 @@
 import { expectClose } from "onnxgrad/testing";
 import { describe, expect, test } from "vitest";
 import type { Denoiser } from "./denoiser.ts";
-import { type Gaussian, gaussianDenoiser } from "./gaussian.ts";
+import { type Gaussian, gaussianDenoiser } from "./gaussian.testing.ts";
 import {
   denoiserOf,
   edmFormulation,

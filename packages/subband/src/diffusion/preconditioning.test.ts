@@ -1,7 +1,7 @@
 import { rng } from "onnxgrad";
 import { expectClose } from "onnxgrad/testing";
 import { describe, expect, test } from "vitest";
-import { gaussianDenoiser } from "./gaussian.ts";
+import { gaussianDenoiser } from "./gaussian.testing.ts";
 import {
   denoiserOf,
   edmFormulation,

@@ -4,7 +4,7 @@ import * as ort from "onnxruntime-node";
 import { describe, expect, test } from "vitest";
 import { fillImages, startNoise, stepNoise } from "../diffusion/noise.ts";
 import { toSample } from "../training/sample-grid.ts";
-import { untrainedTensors } from "../systems/parts/untrained-tensors.ts";
+import { untrainedTensors } from "../systems/parts/untrained-tensors.testing.ts";
 import type { HostStep } from "../systems/draw.ts";
 import type { System } from "../systems/system.ts";
 import { wmgm } from "../systems/wmgm/wmgm.ts";

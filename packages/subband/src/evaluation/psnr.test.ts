@@ -1,7 +1,7 @@
 import { expectClose } from "onnxgrad/testing";
 import { describe, expect, test } from "vitest";
 import { psnr } from "./psnr.ts";
-import { pictures } from "./skimage-pictures.ts";
+import { pictures } from "./skimage-pictures.testing.ts";
 
 describe("psnr()", () => {
   test("equals scikit-image", () => {

@@ -1,6 +1,6 @@
 import { expectClose } from "onnxgrad/testing";
 import { describe, expect, test } from "vitest";
-import { pictures } from "./skimage-pictures.ts";
+import { pictures } from "./skimage-pictures.testing.ts";
 import { ssim } from "./ssim.ts";
 
 describe("ssim()", () => {

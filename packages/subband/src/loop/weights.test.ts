@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { type NamedArray, UserError } from "onnxgrad";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { type Checkpoint, loadCheckpoint, saveCheckpoint } from "../training/checkpoint.ts";
-import { failingFileSystem } from "../training/failing-file-system.ts";
+import { failingFileSystem } from "../training/failing-file-system.testing.ts";
 import { bestMoments, chooseWeights, weightsNamed } from "./weights.ts";
 
 let dir: string;

@@ -6,7 +6,7 @@ import { deblurPicture } from "./deblur-picture.ts";
 import { denoisePicture } from "./denoise-picture.ts";
 import { inpaintPicture } from "./inpaint-picture.ts";
 import type { Picture } from "./picture.ts";
-import { conditionalNetwork, meanOfNine, testPicture } from "./test-pictures.ts";
+import { conditionalNetwork, meanOfNine, testPicture } from "./pictures.testing.ts";
 import { tiledDenoiser } from "./tiled-denoiser.ts";
 import { upscaleConditional } from "./upscale-conditional.ts";
 import { upscalePicture } from "./upscale-picture.ts";

@@ -2,7 +2,7 @@ import { fileURLToPath } from "node:url";
 import { describe, expect, test } from "vitest";
 import { inOneSpace, inSrgb } from "./colour-space.ts";
 import { type Picture, readPicture } from "./picture.ts";
-import { testPicture } from "./test-pictures.ts";
+import { testPicture } from "./pictures.testing.ts";
 
 const fixture = fileURLToPath(new URL("fixtures/c8-p3.png", import.meta.url));
 const { profile } = await readPicture(fixture, true);

@@ -6,7 +6,7 @@ import sharp from "sharp";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { similarity, stripPng } from "./compare-pictures.ts";
 import { type Picture, readPicture } from "./picture.ts";
-import { testPicture } from "./test-pictures.ts";
+import { testPicture } from "./pictures.testing.ts";
 
 let dir: string;
 beforeAll(() => {

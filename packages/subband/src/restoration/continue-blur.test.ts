@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { continueBlur } from "./continue-blur.ts";
 import type { Picture } from "./picture.ts";
-import { testPicture } from "./test-pictures.ts";
+import { testPicture } from "./pictures.testing.ts";
 import { visibleColours } from "./visible-colours.ts";
 
 const [HEIGHT, WIDTH] = [24, 60];

@@ -1,7 +1,7 @@
 import { expectClose } from "onnxgrad/testing";
 import { describe, expect, test } from "vitest";
 import { arraySource, mirrored, noiseGains, pictureSource, viewOf, writeRows } from "./image-source.ts";
-import { testPicture } from "./test-pictures.ts";
+import { testPicture } from "./pictures.testing.ts";
 
 describe("pictureSource() and writeRows()", () => {
   test("give back every picture as it was, for gray and colour models", () => {

@@ -3,7 +3,7 @@ import { afterAll, describe, expect, test } from "vitest";
 import { localModel } from "../systems/parts/local/model.ts";
 import { inpaintPicture } from "./inpaint-picture.ts";
 import type { Picture } from "./picture.ts";
-import { meanOfNine, testPicture } from "./test-pictures.ts";
+import { meanOfNine, testPicture } from "./pictures.testing.ts";
 import { type TiledDenoiser, tiledDenoiser } from "./tiled-denoiser.ts";
 
 const denoiser = tiledDenoiser(node({ threads: 1 }), localModel(meanOfNine(), []));

@@ -9,7 +9,7 @@ import { localModel } from "../systems/parts/local/model.ts";
 import { saveModel } from "../training/model-file.ts";
 import { arraySource } from "./image-source.ts";
 import { openModel } from "./model-source.ts";
-import { randomNetwork } from "./test-pictures.ts";
+import { randomNetwork } from "./pictures.testing.ts";
 import { denoiseToArray, tiledDenoiser } from "./tiled-denoiser.ts";
 
 test("openModel() opens the builtin model once there is one, and else says how to get one", () => {

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { estimateNoise } from "./noise-level.ts";
-import { testPicture } from "./test-pictures.ts";
+import { testPicture } from "./pictures.testing.ts";
 
 describe("estimateNoise()", () => {
   test("finds the noise of smooth pictures within 4 %, at any depth, with colours and alpha", () => {

@@ -1,7 +1,7 @@
 import { rng } from "onnxgrad";
 import { describe, expect, test } from "vitest";
 import { type Box, cropPicture, insideOf, regionsOf } from "./picture-regions.ts";
-import { testPicture } from "./test-pictures.ts";
+import { testPicture } from "./pictures.testing.ts";
 
 /** A mask of boxes. */
 function maskOf(height: number, width: number, boxes: readonly Box[]): Uint8Array {

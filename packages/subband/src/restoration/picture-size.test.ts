@@ -6,7 +6,7 @@ import sharp from "sharp";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { encodePicture, readPicture } from "./picture.ts";
 import { pictureSize } from "./picture-size.ts";
-import { testPicture } from "./test-pictures.ts";
+import { testPicture } from "./pictures.testing.ts";
 
 let dir: string;
 const at = (name: string): string => join(dir, name);

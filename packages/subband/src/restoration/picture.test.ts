@@ -4,7 +4,7 @@ import { join } from "node:path";
 import sharp from "sharp";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { type Picture, readPicture, requireWritable, writePicture } from "./picture.ts";
-import { testPicture } from "./test-pictures.ts";
+import { testPicture } from "./pictures.testing.ts";
 
 let dir: string;
 const at = (name: string): string => join(dir, name);

@@ -1,6 +1,6 @@
 import { expectClose } from "onnxgrad/testing";
 import { describe, expect, test } from "vitest";
-import { lowRankResidual } from "../diffusion/ascent/exact-residuals.ts";
+import { lowRankResidual } from "../diffusion/ascent/exact-residuals.testing.ts";
 import { inpainting } from "../diffusion/measurements/pixels.ts";
 import { samplePosterior } from "./sample-posterior.ts";
 

@@ -6,7 +6,7 @@ import { initBandUnet } from "../nn/band-unet.ts";
 import { compileDenoiser } from "../systems/parts/local/denoiser.ts";
 import { type LocalModel, localModel, unetModel } from "../systems/parts/local/model.ts";
 import { arraySource } from "./image-source.ts";
-import { randomNetwork } from "./test-pictures.ts";
+import { randomNetwork } from "./pictures.testing.ts";
 import { denoiseToArray, tiledDenoiser, type TiledDenoiser } from "./tiled-denoiser.ts";
 
 const backend = node({ threads: 1, shards: 1 });

@@ -5,7 +5,7 @@ import type { BfCnnNetwork } from "../nn/bf-cnn-network.ts";
 import { initBandUnet } from "../nn/band-unet.ts";
 import { localModel, unetModel } from "../systems/parts/local/model.ts";
 import type { Picture } from "./picture.ts";
-import { conditionalNetwork, randomNetwork, testPicture } from "./test-pictures.ts";
+import { conditionalNetwork, randomNetwork, testPicture } from "./pictures.testing.ts";
 import { type ConditionalOptions, upscaleConditional } from "./upscale-conditional.ts";
 
 const backend = node({ threads: 1 });

@@ -1,7 +1,7 @@
 import { node } from "onnxgrad/node";
 import { afterAll, describe, expect, test } from "vitest";
 import { localModel } from "../systems/parts/local/model.ts";
-import { meanOfNine, testPicture } from "./test-pictures.ts";
+import { meanOfNine, testPicture } from "./pictures.testing.ts";
 import { tiledDenoiser } from "./tiled-denoiser.ts";
 import { upscalePicture } from "./upscale-picture.ts";
 

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { type Picture, peakOf } from "./picture.ts";
-import { testPicture } from "./test-pictures.ts";
+import { testPicture } from "./pictures.testing.ts";
 import { isTranslucent, keepHidden, visibleColours } from "./visible-colours.ts";
 
 /** Colours of a function of the place where alpha is above 0, others under alpha 0. */

@@ -1,6 +1,6 @@
 import { expectClose } from "onnxgrad/testing";
 import { describe, expect, test } from "vitest";
-import { testPicture } from "./test-pictures.ts";
+import { testPicture } from "./pictures.testing.ts";
 import { visibleColours } from "./visible-colours.ts";
 import { enlargeColours } from "./weighted-cubic.ts";
 

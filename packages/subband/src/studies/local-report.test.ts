@@ -6,7 +6,7 @@ import { afterAll, describe, expect, test } from "vitest";
 import { roundTicks } from "./line-chart.ts";
 import { type LocalReportRequest, reportLocalStudy } from "./local-report.ts";
 import type { Method } from "./method.ts";
-import { smallPicture } from "./narrow-model.ts";
+import { smallPicture } from "./narrow-model.testing.ts";
 import { busiestCrop } from "./study-strip.ts";
 import { parseGain } from "./study-tables.ts";
 

@@ -2,7 +2,7 @@ import { node } from "onnxgrad/node";
 import { describe, expect, test } from "vitest";
 import { runLocalStudy, type StudyRow } from "./local-study.ts";
 import { commonChannels, type Method, modelMethod, openNamedModel } from "./method.ts";
-import { narrowModel, smallPicture } from "./narrow-model.ts";
+import { narrowModel, smallPicture } from "./narrow-model.testing.ts";
 import { toCsv } from "./study-tables.ts";
 
 const backend = node({ threads: 1 });

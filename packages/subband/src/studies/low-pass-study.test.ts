@@ -4,7 +4,7 @@ import { node } from "onnxgrad/node";
 import { describe, expect, test } from "vitest";
 import { createDataset } from "../data/dataset.ts";
 import { lowPassBands, lowPassTable, runLowPassStudy } from "./low-pass-study.ts";
-import { narrowModel } from "./narrow-model.ts";
+import { narrowModel } from "./narrow-model.testing.ts";
 
 const backend = node({ threads: 1 });
 const real = rng(3, "low-pass-study").fillNormal(new Float32Array(32 * 64));

@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import sharp from "sharp";
 import { afterAll, describe, expect, test } from "vitest";
-import { smallPicture } from "./narrow-model.ts";
+import { smallPicture } from "./narrow-model.testing.ts";
 import { addNoise, checkedSigmas, readPictures } from "./noisy-pictures.ts";
 
 const dir = mkdtempSync(join(tmpdir(), "subband-study-pictures-"));

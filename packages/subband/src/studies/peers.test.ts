@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { runLocalStudy } from "./local-study.ts";
-import { smallPicture } from "./narrow-model.ts";
+import { smallPicture } from "./narrow-model.testing.ts";
 import { addNoise } from "./noisy-pictures.ts";
 import { dumpNoisy, readPeers } from "./peers.ts";
 

@@ -14,7 +14,7 @@ import { train } from "../loop/trainer.ts";
 import { folderHost } from "../training/folder-host.ts";
 import { toSample } from "../training/sample-grid.ts";
 import type { Diffuse } from "./draw.ts";
-import { untrainedTensors } from "./parts/untrained-tensors.ts";
+import { untrainedTensors } from "./parts/untrained-tensors.testing.ts";
 import { presetNamed } from "./presets.ts";
 import type { ImageShape, System } from "./system.ts";
 

@@ -4,13 +4,13 @@ import { node } from "onnxgrad/node";
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import { createDataset } from "../data/dataset.ts";
 import { arraySource } from "../restoration/image-source.ts";
-import { randomNetwork } from "../restoration/test-pictures.ts";
+import { randomNetwork } from "../restoration/pictures.testing.ts";
 import { tiledDenoiser } from "../restoration/tiled-denoiser.ts";
 import { StageRunner } from "../loop/stage-runner.ts";
 import { localModel } from "./parts/local/model.ts";
 import { openBlind } from "./parts/local/blind-band.ts";
 import { compileDraw } from "../drawing/compile-draw.ts";
-import { untrainedTensors } from "./parts/untrained-tensors.ts";
+import { untrainedTensors } from "./parts/untrained-tensors.testing.ts";
 import { wmgm } from "./wmgm/wmgm.ts";
 import { resolveWmgmConfig } from "./wmgm/config.ts";
 

@@ -16,7 +16,7 @@ import { join } from "node:path";
 import { UserError } from "onnxgrad";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { removeTemporaries, writeFileAtomic } from "./atomic-file.ts";
-import { failingFileSystem } from "./failing-file-system.ts";
+import { failingFileSystem } from "./failing-file-system.testing.ts";
 
 let dir: string;
 beforeEach(() => {

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { rng, UserError } from "onnxgrad";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { type Checkpoint, hasCheckpoint, loadCheckpoint, saveCheckpoint } from "./checkpoint.ts";
-import { failingFileSystem } from "./failing-file-system.ts";
+import { failingFileSystem } from "./failing-file-system.testing.ts";
 
 let dir: string;
 beforeEach(() => {

@@ -16,7 +16,7 @@ import { join } from "node:path";
 import { UserError } from "onnxgrad";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import type { FileSystem } from "./atomic-file.ts";
-import { failingFileSystem } from "./failing-file-system.ts";
+import { failingFileSystem } from "./failing-file-system.testing.ts";
 import { acquireLock, LOCK_FILE, lockHolder, removeLeftovers } from "./lock.ts";
 import { openRunForTraining } from "./run-directory.ts";
 
@@ -187,7 +187,7 @@ describe("a trainer killed at any moment of locking", () => {
   });
 
   test("by a real SIGKILL, before and after the lock has its name", async () => {
-    const atomic = new URL("./failing-file-system.ts", import.meta.url).href;
+    const atomic = new URL("./failing-file-system.testing.ts", import.meta.url).href;
     for (const call of ["linkSync", "rmSync"]) {
       const killed = spawn(
         process.execPath,

@@ -9,7 +9,7 @@ import { inpainting, randomPixels } from "../measurements/pixels.ts";
 import { randomRows } from "../measurements/random-rows.ts";
 import { sampleMoments } from "../sample-moments.ts";
 import { constrainedResidual, sampleConstrained } from "./constrained.ts";
-import { lowRankResidual } from "./exact-residuals.ts";
+import { lowRankResidual } from "./exact-residuals.testing.ts";
 
 /** Images of 12 x 15 in the span of six smooth waves about a mean. */
 const [HEIGHT, WIDTH] = [12, 15];

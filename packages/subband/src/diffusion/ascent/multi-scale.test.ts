@@ -3,7 +3,7 @@ import { expectClose } from "onnxgrad/testing";
 import { describe, expect, test } from "vitest";
 import { joinMeans, splitMeans } from "../../wavelet/haar-means.ts";
 import { planes } from "../../wavelet/planes.ts";
-import { lowRankResidual } from "./exact-residuals.ts";
+import { lowRankResidual } from "./exact-residuals.testing.ts";
 import { type DetailScale, releasedSynthesis, synthesise, synthesiseDetails } from "./multi-scale.ts";
 
 /** The inverse Haar transform of flat low-pass images [count, 2, h, w]. */

@@ -3,7 +3,7 @@ import { describe, expect, test } from "vitest";
 import { startNoise } from "../noise.ts";
 import { sample } from "../samplers/samplers.ts";
 import { edmSchedule } from "../schedules/edm.ts";
-import { lowRankResidual } from "./exact-residuals.ts";
+import { lowRankResidual } from "./exact-residuals.testing.ts";
 import { blindDenoiser } from "./residual.ts";
 
 const D = 400;

@@ -2,7 +2,7 @@ import { rng, UserError } from "onnxgrad";
 import { expectClose } from "onnxgrad/testing";
 import { describe, expect, test } from "vitest";
 import { startNoise, stepNoise } from "../noise.ts";
-import { lowRankResidual, pointMassResidual } from "./exact-residuals.ts";
+import { lowRankResidual, pointMassResidual } from "./exact-residuals.testing.ts";
 import { type AscentReport, type AscentSettings, stochasticAscent } from "./stochastic-ascent.ts";
 import { injectedNoise, stepSize } from "./step-size.ts";
 

@@ -1,7 +1,7 @@
 import { expect, describe, test } from "vitest";
 import { expectClose } from "onnxgrad/testing";
 import { rng } from "onnxgrad";
-import { gaussianDenoiser, gaussianFlow } from "../gaussian.ts";
+import { gaussianDenoiser, gaussianFlow } from "../gaussian.testing.ts";
 import { edmSchedule } from "../schedules/edm.ts";
 import { flowSchedule } from "../schedules/flow.ts";
 import { ornsteinUhlenbeckSchedule } from "../schedules/ornstein-uhlenbeck.ts";

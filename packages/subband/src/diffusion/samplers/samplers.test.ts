@@ -2,7 +2,7 @@ import { UserError } from "onnxgrad";
 import { expectClose } from "onnxgrad/testing";
 import { describe, expect, test } from "vitest";
 import type { Denoiser } from "../denoiser.ts";
-import { gaussianDenoiser } from "../gaussian.ts";
+import { gaussianDenoiser } from "../gaussian.testing.ts";
 import { startNoise, stepNoise } from "../noise.ts";
 import { edmSchedule } from "../schedules/edm.ts";
 import { flowSchedule } from "../schedules/flow.ts";

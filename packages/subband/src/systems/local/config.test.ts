@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { untrainedTensors } from "../parts/untrained-tensors.ts";
+import { untrainedTensors } from "../parts/untrained-tensors.testing.ts";
 import { macsPerPixel } from "../parts/local/cost.ts";
 import { local } from "./local.ts";
 import { defaultLocalLevels, greatestDetails, resolveLocalConfig } from "./config.ts";

@@ -1,13 +1,11 @@
 /**
  * @module Diffusion of the coarsest low band, as WMGM and the local models have it: an EDM-preconditioned score U-Net on
- * the band, standardised. Its configuration, its noise levels, and the denoiser as graph.
+ * the band, standardised. Its configuration, its formulation and its noise levels.
  */
-import { add, constant, mul, reshape, type Tensor } from "onnxgrad";
 import { edmFormulation, type Formulation } from "../../diffusion/preconditioning.ts";
 import { edmSchedule } from "../../diffusion/schedules/edm.ts";
 import type { Schedule } from "../../diffusion/schedules/schedule.ts";
-import type { Params } from "../../nn/layers.ts";
-import { scoreUnet, type ScoreUnetConfig, type ScoreUnetParams } from "../../nn/score-unet.ts";
+import type { ScoreUnetConfig } from "../../nn/score-unet.ts";
 
 /** Diffusion of a low band: its network and its training. */
 export interface LowDiffusionConfig {

@@ -2,15 +2,10 @@
  * @module The coarsest low band of the released WMGM: normalised by its range over the whole training set and kept in
  * 8-bit files, on which a pixel diffusion is trained as on any pictures; and the way back when sampling.
  */
-import { add, cast, clamp, div, mul, reshape, sub, type Tensor } from "onnxgrad";
-import {
-  type Coefficients,
-  type Formulation,
-  vpEpsilonFormulation,
-} from "../../diffusion/preconditioning.ts";
+import { add, cast, clamp, div, mul, sub, type Tensor } from "onnxgrad";
+import { type Formulation, vpEpsilonFormulation } from "../../diffusion/preconditioning.ts";
 import { ddpmSchedule, type DiscreteSchedule } from "../../diffusion/schedules/ddpm-discrete.ts";
-import type { Params } from "../../nn/layers.ts";
-import { scoreUnet, type ScoreUnetConfig, type ScoreUnetParams } from "../../nn/score-unet.ts";
+import type { ScoreUnetConfig } from "../../nn/score-unet.ts";
 import { haarAnalysis } from "../../wavelet/graph.ts";
 import type { DiffusedBand } from "../parts/diffused-band.ts";
 import { diffusionStage } from "../parts/diffusion-stage.ts";

@@ -21,7 +21,6 @@ import { analyseMeans } from "../../../wavelet/mean-bands.ts";
 import { planes } from "../../../wavelet/planes.ts";
 import { wavedec2 } from "../../../wavelet/wavedec.ts";
 import { wavelet } from "../../../wavelet/wavelets.ts";
-import { local } from "../../local/local.ts";
 import { greatestDetails, resolveLocalConfig } from "../../local/config.ts";
 import { macsPerPixel } from "./cost.ts";
 import { analyseLevels, compileDenoiser, denoiseBands, unetResidual } from "./denoiser.ts";

@@ -1,5 +1,5 @@
 /** @module For tests: run directories that look trained without training. */
-import { untrainedTensors } from "../systems/parts/untrained-tensors.ts";
+import { untrainedTensors } from "../systems/parts/untrained-tensors.testing.ts";
 import { saveCheckpoint } from "./checkpoint.ts";
 import { type RunConfig, systemOf } from "./run-config.ts";
 import { openRunForTraining, writeRun } from "./run-directory.ts";

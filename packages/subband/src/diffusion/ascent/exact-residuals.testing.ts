@@ -4,7 +4,7 @@
  * cannot be.
  */
 import type { State } from "../denoiser.ts";
-import type { Gaussian } from "../gaussian.ts";
+import type { Gaussian } from "../gaussian.testing.ts";
 import type { Residual } from "./residual.ts";
 
 /** A Gaussian of low rank: `variances` [r] along the orthonormal rows of `basis` [r, d], 0 across them, r < d. */
