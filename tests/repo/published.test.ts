@@ -242,7 +242,7 @@ async function complaints(
 const SHORTER: readonly (readonly [string | RegExp, string])[] = [
   [
     "{ height: 64, width: 64 }, minutes: 15 }",
-    "{ height: 16, width: 16 }, images: 16, batch: 8, width: 16 }",
+    "{ height: 16, width: 16 }, images: 16, options: { batch: 8, width: 16 } }",
   ],
   ["samples: 8", "samples: 2"],
 ];
