@@ -308,7 +308,7 @@ describe("subband train, asked for what cannot be", () => {
     [["--channels", "2"], '--channels: "2"; give 1 (grey) or 3 (colour).'],
     [
       ["--threads", "0"],
-      "option '--threads <n>' argument '0' is invalid. Give a whole number of at least 1.",
+      "option '--threads <n>' argument '0' is invalid. Give a whole number of at least 1 and at most 1,024.",
     ],
     [
       ["--device", "gpu"],
