@@ -313,16 +313,29 @@ describe("nodeWorker()", () => {
         .then(() => step.state.pull())
         .then(() => console.log(step.state.tree().n.data[0]));
       setTimeout(() => ${exit === "" ? "{}" : exit}, 50);`;
-    const root = fileURLToPath(new URL("../../..", import.meta.url));
-    const file = `${root}.worker-exit-${process.pid}.ts`;
-    await writeFile(file, script);
-    const loader = createRequire(import.meta.url).resolve("tsx");
-    const { stdout, stderr } = await promisify(execFile)(
-      process.execPath,
-      ["--import", loader, "--conditions=@subband/source", file],
-      { timeout: 50_000 },
-    ).finally(() => rm(file));
-    expect(stderr).toBe("");
-    expect(stdout.trim()).toBe(output);
+    expect(await printedBy(script)).toEqual({ stdout: output, stderr: "" });
+  });
+
+  // As a command that finds its arguments wrong after it has opened what it would have computed on.
+  test("a thread that is asked nothing keeps no process alive", async () => {
+    const script = `
+      import { nodeWorker } from "onnxgrad/node-worker";
+      nodeWorker({ threads: 1 });
+      console.log("at the end");`;
+    expect(await printedBy(script)).toEqual({ stdout: "at the end", stderr: "" });
   });
 });
+
+/** What a process prints that runs `script` until nothing keeps it alive. */
+async function printedBy(script: string): Promise<{ readonly stdout: string; readonly stderr: string }> {
+  const root = fileURLToPath(new URL("../../..", import.meta.url));
+  const file = `${root}.worker-exit-${process.pid}.ts`;
+  await writeFile(file, script);
+  const loader = createRequire(import.meta.url).resolve("tsx");
+  const { stdout, stderr } = await promisify(execFile)(
+    process.execPath,
+    ["--import", loader, "--conditions=@subband/source", file],
+    { timeout: 50_000 },
+  ).finally(() => rm(file));
+  return { stdout: stdout.trim(), stderr };
+}

@@ -41,6 +41,8 @@ export class ThreadCalls<R extends { readonly id: number }, A extends ThreadAnsw
         resolve();
       });
     });
+    // Whoever listens to a thread waits for it, in Node's eyes: a thread that is asked nothing keeps no process alive.
+    this.#worker.unref();
   }
 
   /** UserError `worker/exit` once the thread has ended. */
