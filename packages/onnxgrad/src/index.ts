@@ -91,7 +91,7 @@ export { concat, split } from "./ops/concat.ts";
 export { padReflect, padZero } from "./ops/pad.ts";
 export { flip, narrow, slice, type SliceRange, sliceRanges, unslice } from "./ops/slice.ts";
 export { logSumExp, scaledDotProductAttention, softmax } from "./ops/softmax.ts";
-export { constant, input } from "./ops/source.ts";
+export { constant, input, type InputSpec } from "./ops/source.ts";
 
 // Differentiate
 export { gradients, type ValueAndGrad, valueAndGrad } from "./grad/gradients.ts";
@@ -123,7 +123,6 @@ export {
   compile,
   type CompileOptions,
   type Feed,
-  type InputSpec,
   type Program,
   type RunOptions,
   type TraceArguments,

@@ -7,6 +7,7 @@ import { broadcastTo } from "../ops/sum.ts";
 import { cast } from "../ops/compare.ts";
 import { conv2d, convTranspose2d } from "../ops/conv.ts";
 import { round, silu } from "../ops/elementary.ts";
+import { gather } from "../ops/gather.ts";
 import { matmul } from "../ops/matmul.ts";
 import { batchNormTraining, groupNorm } from "../ops/normalization.ts";
 import { avgPool2d, maxPool2d, upsampleNearest2d } from "../ops/pool.ts";
@@ -92,6 +93,52 @@ describe("exportModel()", () => {
         what: `batch ${batch}: exported against compiled`,
       });
       await program.dispose();
+    }
+    await session.release();
+  });
+
+  test("takes int64 inputs: a class for every sample, in any batch", async () => {
+    const table = Float64Array.of(1, 2, 10, 20, 100, 200);
+    const { bytes } = exportModel(
+      { inputs: { x: [2], label: { shape: [], dtype: "int64" }, pair: { shape: [2], dtype: "int64" } } },
+      ({ x, label, pair }) => {
+        const rows = constant(table, [3, 2]);
+        const offset = add(gather(rows, label), mean(gather(rows, pair), [1])); // [n, 2]
+        return { y: add(add(x, offset), cast(reshape(label, [-1, 1]), "float32")) };
+      },
+    );
+    const { graph } = fromBinary(ModelProtoSchema, bytes);
+    const types = graph!.input.map(({ name, type }) => [
+      name,
+      (type!.value.value as { elemType: number }).elemType,
+    ]);
+    // TensorProto.FLOAT and INT64.
+    expect(types).toEqual([
+      ["x", 1],
+      ["label", 7],
+      ["pair", 7],
+    ]);
+    const session = await backend.createSession(bytes);
+    for (const batch of [1, 4]) {
+      const label = BigInt64Array.from({ length: batch }, (_, i) => BigInt(i % 3));
+      const pair = BigInt64Array.from({ length: 2 * batch }, (_, i) => BigInt((i + 1) % 3));
+      const x = normal([batch, 2]).data;
+      const y = new Float32Array(2 * batch);
+      await session.run(
+        {
+          x: backend.tensor(x, [batch, 2]),
+          label: backend.tensor(label, [batch]),
+          pair: backend.tensor(pair, [batch, 2]),
+        },
+        { y: backend.tensor(y, [batch, 2]) },
+      );
+      const at = (row: bigint, k: number) => table[2 * Number(row) + k]!;
+      const want = Array.from(x, (value, i) => {
+        const [n, k] = [i >> 1, i & 1];
+        const own = at(label[n]!, k) + Number(label[n]!);
+        return value + own + (at(pair[2 * n]!, k) + at(pair[2 * n + 1]!, k)) / 2;
+      });
+      expectClose(y, want, { rtol: 1e-6, what: `batch ${batch}` });
     }
     await session.release();
   });

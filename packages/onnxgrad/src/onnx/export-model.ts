@@ -3,20 +3,23 @@
  * The function is traced with two batches; that both give the same nodes proves that neither is written into the model.
  */
 import { GraphError } from "../errors.ts";
-import { input } from "../ops/source.ts";
+import { input, type InputSpec, specOf } from "../ops/source.ts";
 import { optimize } from "../passes/optimize.ts";
-import type { GraphNode, Shape, Tensor } from "../trace/tensor.ts";
+import type { GraphNode, Tensor } from "../trace/tensor.ts";
 import { encodeModel, type LoweredGraph, lowerGraph, type LoweredModel, type ModelOptions } from "./model.ts";
 
 /** Two primes that no extent of an image or a network is likely to be a multiple of. */
 const TRACED = [977, 983] as const;
 
 /** What {@link exportModel} needs besides the function. */
-export interface ExportOptions<I extends Readonly<Record<string, Shape>>> extends Omit<
+export interface ExportOptions<I extends Readonly<Record<string, InputSpec>>> extends Omit<
   ModelOptions,
   "dynamicBatch"
 > {
-  /** Float32 inputs: the extents of one sample, to which the batch is added in front. */
+  /**
+   * The extents of one sample, to which the batch is added in front; and the type of the elements where it is not float32,
+   * e.g. `{ shape: [], dtype: "int64" }` for labels.
+   */
   readonly inputs: I;
   /** Name of the symbolic first dimension; default `batch`. */
   readonly batch?: string;
@@ -29,7 +32,7 @@ export interface ExportOptions<I extends Readonly<Record<string, Shape>>> extend
  * @example
  * const { bytes } = exportModel({ inputs: { x: [3, 8, 8] } }, ({ x }) => ({ y: network(inlineState(state), x) }));
  */
-export function exportModel<I extends Readonly<Record<string, Shape>>>(
+export function exportModel<I extends Readonly<Record<string, InputSpec>>>(
   options: ExportOptions<I>,
   build: (inputs: { readonly [K in keyof I]: Tensor }) => Readonly<Record<string, Tensor>>,
 ): LoweredModel {
@@ -37,7 +40,10 @@ export function exportModel<I extends Readonly<Record<string, Shape>>>(
   const lowerAt = (traced: number): LoweredGraph => {
     const outputs = build(
       Object.fromEntries(
-        Object.entries(inputs).map(([each, extents]) => [each, input(each, [traced, ...extents])]),
+        Object.entries(inputs).map(([each, spec]) => {
+          const { shape, dtype } = specOf(spec);
+          return [each, input(each, [traced, ...shape], dtype)];
+        }),
       ) as { readonly [K in keyof I]: Tensor },
     );
     const optimized = optimize(Object.values(outputs));

@@ -1,6 +1,6 @@
 /** @module The leaves of a graph: inputs fed at run time and constants known at trace time. */
 import { GraphError, invariant } from "../errors.ts";
-import { apply1, type DType, type Shape, sizeOf, type Tensor } from "../trace/tensor.ts";
+import { apply1, type DType, type Shape, sizeOf, type Spec, type Tensor } from "../trace/tensor.ts";
 import { defineOp, type OpDefinition } from "./define-op.ts";
 
 interface InputAttrs {
@@ -20,6 +20,16 @@ export const inputOp: OpDefinition<InputAttrs> = defineOp<InputAttrs>({
   macs: null,
   traits: {},
 });
+
+/** Declares an input: its shape (float32), or shape and element type. */
+export type InputSpec = Shape | { readonly shape: Shape; readonly dtype: "float32" | "int64" };
+
+/** What is asked for now: the caller's own arrays may change. */
+export function specOf(spec: InputSpec): Spec & { readonly dtype: "float32" | "int64" } {
+  return "shape" in spec
+    ? { shape: [...spec.shape], dtype: spec.dtype }
+    : { shape: [...spec], dtype: "float32" };
+}
 
 /** A placeholder of the given name and shape. */
 export function input(name: string, shape: Shape, dtype: DType = "float32"): Tensor {

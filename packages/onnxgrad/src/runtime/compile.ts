@@ -4,6 +4,7 @@
  */
 import { UserError } from "../errors.ts";
 import type { ModelOptions } from "../onnx/model.ts";
+import { type InputSpec, specOf } from "../ops/source.ts";
 import { portName, portNamed } from "../trace/port-names.ts";
 import type { Shape } from "../trace/tensor.ts";
 import type { Backend, RuntimeData, RuntimeTensor } from "./backend.ts";
@@ -12,16 +13,10 @@ import type { State, StateEntry, StateTree } from "./state/state.ts";
 import { openSession } from "./open-session.ts";
 import { readable, writable, written } from "./state/state-buffers.ts";
 import { Lifetime } from "../turns.ts";
-import {
-  type InputSpec,
-  specOf,
-  type TraceArguments,
-  type TraceOptions,
-  traceProgram,
-} from "./trace-program.ts";
+import { type TraceArguments, type TraceOptions, traceProgram } from "./trace-program.ts";
 
 export type { Feed } from "./feeds.ts";
-export type { InputSpec, TraceArguments } from "./trace-program.ts";
+export type { TraceArguments } from "./trace-program.ts";
 
 /** Everything {@link compile} needs besides the function. */
 export interface CompileOptions<

@@ -5,7 +5,7 @@
 import { GraphError, quoteName } from "../errors.ts";
 import { reshape } from "../ops/reshape.ts";
 import { concat, split } from "../ops/concat.ts";
-import { input } from "../ops/source.ts";
+import { input, type InputSpec, specOf } from "../ops/source.ts";
 import { optimize } from "../passes/optimize.ts";
 import { isNdArray } from "../trace/ndarray.ts";
 import type { Packed } from "../trace/packed.ts";
@@ -15,16 +15,12 @@ import {
   type GraphNode,
   reachable,
   sameShape,
-  type Shape,
   sizeOf,
   type Spec,
   Tensor,
 } from "../trace/tensor.ts";
 import { treeLeaves, treeMap } from "../trace/tree.ts";
 import { State, type StateEntry, type StateTree, type Traced } from "./state/state.ts";
-
-/** Declares an input: its shape (float32), or shape and element type. */
-export type InputSpec = Shape | { readonly shape: Shape; readonly dtype: "float32" | "int64" };
 
 /** Arrays kept between runs and arrays fed at each. */
 export interface TraceOptions<S extends StateTree, I extends Readonly<Record<string, InputSpec>>> {
@@ -49,13 +45,6 @@ export interface TracedProgram<S extends StateTree> {
 }
 
 const isTensor = (value: unknown): value is Tensor => value instanceof Tensor;
-
-/** What is asked for now: the caller's own arrays may change. */
-export function specOf(spec: InputSpec): Spec & { readonly dtype: "float32" | "int64" } {
-  return "shape" in spec
-    ? { shape: [...spec.shape], dtype: spec.dtype }
-    : { shape: [...spec], dtype: "float32" };
-}
 
 /**
  * Traces `build` once. It gets tensors for the state and the inputs; what it returns under `state` (any part of the

@@ -2,10 +2,11 @@
  * @module How much memory a program will take to work in on a CPU, reckoned from its graph before anything is allocated:
  * the graph that the Node backend runs, with the passes that it asks for.
  */
+import type { InputSpec } from "../ops/source.ts";
 import { liveness } from "../passes/liveness.ts";
 import { fitted } from "./backend-passes.ts";
 import type { StateTree } from "./state/state.ts";
-import { type InputSpec, type TraceArguments, type TraceOptions, traceProgram } from "./trace-program.ts";
+import { type TraceArguments, type TraceOptions, traceProgram } from "./trace-program.ts";
 
 /** What a program needs while it is loaded, its state and what is fed aside. */
 export interface WorkingMemory {
