@@ -1,7 +1,9 @@
 import { expectClose } from "onnxgrad/testing";
 import { describe, expect, test } from "vitest";
+import { createDataset } from "../data/dataset.ts";
 import { resolveLocalConfig } from "../systems/local/config.ts";
 import { local } from "../systems/local/local.ts";
+import { presets } from "../systems/presets.ts";
 import type { System } from "../systems/system.ts";
 import { resolveWmgmConfig } from "../systems/wmgm/config.ts";
 import { wmgm } from "../systems/wmgm/wmgm.ts";
@@ -49,6 +51,25 @@ describe("networkCosts()", () => {
       ["details-1", []],
       ["edm-low", [20]],
     ]);
+  });
+});
+
+describe.each(presets)("preset $name", (preset) => {
+  test("is counted whole: every step that can be counted runs a network that a stage trains", () => {
+    const shape = { channels: 3, height: 64, width: 64 } as const;
+    const images = createDataset({
+      ...{ name: "noise", ...shape, licence: "CC0", credit: "none", skipped: {}, fingerprint: "noise" },
+      pixels: Uint8Array.from({ length: 2 * 3 * 64 * 64 }, (_, i) => (i * i) % 251),
+    });
+    const system = preset.system(preset.resolve(preset.choose({}, shape), images, {}));
+    const steps = costsOf(system).flatMap((network) => network.steps);
+    expect(steps.map(({ name }) => name).sort()).toEqual(
+      stepsOf(system)
+        .filter(({ kind }) => kind !== "host")
+        .map(({ name }) => name)
+        .sort(),
+    );
+    for (const { name, gmac } of steps) expect(gmac, name).toBeGreaterThan(0);
   });
 });
 
