@@ -366,22 +366,3 @@ export function encodeModel(
   });
   return { bytes: toBinary(ModelProtoSchema, model), inputs, outputs, nodes: builder.nodes.length };
 }
-
-/** The part of a model that makes an empty sequence of tensors and gives it as the output `name`. */
-export function modelWithEmptySequence(name: string): Uint8Array {
-  const elemType = { value: { case: "tensorType" as const, value: { elemType: ELEMENT.float32 } } };
-  return toBinary(
-    ModelProtoSchema,
-    create(ModelProtoSchema, {
-      graph: create(GraphProtoSchema, {
-        node: [create(NodeProtoSchema, { opType: "SequenceEmpty", name, output: [name] })],
-        output: [
-          create(ValueInfoProtoSchema, {
-            name,
-            type: { value: { case: "sequenceType", value: { elemType } } },
-          }),
-        ],
-      }),
-    }),
-  );
-}

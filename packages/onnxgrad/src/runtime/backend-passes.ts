@@ -8,6 +8,7 @@ import { rematerialize } from "../passes/rematerialize.ts";
 import type { Tensor } from "../trace/tensor.ts";
 import { inPieces } from "./in-pieces.ts";
 import { withViews } from "./input-views.ts";
+import { UNDONE_BY } from "./undone-by.ts";
 
 /** Tensors by the names of their ports. */
 export type Outputs = Readonly<Record<string, Tensor>>;
@@ -53,8 +54,7 @@ export const BACKEND_PASSES: readonly BackendPass[] = [
     name: "rematerialize",
     asked: "any",
     apply: (outputs) => rewritten(outputs, rematerialize),
-    // It merges what is computed again with the original.
-    undoneBy: ["CommonSubexpressionElimination"],
+    undoneBy: UNDONE_BY.rematerialize,
   },
 ];
 

@@ -7,12 +7,9 @@
 import type { ModelPort } from "../onnx/model.ts";
 import { input } from "../ops/source.ts";
 import { rewrite } from "../passes/rewrite.ts";
-import { inputName, type Port, portName, portNamed } from "../trace/port-names.ts";
-import { type Shape, sizeOf, type Tensor } from "../trace/tensor.ts";
-import type { RuntimeTensor } from "./backend.ts";
-
-/** A stretch of another input or output. */
-type View = Port & { readonly is: "view" };
+import { inputName, portName } from "../trace/port-names.ts";
+import type { Shape, Tensor } from "../trace/tensor.ts";
+import { type View, viewNamed } from "./views.ts";
 
 /** A view as an input. */
 export const viewOf = (view: View): Tensor => input(portName(view), view.shape);
@@ -25,11 +22,6 @@ export function viewsInRow(of: string, sizes: readonly number[]): readonly View[
     start += size;
     return view;
   });
-}
-
-function viewNamed(name: string): View | undefined {
-  const port = portNamed(name);
-  return port?.is === "view" ? port : undefined;
 }
 
 /** A stretch of memory by the name of what it is a part of. */
@@ -73,46 +65,4 @@ export function wholeInputs(ports: readonly ModelPort[], shapeOf: (name: string)
     if (!wholes.has(whole.name)) wholes.set(whole.name, whole);
   }
   return [...wholes.values()];
-}
-
-/**
- * Gives a model with these inputs, or outputs, the views that are among them in the place of what they are parts of. Views
- * of an array are made once.
- */
-export function viewer<T extends RuntimeTensor>(
-  names: readonly string[],
-  tensor: (data: Float32Array, shape: Shape) => T,
-): (tensors: Readonly<Record<string, T>>) => Readonly<Record<string, T>> {
-  const views = names.flatMap((name) => {
-    const view = viewNamed(name);
-    return view === undefined ? [] : [{ name, ...view }];
-  });
-  if (views.length === 0) return (tensors) => tensors;
-  const wholes = new Set(views.map(({ of }) => of));
-  const alsoWhole = new Set(names);
-  // One array may be fed under several names.
-  const known = new Map([...wholes].map((of) => [of, new WeakMap<object, Readonly<Record<string, T>>>()]));
-  const viewsOf = (whole: string, data: Float32Array) => {
-    let made = known.get(whole)!.get(data);
-    if (made === undefined) {
-      const own = views.filter(({ of }) => of === whole);
-      made = Object.fromEntries(
-        own.map(({ name, start, shape }) => [
-          name,
-          tensor(data.subarray(start, start + sizeOf(shape)), shape),
-        ]),
-      );
-      known.get(whole)!.set(data, made);
-    }
-    return made;
-  };
-  return (tensors) =>
-    Object.assign(
-      {},
-      ...Object.entries(tensors).map(([name, each]) =>
-        wholes.has(name)
-          ? { ...viewsOf(name, each.data as Float32Array), ...(alsoWhole.has(name) && { [name]: each }) }
-          : { [name]: each },
-      ),
-    ) as Record<string, T>;
 }

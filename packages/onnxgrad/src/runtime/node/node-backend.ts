@@ -3,10 +3,10 @@
  * Direct3D driver, or on CUDA.
  */
 import type * as ort from "onnxruntime-node";
-import { modelWithEmptySequence } from "../../onnx/model.ts";
+import { modelWithEmptySequence } from "../../onnx/empty-sequence.ts";
 import { Lifetime, SESSION } from "../../turns.ts";
 import type { Backend, Session } from "../backend.ts";
-import { viewer } from "../input-views.ts";
+import { viewer } from "../views.ts";
 import { requireCuda } from "./cuda.ts";
 import { holdGpu, THIS_THREAD } from "./gpu-holders.ts";
 import { type NodeOptions, propertiesOf, shardCount } from "./node-options.ts";

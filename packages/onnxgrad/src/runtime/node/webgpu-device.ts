@@ -1,8 +1,6 @@
 /** @module The GPU of the process through WebGPU, as a device that keeps the state between runs. */
 import * as ort from "onnxruntime-node";
 import { UserError } from "../../errors.ts";
-import { toOnnx } from "../../onnx/model.ts";
-import { input } from "../../ops/source.ts";
 import type { Device, RuntimeData, RuntimeTensor } from "../backend.ts";
 import { holdGpu, THIS_THREAD } from "./gpu-holders.ts";
 import { createSession, sessionOptions, tensor } from "./ort-session.ts";
@@ -43,7 +41,7 @@ function webgpuDevice(): CountingDevice {
     let known = sessions.get(to);
     if (known === undefined) {
       const options = { ...sessionOptions({ provider: "webgpu" }), preferredOutputLocation: to };
-      sessions.set(to, (known = createSession(handThrough(), options)));
+      sessions.set(to, (known = handThrough().then((model) => createSession(model, options))));
       // A GPU that was not there may be there the next time.
       known.catch(() => sessions.delete(to));
     }
@@ -82,8 +80,10 @@ function webgpuDevice(): CountingDevice {
   };
 }
 
-/** Any number of floats, unchanged. */
-function handThrough(): Uint8Array {
+/** Any number of floats, unchanged. What writes it is loaded where there is a GPU alone. */
+async function handThrough(): Promise<Uint8Array> {
+  const { toOnnx } = await import("../../onnx/model.ts");
+  const { input } = await import("../../ops/source.ts");
   const traced = 7;
   return toOnnx({ y: input("x", [traced]) }, { dynamicBatch: { traced, name: "n" } }).bytes;
 }
