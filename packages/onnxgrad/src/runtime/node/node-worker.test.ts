@@ -5,7 +5,7 @@ import { monitorEventLoopDelay } from "node:perf_hooks";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import type { Worker } from "node:worker_threads";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import { whyNoWebgpu } from "../../../../../tests/support/webgpu.ts";
 import { UserError } from "../../errors.ts";
 import { valueAndGrad } from "../../grad/gradients.ts";
@@ -236,7 +236,23 @@ describe("nodeWorker()", () => {
     expect(messages).toEqual(await failures(node({ threads: 1 })));
     expect(messages[0]).toMatch(/protobuf/i);
     expect(messages[1]).toMatch(/Expected: 2|invalid dimensions/i);
+    // Without a state it waits a moment for another program: the one after a measurement needs no thread of its own.
+    const [thread] = threads;
+    expect(threads.size).toBe(1);
+    await vi.waitFor(() => expect(threads.has(thread!)).toBe(false), 10_000);
     expect(threads.size).toBe(0);
+  });
+
+  test("programs without a state that follow one another share a thread", async () => {
+    const backend = nodeWorker({ threads: 1 });
+    const seen = new Set<unknown>();
+    for (let i = 0; i < 3; i++) {
+      const session = await backend.createSession(toOnnx({ y: mul(input("x", [2]), 2) }).bytes);
+      for (const thread of threads) seen.add(thread);
+      await session.release();
+    }
+    expect(seen.size).toBe(1);
+    await vi.waitFor(() => expect(threads.size).toBe(0), 10_000);
   });
 
   test("says that its thread died, and goes on with another after load()", async () => {

@@ -28,7 +28,7 @@ interface StateBuffer {
  * meanwhile. The state lives in the thread: `await state.pull()` before reading it. All else is as with `node()`.
  *
  * The thread starts at once, so that it is ready when the first program is traced, and ends with the `dispose` of the last,
- * when it gives the state back; an idle one does not keep the process alive. Where it dies, `run` and `pull` throw `worker/exit`: the next
+ * when it gives the state back, or a second later without one; an idle one does not keep the process alive. Where it dies, `run` and `pull` throw `worker/exit`: the next
  * program has a new thread, and a state that was in the old one must be loaded again.
  * @example
  * const step = await compile(nodeWorker({ threads: 2 }), options, build);
@@ -62,6 +62,9 @@ export function nodeWorker(options: NodeOptions = {}): Backend {
     },
   };
 }
+
+/** For how long a thread without sessions and state waits for others. */
+const IDLE_MS = 1000;
 
 /** A worker thread and what it has been asked. Over means: it has ended, or is about to since no session is left. */
 class Thread {
@@ -186,7 +189,15 @@ class Thread {
 
   /** A session less; with the last one the thread gives the state back and ends. */
   async #close(): Promise<void> {
-    if (--this.#sessions > 0 || this.isOver) return;
+    if (--this.#sessions > 0) return;
+    // With nothing to give back it may wait: the first program comes right after one that measures the processor.
+    if (this.#buffers.size === 0 && !this.#onGpu) setTimeout(() => void this.#end(), IDLE_MS).unref();
+    else await this.#end();
+  }
+
+  /** Ends the thread, unless it has sessions again; buffers come back to this side. */
+  async #end(): Promise<void> {
+    if (this.#sessions > 0 || this.isOver) return;
     this.#over = true;
     const { values } = await this.#calls.ask({ do: "empty" });
     for (const [id, data] of values!) {
