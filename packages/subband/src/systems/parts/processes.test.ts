@@ -49,6 +49,19 @@ describe("processNamed()", () => {
     );
   });
 
+  test.each([8, 32, 128])(
+    "edm: sampling extents of %d starts where the mean of an image has drowned",
+    (side) => {
+      // The orthonormal coefficient of a mean of deviation 0.6, as photographs have it beside pixels of 1, is 0.6 side; of
+      // the start, which has none of it, the share s / sqrt(s^2 + sigma^2) never comes (exact denoiser, fine steps).
+      const [start] = processNamed("edm", 1, "uniform", side).schedule.sigmas(16);
+      const s = 0.6 * side;
+      expect(s / Math.hypot(s, start!)).toBeLessThan(0.25);
+      const before = processNamed("edm", 1, "uniform").schedule.sigmas(16)[0]!;
+      expect(s / Math.hypot(s, before) > 0.25).toBe(side > 8);
+    },
+  );
+
   test.each(["uniform", "quadratic"] as const)(
     "ou, %s times: steps have the variance beta_k = 1 - exp(-2 (t_k - t_(k-1))) of WSGM's code",
     (times) => {

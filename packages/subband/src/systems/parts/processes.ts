@@ -32,21 +32,27 @@ export type ProcessName = (typeof PROCESSES)[number];
 export type Times = "uniform" | "quadratic";
 
 /**
- * The process called `name` for data of standard deviation `deviation`; `times` are those of `ou`.
+ * The process called `name` for data of standard deviation `deviation`, whose smaller extent is `side` where they have a
+ * mean (details have none); `times` are those of `ou`.
  *
  * What is learned and where samples are drawn are chosen apart (Karras et al. 2022, section 3): `edm`, `vp`, `ve` and `flow`
  * are trained at their published levels of noise, `edm` in units of the deviation, the others for data of a deviation near
  * 1; all are sampled down the same levels. `ou` is WSGM's (Guth et al. 2022): final time 5, training at quadratic times,
  * ancestral steps with the variance of the forward process.
  */
-export function processNamed(name: ProcessName, deviation: number, times: Times): Process {
+export function processNamed(
+  name: ProcessName,
+  deviation: number,
+  times: Times,
+  side: number = LEAST_SIDE,
+): Process {
   if (name === "ou")
     return {
       formulation: ouEpsilonFormulation({ timeScale: 1 }),
       schedule: ornsteinUhlenbeckSchedule({ spacing: times }),
       sampling: { variance: "beta" },
     };
-  return { formulation: formulationOf(name, deviation), schedule: levelsFor(deviation) };
+  return { formulation: formulationOf(name, deviation), schedule: levelsFor(deviation, side) };
 }
 
 function formulationOf(name: Exclude<ProcessName, "ou">, deviation: number): Formulation {
@@ -62,10 +68,15 @@ function formulationOf(name: Exclude<ProcessName, "ou">, deviation: number): For
   }
 }
 
+/** Extent of the bands whose levels were measured. */
+const LEAST_SIDE = 8;
+
 /**
- * Of standardised data, levels are from 0.03, a few grey levels, to 20, where nothing of the image is left: of the ranges
- * tried after 15 minutes on CIFAR-10 that kept the variance of WMGM's low band best at 8 steps (docs/results).
+ * Of standardised data of 8 x 8, levels are from 0.03, a few grey levels, to 20, where nothing of the image is left: of the
+ * ranges tried after 15 minutes on CIFAR-10 that kept the variance of WMGM's low band best at 8 steps (docs/results). The
+ * coefficient of the mean, which is to drown in noise, too, grows with the extent, and so does the highest level.
  */
-function levelsFor(deviation: number): Schedule {
-  return edmSchedule({ sigmaMin: 0.03 * deviation, sigmaMax: 20 * deviation, rho: 5 });
+function levelsFor(deviation: number, side: number): Schedule {
+  const sigmaMax = 20 * deviation * Math.max(1, side / LEAST_SIDE);
+  return edmSchedule({ sigmaMin: 0.03 * deviation, sigmaMax, rho: 5 });
 }

@@ -19,11 +19,12 @@ export function sgm({ channels, height, width, formulation, network, ...training
     stage: "image",
     extents: [channels, height, width],
     network: unet(network),
-    ...processNamed(formulation, DEVIATION, "quadratic"),
+    ...processNamed(formulation, DEVIATION, "quadratic", Math.min(height, width)),
     prepare: (clean) => ({ clean }),
   };
   return {
     image,
+    pyramid: { levels: 0 },
     stages: [diffusionStage(pixels, { ...training, image, share: 1 })],
     draw: drawBySampler({ sampler: formulation === "ou" ? "ddpm" : "dpmpp2m", steps: 16 }, (chosen) => [
       drawBand(pixels, chosen, { name: "image", gives: pixels.extents, level: 0, finish: (x) => x }),

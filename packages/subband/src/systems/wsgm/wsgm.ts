@@ -70,7 +70,7 @@ function drawSteps(config: WsgmConfig, { sampler, times, ...chosen }: WsgmChoice
   const [first, ...others] = stepsOfScales(chosen, levels.length + 1);
   const { moments } = levels.at(-1)!;
   const low = drawBand(
-    { ...coarsest(config), ...process },
+    { ...coarsest(config), ...processNamed(config.formulation, DEVIATION, times, lowSide(config)) },
     { sampler, steps: first! },
     {
       name: "low",
@@ -98,6 +98,11 @@ function drawSteps(config: WsgmConfig, { sampler, times, ...chosen }: WsgmChoice
       );
     }),
   ];
+}
+
+/** Smaller extent of the coarsest low band. */
+function lowSide({ height, width, levels }: WsgmConfig): number {
+  return Math.min(height, width) / 2 ** levels.length;
 }
 
 /** Standard deviation of standardised bands. */
