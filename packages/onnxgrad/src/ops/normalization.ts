@@ -4,7 +4,6 @@ import { add, mul, sub } from "./arithmetic.ts";
 import { pow } from "./elementary.ts";
 import { defineOp, inRange, type OpDefinition, requireFloat, shapeError } from "./define-op.ts";
 import { channelAffine, channelMoments } from "./channels.ts";
-import { emit1 } from "./emit.ts";
 import { alongRows } from "./placement.ts";
 import { mean } from "./reduce.ts";
 import { reshape } from "./reshape.ts";
@@ -15,8 +14,7 @@ interface StandardizeAttrs {
 
 /**
  * (x - mean) / sqrt(variance + epsilon) over the last axis. Outputs: the result, the mean and the inverse deviation,
- * so that the gradient need not compute them again. A row whose variance is beyond float32 has an inverse deviation of 0,
- * by which it is divided once more: the result is NaN, not 0.
+ * so that the gradient need not compute them again.
  */
 export const standardizeOp: OpDefinition<StandardizeAttrs> = defineOp<StandardizeAttrs>({
   name: "standardize",
@@ -46,12 +44,10 @@ export const standardizeOp: OpDefinition<StandardizeAttrs> = defineOp<Standardiz
   lower(context, [x], { attrs, inputs: [spec] }) {
     const n = spec!.shape.at(-1)!;
     const ones = context.floats([n], new Float32Array(n).fill(1));
-    const [y, rowMean, inverse] = context.emit("LayerNormalization", [x!, ones], {
+    return context.emit("LayerNormalization", [x!, ones], {
       outputs: 3,
       attrs: { axis: -1n, epsilon: attrs.epsilon },
-    }) as [string, string, string];
-    if (context.processor !== "cpu") return [y, rowMean, inverse];
-    return [emit1(context, "Mul", [y, emit1(context, "Div", [inverse, inverse])]), rowMean, inverse];
+    });
   },
   evaluate([x], { epsilon }, [out, row]) {
     const n = x!.shape.at(-1)!;
@@ -65,7 +61,7 @@ export const standardizeOp: OpDefinition<StandardizeAttrs> = defineOp<Standardiz
       means[r] = m;
       inverses[r] = 1 / Math.sqrt(variance + epsilon);
       y.set(
-        values.map((v) => (v - m) * inverses[r]! * (inverses[r]! / inverses[r]!)),
+        values.map((v) => (v - m) * inverses[r]!),
         r * n,
       );
     }
@@ -77,7 +73,7 @@ export const standardizeOp: OpDefinition<StandardizeAttrs> = defineOp<Standardiz
   },
   place: alongRows,
   macs: null,
-  traits: {},
+  traits: { oneNode: true },
 });
 
 /** Zero mean and unit variance over the last axis. */
