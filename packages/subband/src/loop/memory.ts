@@ -1,6 +1,6 @@
 /**
  * @module How much memory training will take, estimated from the traced programs before anything is allocated: the state
- * twice, what the programs work in, and what the runtime keeps for each of their nodes.
+ * three times, what the programs work in, and what the runtime keeps for each of their nodes.
  */
 import { State, type StateTree, workingMemory } from "onnxgrad";
 import type { Stage, StageProgram } from "../systems/stage.ts";
@@ -8,15 +8,22 @@ import { programsInTurn } from "./stage-runner.ts";
 
 /** Bytes that training will take, by what they are for. */
 export interface MemoryEstimate {
-  /** Parameters, moments and averages, twice: the arrays that they began as stay until the collector comes. */
+  /**
+   * Parameters, moments and averages, three times: the arrays that they began as stay until the collector comes, and saving
+   * takes them once more.
+   */
   readonly state: number;
   /** The programs that are loaded at the same time, and the runtime itself. */
   readonly programs: number;
 }
 
-/** What the runtime takes before it works, and for every node of a loaded program; fitted to the peaks of memory.test.ts. */
-const RUNTIME_BYTES = 55e6;
+/**
+ * What the runtime and its thread take before they work, what it takes for every node of a loaded program, and how much
+ * more than is alive at a time it keeps; fitted to the peaks of memory.test.ts.
+ */
+const RUNTIME_BYTES = 85e6;
 const NODE_BYTES = 14e3;
+const KEPT = 1.15;
 /** Points of the training at which the programs in use are asked for. */
 const POINTS = 20;
 
@@ -26,7 +33,7 @@ export function estimateMemory(stages: readonly Stage[]): MemoryEstimate {
   let programs = RUNTIME_BYTES;
   for (const stage of stages) {
     const tree = stage.layout();
-    for (const { current } of new State(tree).entries.values()) state += 2 * current.byteLength;
+    for (const { current } of new State(tree).entries.values()) state += 3 * current.byteLength;
     const needed = new Map(
       Object.entries(stage.programs).map(([name, program]) => [name, bytesOf(tree, program)]),
     );
@@ -42,5 +49,5 @@ export function estimateMemory(stages: readonly Stage[]): MemoryEstimate {
 /** Bytes that a loaded program takes. */
 function bytesOf(state: StateTree, { inputs, build }: StageProgram): number {
   const { bytes, nodes } = workingMemory({ state, inputs }, build as never);
-  return bytes + NODE_BYTES * nodes;
+  return KEPT * (bytes + NODE_BYTES * nodes);
 }
