@@ -5,7 +5,7 @@ import { monitorEventLoopDelay } from "node:perf_hooks";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import type { Worker } from "node:worker_threads";
-import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
+import { beforeEach, afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import { whyNoWebgpu } from "../../../../../tests/support/webgpu.ts";
 import { UserError } from "../../errors.ts";
 import { valueAndGrad } from "../../grad/gradients.ts";
@@ -85,6 +85,9 @@ async function values<S extends StateTree>({
 }
 
 describe("nodeWorker()", () => {
+  // Those of a test before may be waiting for programs yet.
+  beforeEach(() => vi.waitFor(() => expect(threads.size).toBe(0), 20_000));
+
   test.each([
     { threads: 1, shards: 1 },
     { threads: 2, shards: 2 },
