@@ -1,6 +1,7 @@
 import { InvalidArgumentError } from "commander";
 import { describe, expect, test } from "vitest";
-import { decimal, parseCount, parsePositive, parseSize, parseSteps, parseThreads } from "./options.ts";
+import { decimal } from "../systems/options.ts";
+import { parseCount, parsePositive, parseSize, parseSteps, parseThreads } from "./options.ts";
 
 const NO_NUMBERS = [
   "",

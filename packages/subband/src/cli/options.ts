@@ -47,12 +47,6 @@ function parseWhole(text: string, least: number, most: number = Number.MAX_SAFE_
   throw new InvalidArgumentError(`Give a whole number of at least ${least}${bound}.`);
 }
 
-/** A decimal number such as `0.1`, `25` or `1e-3`; NaN for anything else, hexadecimals and infinity among it. */
-export function decimal(text: string): number {
-  const value = /^\s*[+-]?(?:\d+\.?\d*|\.\d+)(?:e[+-]?\d+)?\s*$/i.test(text) ? Number(text) : Number.NaN;
-  return Number.isFinite(value) ? value : Number.NaN;
-}
-
 /** Adds examples below the help text of a command, one line each. */
 export function addExamples(command: Command, lines: readonly string[]): Command {
   return command.addHelpText("after", `\nExamples:\n${lines.map((line) => `  $ ${line}`).join("\n")}`);

@@ -3,7 +3,8 @@ import { type Command, InvalidArgumentError } from "commander";
 import type { Context } from "./context.ts";
 import { formatCount } from "./format.ts";
 import { addBackendOptions, type BackendFlags, openBackend } from "./open-backend.ts";
-import { addExamples, decimal, parseCount, parsePath, parsePositive } from "./options.ts";
+import { decimal } from "../systems/options.ts";
+import { addExamples, parseCount, parsePath, parsePositive } from "./options.ts";
 import { answer, formatTable, note } from "./output.ts";
 import type { StudyFiles } from "./plan-study.ts";
 

@@ -3,13 +3,12 @@
  * Imported when the command runs.
  */
 import { z } from "zod";
-import type { Extent } from "../systems/options.ts";
+import { decimal, type Extent } from "../systems/options.ts";
 import { presetNamed } from "../systems/presets.ts";
 import { modelPath } from "../restoration/model-source.ts";
 import type { RunSettings, TrainRequest } from "../training/train-run.ts";
 import { formatCount } from "./format.ts";
 import type { BackendFlags } from "./open-backend.ts";
-import { decimal } from "./options.ts";
 import { readTyped } from "./preset-options.ts";
 
 /** The options of `subband train` as the command line gives them: text, save for flags and sizes. */

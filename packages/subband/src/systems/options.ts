@@ -160,9 +160,14 @@ export function named<T extends string>(
   return { flag, help, takes, read: (given) => (typeof given === "string" ? find(given) : undefined) };
 }
 
-/** A number, or a decimal number such as `0.1`, `25` or `1e-3` in text; NaN for anything else, hexadecimals among it. */
+/** A number, or the {@link decimal} of a text; NaN for anything else. */
 function numberOf(given: unknown): number {
   if (typeof given === "number") return given;
-  const decimal = /^\s*[+-]?(?:\d+\.?\d*|\.\d+)(?:e[+-]?\d+)?\s*$/i;
-  return typeof given === "string" && decimal.test(given) ? Number(given) : Number.NaN;
+  return typeof given === "string" ? decimal(given) : Number.NaN;
+}
+
+/** A decimal number such as `0.1`, `25` or `1e-3`; NaN for anything else, hexadecimals and infinity among it. */
+export function decimal(text: string): number {
+  const value = /^\s*[+-]?(?:\d+\.?\d*|\.\d+)(?:e[+-]?\d+)?\s*$/i.test(text) ? Number(text) : Number.NaN;
+  return Number.isFinite(value) ? value : Number.NaN;
 }

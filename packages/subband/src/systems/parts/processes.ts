@@ -72,11 +72,11 @@ function formulationOf(name: Exclude<ProcessName, "ou">, deviation: number): For
 const LEAST_SIDE = 8;
 
 /**
- * Of standardised data of 8 x 8, levels are from 0.03, a few grey levels, to 20, where nothing of the image is left: of the
- * ranges tried after 15 minutes on CIFAR-10 that kept the variance of WMGM's low band best at 8 steps (docs/results). The
- * coefficient of the mean, which is to drown in noise, too, grows with the extent, and so does the highest level.
+ * Noise levels that sampling walks down. Of standardised data of 8 x 8, levels are from 0.03, a few grey levels, to 20,
+ * where nothing of the image is left: of the ranges tried after 15 minutes on CIFAR-10 that kept the variance of WMGM's low
+ * band best at 8 steps (docs/results). The coefficient of the mean, which is to drown in noise, too, grows with the extent, and so does the highest level.
  */
-function levelsFor(deviation: number, side: number): Schedule {
+export function levelsFor(deviation: number, side: number = LEAST_SIDE): Schedule {
   const sigmaMax = 20 * deviation * Math.max(1, side / LEAST_SIDE);
   return edmSchedule({ sigmaMin: 0.03 * deviation, sigmaMax, rho: 5 });
 }
