@@ -84,9 +84,4 @@ export interface Stage {
   readonly score?: StageScore;
   /** Which part of the state holds the parameters of which network, e.g. `{ generator: "params", critic: "critic" }`. */
   readonly networks: Readonly<Record<string, string>>;
-  /**
-   * Where the loss is a mean over images and nothing else is remembered: what is learned, and its moving average with the
-   * decay a step. Such a stage may be trained apart and the parts averaged.
-   */
-  readonly mean?: { readonly learned: string; readonly average: string; readonly emaDecay: number };
 }

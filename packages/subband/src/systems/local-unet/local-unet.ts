@@ -98,7 +98,6 @@ function unetStage(config: LocalUnetConfig): Stage {
     layout: () => layoutOf(initialState(config, SHAPES)),
     begin: ({ seed }) => initialState(config, rng(seed, `init-${STAGE}`)),
     networks: { [STAGE]: "params" },
-    mean: { learned: "params", average: "average", emaDecay },
     programs: {
       step: {
         inputs: { ...inputs(batch), lr: [] },

@@ -116,7 +116,6 @@ export function diffusionStage(
       },
     },
     networks: { [name]: "params" },
-    mean: { learned: "params", average: "average", emaDecay },
     select: () => "step",
     feeds: ({ seed, imagesSeen, progress, lrScale }) => ({
       ...denoisingFeeds(
