@@ -3,7 +3,7 @@
  * those commands only, since presets bring the systems along.
  */
 import type { Command } from "commander";
-import { flagName, type Json } from "../systems/options.ts";
+import { flagName, type Json, listed } from "../systems/options.ts";
 import type { AnyPreset } from "../systems/preset.ts";
 import {
   DEFAULT_PRESET,
@@ -71,8 +71,7 @@ function headingOf({ presets: owners }: PresetOption): string {
 
 /** `preset local`, `presets sgm, wsgm and local`. */
 function names(of: readonly AnyPreset[]): string {
-  const listed = of.map(({ name }) => name).join(", ");
-  return `${of.length === 1 ? "preset" : "presets"} ${listed.replace(/, (?!.*, )/, " and ")}`;
+  return `${of.length === 1 ? "preset" : "presets"} ${listed(of.map(({ name }) => name))}`;
 }
 
 /** Its help, with the default of each preset: "(default: 64; wmgm-faithful 128)". */
@@ -80,8 +79,8 @@ function helpOf({ key, option, presets: owners }: PresetOption): string {
   const [first, ...others] = owners.map((owner) => ({ owner, value: defaultOf(owner, key) }));
   if (first!.value === false) return option.help;
   const different = others.filter(({ value }) => value !== first!.value);
-  const listed = different.map(({ owner, value }) => `${owner.name} ${String(value)}`).join(", ");
-  return `${option.help} (default: ${String(first!.value)}${listed === "" ? "" : `; ${listed}`})`;
+  const exceptions = different.map(({ owner, value }) => `${owner.name} ${String(value)}`).join(", ");
+  return `${option.help} (default: ${String(first!.value)}${exceptions === "" ? "" : `; ${exceptions}`})`;
 }
 
 /** What a preset chooses, of images of two sizes. */

@@ -51,6 +51,11 @@ export function flagName({ flag }: Pick<Option, "flag">): string {
   return flag.split(" ")[0]!;
 }
 
+/** Words as a sentence lists them: `a`, `a and b`, `a, b and c`. */
+export function listed(words: readonly string[]): string {
+  return words.length < 2 ? words.join("") : `${words.slice(0, -1).join(", ")} and ${words.at(-1)!}`;
+}
+
 /** A whole number, typed in digits: no sign, no exponent. */
 export function whole(
   flag: string,

@@ -2,7 +2,7 @@
 import { unknownName, UserError } from "onnxgrad";
 import { local } from "./local/preset.ts";
 import { localUnet } from "./local-unet/preset.ts";
-import { flagName, type Json, type Option, type Options } from "./options.ts";
+import { flagName, type Json, listed, type Option, type Options } from "./options.ts";
 import type { AnyPreset } from "./preset.ts";
 import { sgm } from "./sgm/preset.ts";
 import { wmgm } from "./wmgm/preset.ts";
@@ -91,7 +91,7 @@ export function requireOptions(
   if (key === undefined) return;
   const elsewhere = presetOptions(kind).find((each) => each.key === key);
   if (elsewhere === undefined) throw unknownName(`option of ${owner}`, key, Object.keys(options));
-  const owners = elsewhere.presets.map(({ name }) => name).join(" and ");
+  const owners = listed(elsewhere.presets.map(({ name }) => name));
   throw new UserError(
     "config/option",
     `${flagName(elsewhere.option)}: ${owner} has no such option. It belongs to --preset ${owners}.`,

@@ -2,6 +2,7 @@
 import { UserError } from "onnxgrad";
 import { pacesOf } from "../loop/budget.ts";
 import type { Pace } from "../loop/pace.ts";
+import { listed } from "../systems/options.ts";
 import type { Stage } from "../systems/stage.ts";
 import { readRunFile } from "./run-file.ts";
 
@@ -17,7 +18,7 @@ export function paceOfRun(dir: string, stages: readonly Stage[]): Readonly<Recor
   if (Object.keys(pace).sort().join() !== [...names].sort().join())
     throw new UserError(
       "train/replay",
-      `--images: run "${dir}" trains ${Object.keys(pace).join(" and ")}, not ${names.join(" and ")}. Name a run of the same --preset, or give a number.`,
+      `--images: run "${dir}" trains ${listed(Object.keys(pace))}, not ${listed(names)}. Name a run of the same --preset, or give a number.`,
     );
   const unplanned = names.find((name) => pace[name]!.length === 0);
   if (unplanned !== undefined)

@@ -3,7 +3,7 @@
  * it; what is learned and remembered is taken over, moments of the optimiser begin anew.
  */
 import { invariant, type NamedArray, State, UserError } from "onnxgrad";
-import { type Asked, flagName, type Options } from "../systems/options.ts";
+import { type Asked, flagName, listed, type Options } from "../systems/options.ts";
 import type { LocalModel } from "../systems/parts/local/model.ts";
 import { presets, presetOptions } from "../systems/presets.ts";
 import type { System } from "../systems/system.ts";
@@ -83,5 +83,5 @@ function followingFlags(model: LocalModel): string {
   const flags = presetOptions("training").flatMap(({ key, option }) =>
     key in options ? [flagName(option)] : [],
   );
-  return `${flags.slice(0, -1).join(", ")} and ${flags.at(-1)!}`;
+  return listed(flags);
 }
