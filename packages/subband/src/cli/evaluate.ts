@@ -51,8 +51,8 @@ export async function complete(command: Command): Promise<void> {
 }
 
 async function evaluate(context: Context, run: string, flags: EvaluateFlags): Promise<void> {
-  const { UserError } = await import("onnxgrad");
   const { evaluateRun } = await import("../evaluation/evaluate-run.ts");
+  const { requirePyramid } = await import("../evaluation/require-pyramid.ts");
   const { writeFileAtomic } = await import("../training/atomic-file.ts");
   const { openRun } = await import("../training/open-drawable.ts");
   const { imagesOf, openRunData } = await import("../training/run-data.ts");
@@ -64,13 +64,9 @@ async function evaluate(context: Context, run: string, flags: EvaluateFlags): Pr
   const opened = openRun(run, flags.weights);
   const { arrays, weights, best, warning } = opened;
   const { config, system } = opened.run;
-  const { image, draw, pyramid } = system;
+  const { image, draw } = system;
   const { n, seed, out = join(run, "bands.csv") } = flags;
-  if (pyramid === undefined)
-    throw new UserError(
-      "run/denoiser",
-      `a run of preset ${config.preset} is a denoiser, which makes no bands to compare. Use subband denoise, or subband sample.`,
-    );
+  const pyramid = requirePyramid(config.preset, system);
   const { chosen, described } = drawingOf(opened, flags.asked);
   requireCsvPlace(run, out);
   // Numbers of four bytes: of those generated, and of those they are compared with.
