@@ -5,7 +5,7 @@
 import { edmFormulation, type Formulation } from "../../diffusion/preconditioning.ts";
 import type { Schedule } from "../../diffusion/schedules/schedule.ts";
 import type { ScoreUnetConfig } from "../../nn/score-unet.ts";
-import { levelsFor } from "./processes.ts";
+import { LEAST_SIDE, levelsFor, sideOf } from "./processes.ts";
 
 /** Diffusion of a low band: its network and its training. */
 export interface LowDiffusionConfig {
@@ -91,5 +91,15 @@ export function lowFormulation({ logMean, logStd }: LowDiffusionConfig): Formula
   return edmFormulation({ sigmaData: 1, logMean, logStd });
 }
 
-/** Noise levels that sampling walks down: those of a standardised band of 8 x 8. */
-export const lowSchedule: Schedule = levelsFor(1);
+/** Noise levels that sampling walks down, of a standardised band of these extents. */
+export function lowSchedule(extents: readonly number[]): Schedule {
+  return levelsFor(1, sideOf(extents));
+}
+
+/**
+ * Steps of DPM-Solver++(2M) down these levels that keep the deviation of the mean within 4 % (exact denoiser, CIFAR-10 and
+ * faces): 8 for bands of 8 x 8, and 2 more where the side is twice as long and the way down twice as far.
+ */
+export function lowSteps(extents: readonly number[]): number {
+  return 8 + Math.round(2 * Math.log2(Math.max(1, sideOf(extents) / LEAST_SIDE)));
+}

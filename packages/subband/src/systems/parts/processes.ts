@@ -32,8 +32,8 @@ export type ProcessName = (typeof PROCESSES)[number];
 export type Times = "uniform" | "quadratic";
 
 /**
- * The process called `name` for data of standard deviation `deviation`, whose smaller extent is `side` where they have a
- * mean (details have none); `times` are those of `ou`.
+ * The process called `name` for data of standard deviation `deviation` that is sampled as {@link levelsFor} says, with
+ * `side` that of data with a mean (details have none); `times` are those of `ou`.
  *
  * What is learned and where samples are drawn are chosen apart (Karras et al. 2022, section 3): `edm`, `vp`, `ve` and `flow`
  * are trained at their published levels of noise, `edm` in units of the deviation, the others for data of a deviation near
@@ -68,13 +68,19 @@ function formulationOf(name: Exclude<ProcessName, "ou">, deviation: number): For
   }
 }
 
-/** Extent of the bands whose levels were measured. */
-const LEAST_SIDE = 8;
+/** Side of the bands whose levels were measured. */
+export const LEAST_SIDE = 8;
+
+/** Side of the square that is as large as a band of these extents, [..., height, width]. */
+export function sideOf(extents: readonly number[]): number {
+  return Math.sqrt(extents.at(-2)! * extents.at(-1)!);
+}
 
 /**
  * Noise levels that sampling walks down. Of standardised data of 8 x 8, levels are from 0.03, a few grey levels, to 20,
  * where nothing of the image is left: of the ranges tried after 15 minutes on CIFAR-10 that kept the variance of WMGM's low
- * band best at 8 steps (docs/results). The coefficient of the mean, which is to drown in noise, too, grows with the extent, and so does the highest level.
+ * band best at 8 steps (docs/results). The coefficient of the mean, which is to drown in noise, too, is a sum over the band
+ * divided by its side: it grows with the side, and so does the highest level.
  */
 export function levelsFor(deviation: number, side: number = LEAST_SIDE): Schedule {
   const sigmaMax = 20 * deviation * Math.max(1, side / LEAST_SIDE);

@@ -2,7 +2,7 @@
 import { drawBand } from "../parts/band-diffusion.ts";
 import type { DiffusedBand } from "../parts/diffused-band.ts";
 import { diffusionStage } from "../parts/diffusion-stage.ts";
-import { processNamed } from "../parts/processes.ts";
+import { processNamed, sideOf } from "../parts/processes.ts";
 import { drawBySampler } from "../parts/steps.ts";
 import { unet } from "../parts/unet.ts";
 import type { System } from "../system.ts";
@@ -19,7 +19,7 @@ export function sgm({ channels, height, width, formulation, network, ...training
     stage: "image",
     extents: [channels, height, width],
     network: unet(network),
-    ...processNamed(formulation, DEVIATION, "quadratic", Math.min(height, width)),
+    ...processNamed(formulation, DEVIATION, "quadratic", sideOf([height, width])),
     prepare: (clean) => ({ clean }),
   };
   return {

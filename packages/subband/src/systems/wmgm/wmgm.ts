@@ -12,7 +12,7 @@ import { type Params, SHAPES } from "../../nn/layers.ts";
 import { detailStage } from "./detail-stage.ts";
 import { diffusionStage } from "../parts/diffusion-stage.ts";
 import { coarsestLow, restoreLow, standardizeLow, synthesiseLevel } from "../parts/band-scaling.ts";
-import { lowFormulation, lowNetwork, lowSchedule } from "../parts/low-diffusion.ts";
+import { lowFormulation, lowNetwork, lowSchedule, lowSteps } from "../parts/low-diffusion.ts";
 import { drawBand } from "../parts/band-diffusion.ts";
 import type { DiffusedBand } from "../parts/diffused-band.ts";
 import { scoreNetwork } from "../parts/unet.ts";
@@ -38,13 +38,14 @@ function extentsOf({ height, width }: WmgmConfig, level: number, bands: number):
 /** The coarsest low band. */
 function lowBand(config: WmgmConfig): DiffusedBand {
   const { channels, levels, scaling, low } = config;
+  const extents = extentsOf(config, levels, channels);
   return {
     name: "denoiser",
     stage: "low",
-    extents: extentsOf(config, levels, channels),
+    extents,
     network: scoreNetwork(lowNetwork(channels, low)),
     formulation: lowFormulation(low),
-    schedule: lowSchedule,
+    schedule: lowSchedule(extents),
     prepare: (pixels) => ({ clean: standardizeLow(coarsestLow(pixels, levels), scaling) }),
   };
 }
@@ -126,6 +127,8 @@ export function wmgm(config: WmgmConfig): System {
     image: { channels, height, width },
     pyramid: { levels, detailRms: scaling.detailRms },
     stages: wmgmStages(config),
-    draw: drawBySampler({ sampler: "dpmpp2m", steps: 8 }, (chosen) => drawSteps(config, chosen)),
+    draw: drawBySampler({ sampler: "dpmpp2m", steps: lowSteps(lowBand(config).extents) }, (chosen) =>
+      drawSteps(config, chosen),
+    ),
   };
 }

@@ -5,7 +5,7 @@
 import { drawBand } from "../parts/band-diffusion.ts";
 import type { DiffusedBand } from "../parts/diffused-band.ts";
 import { diffusionStage } from "../parts/diffusion-stage.ts";
-import { processNamed } from "../parts/processes.ts";
+import { processNamed, sideOf } from "../parts/processes.ts";
 import {
   analyse,
   lowBand,
@@ -69,8 +69,9 @@ function drawSteps(config: WsgmConfig, { sampler, times, ...chosen }: WsgmChoice
   const process = processNamed(config.formulation, DEVIATION, times);
   const [first, ...others] = stepsOfScales(chosen, levels.length + 1);
   const { moments } = levels.at(-1)!;
+  const lowest = coarsest(config);
   const low = drawBand(
-    { ...coarsest(config), ...processNamed(config.formulation, DEVIATION, times, lowSide(config)) },
+    { ...lowest, ...processNamed(config.formulation, DEVIATION, times, sideOf(lowest.extents)) },
     { sampler, steps: first! },
     {
       name: "low",
@@ -98,11 +99,6 @@ function drawSteps(config: WsgmConfig, { sampler, times, ...chosen }: WsgmChoice
       );
     }),
   ];
-}
-
-/** Smaller extent of the coarsest low band. */
-function lowSide({ height, width, levels }: WsgmConfig): number {
-  return Math.min(height, width) / 2 ** levels.length;
 }
 
 /** Standard deviation of standardised bands. */

@@ -38,7 +38,7 @@ describe("drawEdmLow()", () => {
     const { data, calls } = await drawn(stepOf([1, 16, 32]));
     expect(calls).toEqual([5]);
     const images = { seed: 1, count: 2, run: "low" };
-    const sigmas = lowSchedule.sigmas(3);
+    const sigmas = lowSchedule([1, 16, 32]).sigmas(3);
     const end = await sample(
       "heun",
       (x: Float32Array, sigma) => x.map((value) => value / (1 + sigma * sigma)),

@@ -57,7 +57,7 @@ function edmLowBand(extents: Extents, levels: number, { diffusion, ...scaling }:
     extents,
     network: scoreNetwork(lowNetwork(extents[0]!, diffusion)),
     formulation: lowFormulation(diffusion),
-    schedule: lowSchedule,
+    schedule: lowSchedule(extents),
     prepare: (pixels) => ({ clean: standardizeLow(coarsestLow(pixels, levels), scaling) }),
   };
 }
