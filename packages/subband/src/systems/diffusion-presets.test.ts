@@ -137,16 +137,18 @@ describe("steps of wsgm", () => {
   });
 });
 
-const TINY: readonly (readonly [name: string, asked: object])[] = [
-  ["sgm", { unet: "improved", formulation: "flow" }],
-  ["wsgm", { levels: 2 }],
+const TINY: readonly (readonly [name: string, asked: object, exported: readonly string[]])[] = [
+  ["sgm", { unet: "improved", formulation: "flow" }, ["dpmpp2m", "edm"]],
+  ["wsgm", { levels: 2 }, ["dpmpp2m", "edm"]],
+  // Untrained, from exp(5), it draws black and white alone: no picture worth comparing.
+  ["wsgm", { levels: 1, formulation: "ou" }, []],
 ];
 
-describe.each(TINY)("%s %o", (name, asked) => {
+describe.each(TINY)("%s %o", (name, asked, exported) => {
   const images = imagesOf(colour(16, 8), 12);
   const system = systemOf(name, { ...asked, width: 8, batch: 4 }, images);
 
-  test("a run that is stopped goes on to the bytes of a straight one", { timeout: 60_000 }, async () => {
+  test("a run that is stopped goes on to the bytes of a straight one", { timeout: 240_000 }, async () => {
     const root = mkdtempSync(join(tmpdir(), "subband-diffusion-"));
     const run = async (folder: string, stopAt: number): Promise<Buffer> => {
       const stop = new AbortController();
@@ -174,7 +176,7 @@ describe.each(TINY)("%s %o", (name, asked) => {
     }
   });
 
-  test.each(["dpmpp2m", "edm"])("%s: plain ONNX Runtime draws what the host does", async (sampler) => {
+  test.each(exported)("%s: plain ONNX Runtime draws what the host does", async (sampler) => {
     const chain = system.draw.steps(system.draw.choose({ sampler, steps: 2 })) as readonly Diffuse[];
     const arrays = untrainedTensors(system);
     const { bytes, inputs, calls } = exportDraw(chain, arrays);
