@@ -2,7 +2,8 @@
 
 Run with Debian's python3-torch: /usr/bin/python3 tests/support/make-op-edges-golden.py, then prettier --write on the result.
 The gradient is that of sum(c * y) with c = 1, 1/2, 1/4, 1, 1/2, 1/4, ... over the elements of y. Where an input holds denormals,
-`flushed` has the answers with zeros of their signs in their place, as far as they differ.
+`flushed` has the answers with zeros of their signs in their place, as far as they differ. `other` is what another function of
+PyTorch gives for the same formula, by another order of its sums.
 """
 import json
 import pathlib
@@ -68,7 +69,7 @@ def answers(f, inputs, fixed):
 cases = []
 
 
-def case(name, f, *inputs, fixed=()):
+def case(name, f, *inputs, fixed=(), other=None):
     given = [x if torch.is_tensor(x) else t(x) for x in inputs]
     whole = answers(f, given, fixed)
     made = dict(
@@ -78,6 +79,8 @@ def case(name, f, *inputs, fixed=()):
                 for i, x in enumerate(given)],
         **whole,
     )
+    if other is not None:
+        made["other"] = answers(other, given, fixed)
     small = answers(f, [flushed(x) for x in given], fixed)
     if json.dumps(small) != json.dumps(whole):
         made["flushed"] = small
@@ -152,10 +155,15 @@ class LogSumExp(torch.autograd.Function):
 for name, f in {
     "sum": lambda x: x.sum(-1), "mean": lambda x: x.mean(-1), "max": lambda x: x.amax(-1), "min": lambda x: x.amin(-1),
     "softmax": lambda x: x.softmax(-1), "logSumExp": LogSumExp.apply,
-    "standardize": lambda x: F.layer_norm(x, [4]),
-    "layerNorm": lambda x: F.layer_norm(x, [4], t([1.0, 2, 3, 4]), t([1.0, 0, -1, 0])),
 }.items():
     case(name, f, ROWS)
+# Where the variance is beyond float32, layer_norm and instance_norm differ: NaN and 0 of the same four numbers. The gradient of
+# instance_norm is NaN or 0 by the order of the four: in this one no sum of it overflows.
+SWAPPED = [0, 2, 1, 3]
+AFFINE = t([1.0, 2, 3, 4]), t([1.0, 0, -1, 0])
+alone = lambda x: F.instance_norm(x[None, :, SWAPPED])[0][:, SWAPPED]
+case("standardize", lambda x: F.layer_norm(x, [4]), ROWS, other=alone)
+case("layerNorm", lambda x: F.layer_norm(x, [4], *AFFINE), ROWS, other=lambda x: alone(x) * AFFINE[0] + AFFINE[1])
 for name, f in {"sum of all": torch.sum, "mean of all": torch.mean, "max of all": torch.amax, "min of all": torch.amin}.items():
     case(name, f, [[0.0, -0.0, -1.0, LARGE], [LARGE, -LARGE, 1.0, 2.0]])
     case(name + ", infinite", f, [[0.0, INF, -1.0], [INF, 1.0, 2.0]])
