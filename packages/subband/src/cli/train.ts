@@ -251,11 +251,14 @@ function startLine(out: string, { resumed, config }: RunStart): string {
 }
 
 function rollbackLine({
+  followed,
   stage,
   step,
   lrScale,
   left,
 }: Extract<TrainEvent, { readonly kind: "rollback" }>): string {
+  if (followed)
+    return `here the run that is followed rolled back: learning rates x ${lrScale} from now on, as there`;
   const after = left === 0 ? "the next time it gives up" : `${left} more before it gives up`;
   return `warning: numbers stopped being finite in stage ${stage} at step ${formatCount(step)}: back to the last good state, learning rates x ${lrScale} (${after})`;
 }

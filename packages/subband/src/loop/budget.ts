@@ -4,6 +4,7 @@
  */
 import type { Stage } from "../systems/stage.ts";
 import { evenPace, type Pace, plannedTotals } from "./pace.ts";
+import type { Rollback } from "./rollbacks.ts";
 import type { SecondsUsed, TimeBudget } from "./time-budget.ts";
 
 /** For how long a run is trained. */
@@ -12,25 +13,33 @@ export interface Budget {
   readonly images: Readonly<Record<string, number>>;
   /** How each stage gets there; absent where it is evenly, and in runs of before there was a clock. */
   readonly pace?: Readonly<Record<string, Pace>> | undefined;
+  /** Where it went back to after its numbers had stopped being finite; absent where they never did. */
+  readonly rollbacks?: readonly Rollback[] | undefined;
   /** The budget of time; absent where images were asked for. */
   readonly minutes?: number | undefined;
+}
+
+/** What the clock has decided of a run: whoever follows it, on the same data with the same seed, comes to the same state. */
+export interface Course {
+  readonly pace: Readonly<Record<string, Pace>>;
+  readonly rollbacks?: readonly Rollback[] | undefined;
 }
 
 /** What is asked of a new run, in the order of precedence; a time where nothing else is. */
 export interface AskedBudget {
   readonly images?: number | undefined;
-  /** That of another run, which is followed. */
-  readonly pace?: Readonly<Record<string, Pace>> | undefined;
+  /** Another run, which is followed. */
+  readonly course?: Course | undefined;
 }
 
 /** The budget of a new run of these stages; `minutes` where neither images nor a pace are asked for. */
 export function newBudget(
-  { images, pace }: AskedBudget,
+  { images, course }: AskedBudget,
   minutes: number | undefined,
   stages: readonly Stage[],
 ): Budget {
   const each = <T>(value: T) => Object.fromEntries(stages.map(({ name }) => [name, value]));
-  if (pace !== undefined) return { images: plannedTotals(pace), pace };
+  if (course !== undefined) return { images: plannedTotals(course.pace), ...course };
   if (images !== undefined) return { images: each(images) };
   return { images: {}, pace: each<Pace>([]), minutes };
 }

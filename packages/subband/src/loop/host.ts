@@ -5,6 +5,7 @@
 import type { NamedArray } from "onnxgrad";
 import type { Pace } from "./pace.ts";
 import type { StageProgress } from "./progress.ts";
+import type { Rollback } from "./rollbacks.ts";
 import type { Judgement } from "./stage-runner.ts";
 import type { SecondsUsed } from "./time-budget.ts";
 
@@ -60,6 +61,10 @@ export type TrainEvent =
       readonly left: number;
       /** Images seen by each stage, after going back. */
       readonly progress: Readonly<Record<string, number>>;
+      /** All roll-backs of the training, to be kept before anything is done that depends on them. */
+      readonly rollbacks: readonly Rollback[];
+      /** Whether it is one of the training that is followed: this one did not go back, its learning rates sink alike. */
+      readonly followed: boolean;
     };
 
 /** The numbers of one step. */

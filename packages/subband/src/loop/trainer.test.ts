@@ -1,15 +1,15 @@
 import { mkdirSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { add, mean, mul, scalar, sqrt, square, sub, type Tensor, UserError } from "onnxgrad";
+import { scalar, sqrt, square, sub, UserError } from "onnxgrad";
 import { node } from "onnxgrad/node";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import { createDataset } from "../data/dataset.ts";
-import type { Stage, StepContext } from "../systems/stage.ts";
+import type { Stage } from "../systems/stage.ts";
 import { loadCheckpoint, saveCheckpoint } from "../training/checkpoint.ts";
 import { folderHost } from "../training/folder-host.ts";
 import { Pace } from "../training/pace-schema.ts";
 import type { LoopHost, TrainEvent } from "./host.ts";
+import { BATCH, dataset, meanStage, type Poison } from "./mean-stage.testing.ts";
 import { bestMoments, chooseWeights } from "./weights.ts";
 import { plannedTotals } from "./pace.ts";
 import type { SecondsUsed } from "./time-budget.ts";
@@ -20,84 +20,6 @@ beforeEach(() => {
   dir = mkdtempSync(join(tmpdir(), "subband-trainer-"));
 });
 afterEach(() => rmSync(dir, { recursive: true, force: true }));
-
-const BATCH = 2;
-const dataset = createDataset({
-  name: "levels",
-  channels: 1,
-  height: 2,
-  width: 2,
-  pixels: Uint8Array.from({ length: 8 * 4 }, (_, i) => 8 * i),
-  licence: "none",
-  credit: "none",
-  skipped: {},
-  fingerprint: "levels",
-});
-
-/** What is put onto a stage's number after a step: 0, or what makes it useless. */
-type Poison = (context: StepContext) => number;
-
-/** A stage that learns the mean of the images with one number, w. */
-function meanStage({
-  name = "mean",
-  share = 1,
-  poison = () => 0,
-  lr = 0.1,
-  score,
-}: {
-  readonly name?: string;
-  readonly share?: number;
-  readonly poison?: Poison;
-  readonly lr?: number;
-  /** The score, of w and the mean of two held-out images. */
-  readonly score?: (w: Tensor, goal: Tensor) => Tensor;
-} = {}): Stage {
-  return {
-    name,
-    share,
-    batch: BATCH,
-    layout: () => ({ w: { shape: [], data: new Float32Array(0) } }),
-    begin: () => ({ w: scalar(1) }),
-    networks: {},
-    programs: {
-      step: {
-        inputs: { pixels: [BATCH, 1, 2, 2], lr: [], poison: [] },
-        build({
-          state,
-          pixels,
-          lr,
-          poison: bad,
-        }: Readonly<Record<string, Tensor>> & { state: { w: Tensor } }) {
-          const error = sub(state.w, mean(pixels!));
-          return { state: { w: add(sub(state.w, mul(error, lr!)), bad!) }, loss: square(error) };
-        },
-      },
-    },
-    select: () => "step",
-    feeds: (context) => ({ lr: lr * context.lrScale, poison: poison(context) }),
-    ...(score && {
-      score: {
-        weights: ["w"],
-        batch: BATCH,
-        batches: 1,
-        program: {
-          inputs: { pixels: [BATCH, 1, 2, 2] },
-          build: ({
-            state,
-            pixels,
-          }: {
-            readonly state: { readonly w: Tensor };
-            readonly pixels: Tensor;
-          }) => ({
-            score: score(state.w, mean(pixels)),
-            w: state.w,
-          }),
-        },
-        feeds: () => ({}),
-      },
-    }),
-  };
-}
 
 /** Settings of a training and of its host. */
 type Settings = Partial<TrainOptions> &
@@ -226,6 +148,8 @@ describe("the guard against numbers that are not finite", () => {
       lrScale: 0.5,
       left: 2,
       progress: { mean: 8 * BATCH },
+      rollbacks: [{ stage: "mean", step: 14, images: { mean: 8 * BATCH }, lrScale: 0.5 }],
+      followed: false,
     });
     expect(summary).toMatchObject({ finished: true, progress: { mean: { step: 20 } } });
     expect(loadCheckpoint(dir)!.metadata["progress"]).toContain('"lrScale":0.5,"rollbacks":1');

@@ -7,6 +7,7 @@ import type { Stage } from "../systems/stage.ts";
 import type { LoopHost, TrainEvent } from "./host.ts";
 import { evenPace, type Pace, paceUntil, plannedImages, progressAt } from "./pace.ts";
 import { type Progress, parseProgress, type StageProgress } from "./progress.ts";
+import { lrScaleAt, type Rollback, rollbacksBy, withRollback } from "./rollbacks.ts";
 import { type RunnerOptions, StageRunner } from "./stage-runner.ts";
 import { createTimekeeper, type Position, type TimeBudget } from "./time-budget.ts";
 
@@ -19,6 +20,8 @@ export interface TrainOptions extends RunnerOptions {
   readonly images: Readonly<Record<string, number>>;
   /** How stages get there. Default: evenly. One that ends elsewhere than `images` says is extended. */
   readonly paces?: Readonly<Record<string, Pace>>;
+  /** Where it has gone back before, or where the training did that it follows; without those to come in that one. */
+  readonly rollbacks?: readonly Rollback[];
   /** A budget of time in place of images: the clock then adds to `paces`, which begin empty. */
   readonly time?: TimeBudget;
   /** Seconds between saves; default 60. */
@@ -67,11 +70,12 @@ async function trainAll(
   let paces: Readonly<Record<string, Pace>> = Object.fromEntries(
     stages.map(({ name }) => [name, options.paces?.[name] ?? (time ? [] : evenPace(images[name]!))]),
   );
-  let lrScale = 1;
-  let rollbacks = 0;
+  let rollbacks = options.rollbacks ?? [];
+  /** Those that have been told of. */
+  let told = 0;
   let savedAt: number | undefined;
 
-  const restore = async (): Promise<number | undefined> => {
+  const restore = async (): Promise<Progress | undefined> => {
     const saved = await host.load();
     if (saved === undefined) return undefined;
     const counters = parseProgress(saved.progress);
@@ -85,8 +89,7 @@ async function trainAll(
           `run "${place}": its checkpoint has no stage "${runner.stage.name}". It was made by another preset or version; choose another --out.`,
         );
     }
-    ({ lrScale, rollbacks } = counters);
-    return seen();
+    return counters;
   };
   const seen = () => runners.reduce((total, { progress }) => total + progress.imagesSeen, 0);
   const arrays = async () => new Map((await Promise.all(runners.map((runner) => runner.arrays()))).flat());
@@ -99,12 +102,13 @@ async function trainAll(
     runners.some((other) => other.hasBegun && other.stage.after?.includes(name) === true);
   const save = async () => {
     const began = now();
+    const happened = rollbacksBy(rollbacks, imagesSeen());
     const counters: Progress = {
       stages: Object.fromEntries(
         runners.filter(({ hasBegun }) => hasBegun).map(({ stage, progress }) => [stage.name, progress]),
       ),
-      lrScale,
-      rollbacks,
+      lrScale: rollbacks[happened - 1]?.lrScale ?? 1,
+      rollbacks: happened,
     };
     await host.save({ arrays: await arrays(), progress: JSON.stringify(counters) });
     savedAt = seen();
@@ -157,9 +161,26 @@ async function trainAll(
     return Object.fromEntries(begunAgain);
   };
 
-  savedAt = await restore();
-  if (savedAt === undefined) begin();
-  else await report({ kind: "resumed", progress: imagesSeen() });
+  /** Tells of the roll-backs of the training that is followed, when their places are reached. */
+  const tellFollowed = async () => {
+    for (const happened = rollbacksBy(rollbacks, imagesSeen()); told < happened; told++) {
+      const { stage, step, lrScale } = rollbacks[told]!;
+      const left = MAX_ROLLBACKS - told - 1;
+      const progress = imagesSeen();
+      await report({ kind: "rollback", stage, step, lrScale, left, progress, rollbacks, followed: true });
+    }
+  };
+
+  const saved = await restore();
+  if (saved === undefined) {
+    begin();
+    await tellFollowed();
+  } else {
+    savedAt = seen();
+    rollbacks = withForgotten(rollbacks, saved, imagesSeen());
+    told = rollbacksBy(rollbacks, imagesSeen());
+    await report({ kind: "resumed", progress: imagesSeen() });
+  }
   await forgetLaterPlans();
   if (time === undefined || time.extended) await setPaces(extended());
 
@@ -179,6 +200,8 @@ async function trainAll(
       runner.begin(new Map([...given, ...(await arrays())]));
       await Promise.all(runners.filter(isClosed).map((each) => each.close()));
     }
+    const happened = rollbacksBy(rollbacks, imagesSeen());
+    const lrScale = lrScaleAt(rollbacks, stage.name, runner.progress.imagesSeen);
     const outcome = await runner.step(paces[stage.name]!, lrScale);
     keeper?.stepped(stage.name, outcome.stepMs);
     noteCompiling(runner, outcome.compileMs);
@@ -189,19 +212,24 @@ async function trainAll(
     // A step's losses tell of the parameters before it: what is to be saved is looked at itself.
     if (!Object.values(outcome.metrics).every(Number.isFinite) || (due && !allFinite(await arrays()))) {
       const step = runner.progress.step;
-      if (++rollbacks > MAX_ROLLBACKS)
+      if (happened >= MAX_ROLLBACKS)
         throw new UserError(
           "train/diverged",
-          `training diverged in stage "${stage.name}" at step ${step}, the ${rollbacks}th time. The last good state is kept in ${place}; start another run with a lower --lr.`,
+          `training diverged in stage "${stage.name}" at step ${step}, the ${happened + 1}th time. The last good state is kept in ${place}; start another run with a lower --lr.`,
         );
-      const [keptRollbacks, keptScale] = [rollbacks, lrScale / 2];
       if ((await restore()) === undefined) {
         for (const each of runners) await each.reset();
         begin();
       }
-      [rollbacks, lrScale] = [keptRollbacks, keptScale];
-      const left = MAX_ROLLBACKS - rollbacks;
-      await report({ kind: "rollback", stage: stage.name, step, lrScale, left, progress: imagesSeen() });
+      const progress = imagesSeen();
+      const rollback = { stage: stage.name, step, images: progress, lrScale: lrScale / 2 };
+      rollbacks = withRollback(rollbacks, happened, rollback);
+      told = rollbacks.length;
+      await report({
+        kind: "rollback",
+        ...{ stage: stage.name, step, lrScale: lrScale / 2, left: MAX_ROLLBACKS - told },
+        ...{ progress, rollbacks, followed: false },
+      });
       await forgetLaterPlans();
       // At once, so that a run that is resumed knows of it.
       await save();
@@ -227,6 +255,7 @@ async function trainAll(
       noteCompiling(runner, judgement.compileMs);
       await report({ kind: "score", stage: stage.name, step, imagesSeen: seenHere, ...judgement });
     }
+    await tellFollowed();
     const reachedNow = previews.filter(reached).length;
     if (reachedNow > previewsReached) {
       previewsReached = reachedNow;
@@ -250,6 +279,25 @@ async function trainAll(
     noiseShare: totalMs === 0 ? 0 : noiseMs / totalMs,
     scoringShare: totalMs === 0 ? 0 : scoreMs / totalMs,
   };
+}
+
+/**
+ * The roll-backs with those that a checkpoint counts and that were not kept, as by versions that did not: their places are
+ * lost, and their factor holds from here on.
+ */
+function withForgotten(
+  rollbacks: readonly Rollback[],
+  { stages, lrScale, rollbacks: counted }: Progress,
+  images: Readonly<Record<string, number>>,
+): readonly Rollback[] {
+  const known = rollbacksBy(rollbacks, images);
+  const forgotten = Math.max(0, Math.min(counted, MAX_ROLLBACKS) - known);
+  const [stage, { step }] = Object.entries(stages)[0]!;
+  return [
+    ...rollbacks.slice(0, known),
+    ...Array<Rollback>(forgotten).fill({ stage, step, images, lrScale }),
+    ...rollbacks.slice(known),
+  ];
 }
 
 /** The unfinished stage that is least far; the first of equals. A pure function of progress, as resuming needs. */

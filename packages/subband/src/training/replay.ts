@@ -1,17 +1,16 @@
-/** @module The pace of a run, for another to follow. */
+/** @module The course of a run, for another to follow. */
 import { UserError } from "onnxgrad";
-import { pacesOf } from "../loop/budget.ts";
-import type { Pace } from "../loop/pace.ts";
+import { type Course, pacesOf } from "../loop/budget.ts";
 import { listed } from "../systems/options.ts";
 import type { Stage } from "../systems/stage.ts";
 import { readRunFile } from "./run-file.ts";
 
 /**
- * The pace of the run `dir`, for a run of these stages to follow: on the same data with the same seed it ends in the same
- * state, whatever the clock said.
+ * The pace and the roll-backs of the run `dir`, for a run of these stages to follow: on the same data with the same seed it
+ * ends in the same state, whatever the clock said.
  * @throws UserError `train/replay` for a run of other stages, or one that has no plan yet; those of `readRunFile`.
  */
-export function paceOfRun(dir: string, stages: readonly Stage[]): Readonly<Record<string, Pace>> {
+export function courseOfRun(dir: string, stages: readonly Stage[]): Course {
   const { config } = readRunFile(dir);
   const pace = pacesOf(config);
   const names = stages.map(({ name }) => name);
@@ -26,5 +25,5 @@ export function paceOfRun(dir: string, stages: readonly Stage[]): Readonly<Recor
       "train/replay",
       `--images: run "${dir}" has not begun with ${unplanned}. Train it first, or give a number.`,
     );
-  return pace;
+  return { pace, ...(config.rollbacks && { rollbacks: config.rollbacks }) };
 }

@@ -8,7 +8,7 @@ import { pacesOf } from "../loop/budget.ts";
 import { flagName } from "../systems/options.ts";
 import { presetOptions } from "../systems/presets.ts";
 import { type RunConfig, systemOf } from "./run-config.ts";
-import { paceOfRun } from "./replay.ts";
+import { courseOfRun } from "./replay.ts";
 import type { RunRecord } from "./run-directory.ts";
 import type { TrainRequest } from "./train-run.ts";
 
@@ -43,8 +43,11 @@ export function resumedConfig(
       throw contradiction(request, option, `${String(has)}, not ${String(asked)}`);
   if (request.replay !== undefined) {
     const { stages } = systemOf(config);
-    if (JSON.stringify(paceOfRun(request.replay, stages)) !== JSON.stringify(pacesOf(config)))
+    const { pace, rollbacks } = courseOfRun(request.replay, stages);
+    if (JSON.stringify(pace) !== JSON.stringify(pacesOf(config)))
       throw contradiction(request, "--images", `another pace than run "${request.replay}"`);
+    if (JSON.stringify(rollbacks) !== JSON.stringify(config.rollbacks))
+      throw contradiction(request, "--images", `other roll-backs than run "${request.replay}"`);
   }
   return { ...config, ...extendedBudget(request, config) };
 }

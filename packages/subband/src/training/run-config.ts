@@ -2,12 +2,14 @@
 import { UserError } from "onnxgrad";
 import { z } from "zod";
 import type { HeldOutBy } from "../data/held-out.ts";
+import type { Rollback } from "../loop/rollbacks.ts";
 import type { Json } from "../systems/options.ts";
 import { Count, Positive } from "../systems/parts/schemas.ts";
 import type { AnyPreset } from "../systems/preset.ts";
 import { presetNamed, presets, readOptions } from "../systems/presets.ts";
 import type { ImageShape, System } from "../systems/system.ts";
 import { Pace } from "./pace-schema.ts";
+import { Rollbacks } from "./rollback-schema.ts";
 
 /** What is known of the data of a run. */
 export interface RunData {
@@ -48,6 +50,8 @@ export interface RunConfig {
   readonly images: Readonly<Record<string, number>>;
   /** How each stage got there; absent where it is evenly, and in runs of before there was a clock. */
   readonly pace?: Readonly<Record<string, Pace>> | undefined;
+  /** Where it went back to after its numbers had stopped being finite; absent where they never did. */
+  readonly rollbacks?: readonly Rollback[] | undefined;
   /** The model or run whose weights it began with. */
   readonly from?: string | undefined;
   /** What the options came to: the preset's own business, save for the shape of the images. */
@@ -80,6 +84,7 @@ const RunFields = {
   minutes: Positive.optional(),
   images: z.record(z.string(), Count),
   pace: z.record(z.string(), Pace).optional(),
+  rollbacks: Rollbacks.optional(),
   from: z.string().optional(),
 };
 

@@ -23,7 +23,7 @@ import { readRunFile } from "./run-file.ts";
 import { newBudget, pacesOf, timeBudget } from "../loop/budget.ts";
 import { plannedTotals } from "../loop/pace.ts";
 import { drawPreview } from "./preview.ts";
-import { paceOfRun } from "./replay.ts";
+import { courseOfRun } from "./replay.ts";
 import { runImages } from "./run-data.ts";
 import { RunConfig, systemOf } from "./run-config.ts";
 import type { TrainEvent } from "../loop/host.ts";
@@ -275,6 +275,8 @@ export async function trainRun(
       );
       return log;
     };
+    /** The log of a training from its beginning; a process that was killed before it saved may have left lines. */
+    const newLog = (): MetricsLog => openMetricsLog(paths.metrics, () => false);
     const host = folderHost(request.out, {
       now,
       signal,
@@ -295,14 +297,19 @@ export async function trainRun(
         if (event.kind === "resumed") logAt(event.progress);
         else if (event.kind === "step") {
           const { stage, step, imagesSeen, metrics } = event;
-          (log ?? logAt({})).append({ stage, step, images: imagesSeen, ...metrics });
+          (log ??= newLog()).append({ stage, step, images: imagesSeen, ...metrics });
           seen[stage] = imagesSeen;
         } else if (event.kind === "score") {
           const { stage, step, imagesSeen, metrics, best } = event;
           log?.append({ stage, step, images: imagesSeen, ...metrics, best });
         } else if (event.kind === "rollback") {
-          const { stage, step, lrScale, progress } = event;
-          logAt(progress).append({ stage, images: progress[stage], rollback: step, lrScale });
+          const { stage, step, lrScale, progress, rollbacks, followed } = event;
+          const open = followed ? (log ??= newLog()) : logAt(progress);
+          open.append({ stage, images: progress[stage], rollback: step, lrScale });
+          if (!followed) {
+            config = { ...config, rollbacks };
+            write(savedImages);
+          }
         } else if (event.kind === "paced") {
           config = { ...config, pace: event.paces, images: plannedTotals(event.paces) };
           write(savedImages);
@@ -321,6 +328,7 @@ export async function trainRun(
       ...(given && { given }),
       images: config.images,
       ...(config.pace === undefined && time === undefined ? {} : { paces: pacesOf(config) }),
+      ...(config.rollbacks && { rollbacks: config.rollbacks }),
       ...(time && { time }),
       ...(saveSeconds === undefined ? {} : { saveSeconds }),
     });
@@ -347,8 +355,8 @@ function newRequest(asked: TrainRequest): TrainRequest {
 /** A new configuration with the budget that was asked for. */
 function withBudget(config: RunConfig, { images, replay }: TrainRequest): RunConfig {
   const { stages } = systemOf(config);
-  const pace = replay === undefined ? undefined : paceOfRun(replay, stages);
-  return { ...config, ...newBudget({ images, pace }, config.minutes, stages) };
+  const course = replay === undefined ? undefined : courseOfRun(replay, stages);
+  return { ...config, ...newBudget({ images, course }, config.minutes, stages) };
 }
 
 /** The request for the data of a known run: its size, its limit, and its source unless another is named. */
