@@ -27,14 +27,14 @@ afterAll(() => rmSync(project, { recursive: true }));
 
 const suffix = unbuilt.length === 0 ? "" : ` (skipped: ${unbuilt.join(", ")} not built)`;
 
-describe.skipIf(unbuilt.length > 0)(`the packages${suffix}`, { timeout: 180_000 }, () => {
+describe.skipIf(unbuilt.length > 0)(`the packages${suffix}`, { timeout: 600_000 }, () => {
   beforeAll(async () => {
     const offline = await install(project);
     if (offline !== undefined)
       console.log(`npm could not install (${offline}): dependencies are linked instead`);
     link("@types/node", project);
     await drawPictures(project);
-  }, 240_000); // npm on a busy machine
+  }, 600_000); // npm on a busy machine
 
   test("the READMEs begin with one line that installs, and says what for", () => {
     for (const name of PACKAGES) {

@@ -10,7 +10,7 @@ export function folderContents(folder: string): Record<string, string> {
       .toSorted()
       .map((name) => {
         const status = lstatSync(join(folder, name));
-        const bytes = status.isFile() ? readFileSync(join(folder, name)).toString("base64") : "";
+        const bytes = status.isFile() ? readFileSync(join(folder, name), "latin1") : "";
         return [name, `${status.mode} ${status.ino} ${bytes}`];
       }),
   );

@@ -15,13 +15,17 @@ import { type CommandFile, main } from "./main.ts";
 
 let dir: string;
 let children: ChildProcess[] = [];
+/** Leaders of process groups: a training outlives its shell, and would take a core from other tests. */
+let groups: ChildProcess[] = [];
 beforeAll(() => {
   dir = mkdtempSync(join(tmpdir(), "subband-interruption-"));
   vi.stubEnv("SUBBAND_CACHE", join(dir, "cache"));
 });
 afterEach(() => {
   for (const child of children) child.kill("SIGKILL");
+  for (const { pid } of groups) endGroup(pid!);
   children = [];
+  groups = [];
 });
 afterAll(() => {
   vi.unstubAllEnvs();
@@ -33,6 +37,15 @@ const PACKAGE = fileURLToPath(new URL("../..", import.meta.url));
 /** What Node is given to run `code`. */
 function nodeArguments(code: string): string[] {
   return ["--import", "tsx", "--conditions=@subband/source", "--input-type=module", "-e", code];
+}
+
+/** Ends all processes of a group; none may be left of it. */
+function endGroup(leader: number): void {
+  try {
+    process.kill(-leader, "SIGKILL");
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== "ESRCH") throw error;
+  }
 }
 
 /** A process that runs `code`. */
@@ -148,7 +161,7 @@ describe("a training that is asked to stop", () => {
       // Ctrl-C goes to all processes of the group; bash itself stays to tell the exit code.
       const script = `{ trap : INT; ${words.join(" ")}; echo $? > '${code}'; } 2>&1 | tee '${log}'`;
       const group = spawn("bash", ["-c", script], { cwd: PACKAGE, detached: true, stdio: "ignore" });
-      children.push(group);
+      groups.push(group);
       await firstCheckpoint(group, out);
       const before = stepsOf(out);
       process.kill(-group.pid!, "SIGINT");

@@ -178,7 +178,7 @@ const CASES: readonly (readonly [readonly string[], string | number])[] = [
 describe("no command about a run or a model writes what it should not", () => {
   test(
     "each is refused in one line, before any work, and nothing is changed",
-    { timeout: 60_000 },
+    { timeout: 240_000 }, // one command after another, each with a limit of its own
     async () => {
       const before = folderContents(".");
       for (const [argv, message] of CASES) {
