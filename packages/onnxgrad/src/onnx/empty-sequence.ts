@@ -20,6 +20,16 @@ const number = (field: number, value: number): Uint8Array => Uint8Array.of(field
 /** ONNX's number of float32. */
 const FLOAT = 1;
 
+/** Versions of ONNX's format and of its operators. */
+const FORMAT = 10;
+const OPERATORS = 20;
+
+/** A whole model that only makes an empty sequence: the smallest that ONNX Runtime loads. */
+export function smallestModel(): Uint8Array {
+  const parts = [number(1, FORMAT), modelWithEmptySequence("empty"), field(8, [number(2, OPERATORS)])];
+  return Uint8Array.from(parts.flatMap((part) => [...part]));
+}
+
 /** The part of a model that makes an empty sequence of tensors and gives it as the output `name`, a short one. */
 export function modelWithEmptySequence(name: string): Uint8Array {
   const tensor = field(1, [number(1, FLOAT)]);

@@ -6,8 +6,10 @@ import { parentPort } from "node:worker_threads";
 import { invariant, UserError } from "../../errors.ts";
 import { sizeOf } from "../../trace/tensor.ts";
 import type { Backend, RuntimeData, RuntimeTensor, Session, ShardPlan } from "../backend.ts";
+import { smallestModel } from "../../onnx/empty-sequence.ts";
 import { node } from "./node-backend.ts";
 import type { NodeOptions } from "./node-options.ts";
+import { createSession } from "./ort-session.ts";
 import { openPlan } from "../sharded-session.ts";
 import { ready, threadData, work } from "../threads/thread-work.ts";
 
@@ -88,6 +90,12 @@ port.on("message", (request: Request) => {
     }),
   );
 });
+// The first session takes long, for ONNX Runtime starts with it; the caller still traces meanwhile. What is wrong shows again.
+if (((threadData as NodeOptions).provider ?? "cpu") === "cpu")
+  await createSession(smallestModel(), { logSeverityLevel: 4 }).then(
+    (session) => session.release(),
+    () => {},
+  );
 ready();
 
 async function handle(request: Request): Promise<Omit<Answer, "id">> {

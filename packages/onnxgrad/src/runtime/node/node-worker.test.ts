@@ -9,6 +9,7 @@ import { beforeEach, afterAll, beforeAll, describe, expect, test, vi } from "vit
 import { whyNoWebgpu } from "../../../../../tests/support/webgpu.ts";
 import { UserError } from "../../errors.ts";
 import { valueAndGrad } from "../../grad/gradients.ts";
+import { smallestModel } from "../../onnx/empty-sequence.ts";
 import { toOnnx } from "../../onnx/model.ts";
 import { add, mul, square, sub } from "../../ops/arithmetic.ts";
 import { cast } from "../../ops/compare.ts";
@@ -25,6 +26,7 @@ import type { Backend } from "../backend.ts";
 import { compile } from "../compile.ts";
 import { node } from "./node.ts";
 import { nodeWorker } from "./node-worker.ts";
+import { createSession } from "./ort-session.ts";
 import { State, type StateTree } from "../state/state.ts";
 
 const missing = await whyNoWebgpu();
@@ -333,6 +335,12 @@ describe("nodeWorker()", () => {
         .then(() => console.log(step.state.tree().n.data[0]));
       setTimeout(() => ${exit === "" ? "{}" : exit}, 50);`;
     expect(await printedBy(script)).toEqual({ stdout: output, stderr: "" });
+  });
+
+  test("loads the model with which its thread starts ONNX Runtime", async () => {
+    const session = await createSession(smallestModel(), {});
+    expect(session.outputNames).toEqual(["empty"]);
+    await session.release();
   });
 
   // As a command that finds its arguments wrong after it has opened what it would have computed on.
