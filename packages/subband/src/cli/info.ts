@@ -27,17 +27,12 @@ async function inform(context: Context, name: string): Promise<void> {
   const dir = modelPath(name);
   const { isModel } = await import("../training/model-file.ts");
   if (isModel(dir)) return (await import("./model-info.ts")).informModel(context, dir);
-  const { z } = await import("zod");
-  const { readRun, runPaths } = await import("../training/run-directory.ts");
+  const { ANY_CONFIG, readRun, runPaths } = await import("../training/run-directory.ts");
   const { loadCheckpoint } = await import("../training/checkpoint.ts");
   const { readMetrics } = await import("../training/metrics-log.ts");
   const { lockHolder } = await import("../training/lock.ts");
   const { bestMoments } = await import("../loop/weights.ts");
-  // Any configuration is shown, also one that this version could not train or sample.
-  const { versions, seed, imagesSeen, secondsUsed, config } = readRun(dir, {
-    1: z.unknown(),
-    2: z.unknown(),
-  });
+  const { versions, seed, imagesSeen, secondsUsed, config } = readRun(dir, ANY_CONFIG);
   const paths = runPaths(dir);
   const checkpoint = loadCheckpoint(dir);
   const metrics = readMetrics(paths.metrics);

@@ -2,7 +2,7 @@
  * @module The options of training, validated by one schema whose messages are the words for an error of one line.
  * Imported when the command runs.
  */
-import { z } from "zod";
+import * as z from "zod";
 import { decimal, type Extent } from "../systems/options.ts";
 import { presetNamed } from "../systems/presets.ts";
 import { modelPath } from "../restoration/model-source.ts";

@@ -6,7 +6,7 @@ import { createHash, randomUUID } from "node:crypto";
 import { mkdir, open, rename, rm, stat, type FileHandle } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import envPaths from "env-paths";
-import { z } from "zod";
+import * as z from "zod";
 import type { DatasetContents } from "./dataset.ts";
 import { readExactly } from "./read-exactly.ts";
 

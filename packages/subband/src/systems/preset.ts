@@ -2,7 +2,7 @@
  * @module A system that can be trained by name: its options, its model, and the system that a model describes. Each preset
  * is a folder beside this file, and a row of `presets.ts`.
  */
-import type { z } from "zod";
+import type * as z from "zod";
 import type { ImageSource } from "../images/image-source.ts";
 import type { Asked, Chosen, Options } from "./options.ts";
 import type { LocalModel } from "./parts/local/model.ts";

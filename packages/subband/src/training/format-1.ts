@@ -1,5 +1,5 @@
 /** @module Configurations of format 1, which kept no options: they are found in the model, by the presets of then. */
-import { z } from "zod";
+import * as z from "zod";
 import { presets } from "../systems/presets.ts";
 import { parsedModel, RunConfig } from "./run-config.ts";
 

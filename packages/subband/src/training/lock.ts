@@ -7,7 +7,7 @@ import * as fs from "node:fs";
 import { hostname } from "node:os";
 import { join } from "node:path";
 import { UserError } from "onnxgrad";
-import { z } from "zod";
+import * as z from "zod";
 import { type FileSystem, removeTemporaries, writeError } from "./atomic-file.ts";
 import { kindOf, readRegularFile } from "./regular-file.ts";
 

@@ -1,5 +1,5 @@
 /** @module The schema of a pace, as `run.json` keeps it. */
-import { z } from "zod";
+import * as z from "zod";
 import type { Pace as PaceData } from "../loop/pace.ts";
 
 export type Pace = PaceData;

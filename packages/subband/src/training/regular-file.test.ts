@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { once } from "node:events";
 import { UserError } from "onnxgrad";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import { z } from "zod";
+import * as z from "zod";
 import { loadCheckpoint } from "./checkpoint.ts";
 import { openMetricsLog, readMetrics } from "./metrics-log.ts";
 import { loadModel } from "./model-file.ts";

@@ -1,6 +1,6 @@
 /** @module The configuration kept in `run.json`: which system, on which data, for how long; validated when read back. */
 import { UserError } from "onnxgrad";
-import { z } from "zod";
+import * as z from "zod";
 import type { HeldOutBy } from "../data/held-out.ts";
 import type { Rollback } from "../loop/rollbacks.ts";
 import type { Json } from "../systems/options.ts";

@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { UserError } from "onnxgrad";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import { z } from "zod";
+import * as z from "zod";
 import { isRun, openRunForTraining, readRun, type RunRecord, runPaths, writeRun } from "./run-directory.ts";
 import { versions } from "./versions.ts";
 

@@ -14,7 +14,7 @@ import {
 } from "node:fs";
 import { dirname, join } from "node:path";
 import { printable, UserError } from "onnxgrad";
-import { z } from "zod";
+import * as z from "zod";
 import { writeFileAtomic } from "./atomic-file.ts";
 import { acquireLock, isOfLock, type Lock, removeLeftovers } from "./lock.ts";
 import { readRegularFile, requireRegularFile } from "./regular-file.ts";
@@ -22,6 +22,9 @@ import { versions } from "./versions.ts";
 
 /** Number of the layout of `run.json`; raised when an older reader would misread it. */
 export const RUN_FORMAT = 2;
+
+/** Schemas of any configuration, also of one that this version could not train or sample. */
+export const ANY_CONFIG: Readonly<Record<1 | 2, z.ZodType<unknown>>> = { 1: z.unknown(), 2: z.unknown() };
 
 /** Everything about a run besides its tensors. */
 export interface RunRecord<Config = unknown> {

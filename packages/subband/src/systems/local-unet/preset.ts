@@ -1,6 +1,6 @@
 /** @module Preset `local-unet`: our denoiser. */
 import { UserError } from "onnxgrad";
-import { z } from "zod";
+import * as z from "zod";
 import { bandUnetConfigOf } from "../../nn/band-unet.ts";
 import { LOCAL_DRAWING } from "../parts/local/draw.ts";
 import { levelsOf } from "../parts/local/model.ts";

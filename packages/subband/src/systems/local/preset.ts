@@ -1,5 +1,5 @@
 /** @module Preset `local`: the published denoisers. */
-import { z } from "zod";
+import * as z from "zod";
 import { kernelsOf } from "../../nn/bf-cnn.ts";
 import { measureBandScaling } from "../parts/band-scaling.ts";
 import { LOCAL_DRAWING } from "../parts/local/draw.ts";

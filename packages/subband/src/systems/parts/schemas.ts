@@ -1,5 +1,5 @@
 /** @module What the models of several presets contain, field by field. */
-import { z } from "zod";
+import * as z from "zod";
 import type { LowDiffusionConfig } from "./low-diffusion.ts";
 import { type ProcessName, PROCESSES } from "./processes.ts";
 import type { UnetConfig } from "./unet.ts";

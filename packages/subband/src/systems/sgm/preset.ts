@@ -1,5 +1,5 @@
 /** @module Preset `sgm`: diffusion on pixels. */
-import { z } from "zod";
+import * as z from "zod";
 import { chooseDiffusion, DIFFUSION_OPTIONS } from "../parts/diffusion-choice.ts";
 import { SAMPLING } from "../parts/options.ts";
 import { Count, Fraction, Image, Positive, Process, Unet } from "../parts/schemas.ts";

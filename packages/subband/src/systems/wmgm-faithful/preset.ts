@@ -1,5 +1,5 @@
 /** @module Preset `wmgm-faithful`: the released WMGM. */
-import { z } from "zod";
+import * as z from "zod";
 import { measuredImages } from "../parts/measured-images.ts";
 import { withDefaults } from "../options.ts";
 import { BATCH, LEVELS, LR, SAMPLING, WIDTH } from "../parts/options.ts";

@@ -1,5 +1,5 @@
 /** @module Preset `wmgm`: our default. */
-import { z } from "zod";
+import * as z from "zod";
 import { measureBandScaling } from "../parts/band-scaling.ts";
 import { measuredImages } from "../parts/measured-images.ts";
 import { withDefaults } from "../options.ts";

@@ -1,5 +1,5 @@
 /** @module Preset `wsgm`: one conditional diffusion a wavelet scale. */
-import { z } from "zod";
+import * as z from "zod";
 import { chooseDiffusion, DIFFUSION_OPTIONS } from "../parts/diffusion-choice.ts";
 import { measuredImages } from "../parts/measured-images.ts";
 import { LEVELS, SAMPLING } from "../parts/options.ts";
