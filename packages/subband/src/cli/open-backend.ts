@@ -1,4 +1,5 @@
 /** @module What commands compute on: opened here alone, in a thread of its own, so that Ctrl-C and progress are never kept waiting. */
+import { existsSync } from "node:fs";
 import { type Command, Option } from "commander";
 import type { Backend } from "onnxgrad";
 import type { DeviceName } from "onnxgrad/node";
@@ -48,6 +49,15 @@ export async function openBackend(
     note(context, `note: computing on ${opened.device}.${others}`);
   }
   return opened.backend;
+}
+
+/**
+ * Opens the CPU before it is needed, where it is what is asked for and there is anything at `path` to work on: its thread
+ * takes a while to load. What is refused for lack of a file is refused without it.
+ */
+export function openEarly(context: Context, flags: BackendFlags, path: string): Promise<Backend> | undefined {
+  const { device = "cpu" } = flags;
+  return device === "cpu" && existsSync(path) ? openBackend(context, flags) : undefined;
 }
 
 /** The options as they are typed, to repeat a command with. */

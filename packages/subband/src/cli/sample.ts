@@ -6,7 +6,7 @@ import type { Drawable } from "../training/open-drawable.ts";
 import type { WeightsName } from "../loop/weights.ts";
 import type { Context } from "./context.ts";
 import { bestLine, formatCount } from "./format.ts";
-import { addBackendOptions, type BackendFlags, openBackend } from "./open-backend.ts";
+import { addBackendOptions, type BackendFlags, openBackend, openEarly } from "./open-backend.ts";
 import type { Drawing, DrawingFlags } from "./open-drawing.ts";
 import { addExamples, parseCount, parsePath, parsePositive } from "./options.ts";
 import { formatTable } from "./output.ts";
@@ -87,18 +87,19 @@ export async function sampleRun(
   run: string,
   { n, seed, batch: most, out, each, weights: named, asked, ...flags }: SampleRequest,
 ): Promise<{ readonly lines: readonly string[]; readonly outcome: SampleOutcome }> {
+  const { modelPath } = await import("../restoration/model-source.ts");
+  const path = modelPath(run);
+  const early = openEarly(context, flags, path);
   const { compileDraw } = await import("../drawing/compile-draw.ts");
   const { networkCalls } = await import("../drawing/network-calls.ts");
-  const { modelPath } = await import("../restoration/model-source.ts");
   const { openDrawable } = await import("../training/open-drawable.ts");
   const { drawingOf } = await import("./open-drawing.ts");
   const { withFolders } = await import("./output-folders.ts");
   const { createProgress } = await import("./progress.ts");
-  const path = modelPath(run);
   const opened = openDrawable(path, named);
   const { arrays, weights, best, warning } = opened;
   const { chosen, steps, described } = drawingOf(opened, asked);
-  const backend = await openBackend(context, flags); // loads while the rest is imported
+  const backend = await (early ?? openBackend(context, flags));
   const { planSampleFiles, writeSamples } = await import("./sample-files.ts");
   const [channels, height, width] = steps.at(-1)!.gives as [1 | 3, number, number];
   const grid = out ?? gridOf(run, opened.run !== undefined);
@@ -109,7 +110,10 @@ export async function sampleRun(
     if (warning !== undefined) progress.note(`warning: ${warning}`);
     const batch = Math.min(n, most);
     const began = performance.now();
-    const drawing = await compileDraw(backend, steps, arrays, batch);
+    const compiling = compileDraw(backend, steps, arrays, batch);
+    // Traced: while the thread of the backend works at the models, the encoder of pictures loads.
+    await Promise.all([compiling, import("sharp")]);
+    const drawing = await compiling;
     const compileMs = performance.now() - began;
     const started = performance.now();
     const { data, calls, converged } = await drawing.run({

@@ -6,9 +6,8 @@
 import { extname } from "node:path";
 import { readFileSync, statSync } from "node:fs";
 import { UserError } from "onnxgrad";
-import sharp from "sharp";
 import type { Refusal } from "../data/picture-kinds.ts";
-import { isRefusal, openPicture, type OpenPicture, readSamples, refusalOf } from "../data/read-picture.ts";
+import type { OpenPicture } from "../data/read-picture.ts";
 import { MAX_FILE_BYTES } from "../data/skip-reason.ts";
 import { writeFileAtomic } from "../training/atomic-file.ts";
 import { withProfile } from "./png-profile.ts";
@@ -60,6 +59,7 @@ export function keepsProfile(path: string): boolean {
 export async function readPicture(source: PictureSource, keepProfile: boolean): Promise<Picture> {
   const { name: path, bytes } =
     typeof source === "string" ? { name: source, bytes: readBytes(source) } : source;
+  const { isRefusal, openPicture, readSamples, refusalOf } = await import("../data/read-picture.ts");
   const found = await openPicture(bytes);
   if (isRefusal(found)) throw refused(path, found);
   const { colours, alpha, profile } = found;
@@ -159,6 +159,7 @@ export async function encodePicture(
     limitInputPixels: false,
     raw: { height, width, channels: strideOf(picture) as 1 | 2 | 3 | 4 },
   };
+  const { default: sharp } = await import("sharp"); // takes a while to load
   const image = sharp(samples, raw).toColourspace(
     colours === 1 ? (deep ? "grey16" : "b-w") : deep ? "rgb16" : "srgb",
   );

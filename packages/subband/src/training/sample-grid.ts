@@ -4,7 +4,6 @@
  */
 import { join } from "node:path";
 import { invariant } from "onnxgrad";
-import sharp from "sharp";
 import { writeFileAtomic } from "./atomic-file.ts";
 
 /** What each image is. */
@@ -107,6 +106,7 @@ function layoutOf(
 
 /** The picture as the bytes of a PNG file. */
 export async function encodePng({ data, channels, height, width }: Pixels): Promise<Uint8Array> {
+  const { default: sharp } = await import("sharp"); // takes a while to load
   return sharp(data, { raw: { width, height, channels }, limitInputPixels: false })
     .toColourspace(channels === 1 ? "b-w" : "srgb")
     .png()
