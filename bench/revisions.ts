@@ -1,6 +1,6 @@
 /**
  * @module Bench: whole commands of this checkout against those of another (`--against DIR`, built), in turn: reading a
- * folder of pictures, sampling a run, restoring a picture. The other checkout trains the run, so both must read it.
+ * folder of pictures, sampling a run, restoring a picture, and one image of two runs, which is hardly more than a start. The other checkout trains the run, so both must read it.
  */
 import { spawnSync } from "node:child_process";
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
@@ -21,7 +21,7 @@ const QUALITIES = 40;
 export const revisionsBench: Bench = {
   name: "revisions",
   summary: "commands of this checkout against those of another, --against DIR",
-  parts: ["read", "sample", "denoise"],
+  parts: ["read", "sample", "denoise", "start-tiny", "start-demo"],
   async run(report, { turns, only, against }) {
     if (against === undefined) return "give --against DIR, a checkout of another revision, built\n";
     if (!existsSync(join(against, "packages/subband/dist/node.js")))
@@ -64,6 +64,11 @@ async function prepare(
   await drawn(DRAWINGS, 1024, 1024).png().toFile(place("picture.png"));
   const data = ["--data", "faces", "--limit", "512", "--size", "32", "--images", "512"];
   subband(against, ["train", ...data, "--out", place("run")], place("cache"));
+  const tiny = ["--data", "faces", "--limit", "64", "--size", "16", "--width", "8", "--images", "64"];
+  subband(against, ["train", ...tiny, "--out", place("tiny")], place("cache"));
+  subband(against, ["demo", "--images", "64", "--out", place("demo")], place("cache"));
+  const one = (run: string) => (checkout: string) =>
+    subband(checkout, ["sample", place(run), "-n", "1", "--out", place("one.png")], place("cache"));
 
   let caches = 0;
   return {
@@ -74,6 +79,9 @@ async function prepare(
       subband(checkout, ["sample", place("run"), "-n", "512", "--out", place("grid.png")], place("cache")),
     denoise: (checkout) =>
       subband(checkout, ["denoise", place("picture.png"), "--out", place("clean.png")], place("cache")),
+    // Of networks of a few features and of the default ones.
+    "start-tiny": one("tiny"),
+    "start-demo": one("demo"),
   };
 }
 

@@ -1,6 +1,15 @@
 import { execFileSync, spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
-import { cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import {
+  cpSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  utimesSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -223,6 +232,38 @@ describe("the real commands", () => {
       const { status, stderr } = error as { status: number; stderr: Buffer };
       expect(stderr?.toString()).toBe("error: subband is not built yet. Run: npm run build\n");
       expect(status).toBe(1);
+    } finally {
+      rmSync(dir, { recursive: true, force: true });
+    }
+  });
+});
+
+describe("bin/subband.js", () => {
+  test.each([
+    { compiledAt: 1000, bundledAt: 1000, runs: "bundle" },
+    { compiledAt: 1000, bundledAt: 2000, runs: "bundle" },
+    { compiledAt: 2000, bundledAt: 1000, runs: "cli" },
+    { compiledAt: undefined, bundledAt: 1000, runs: "bundle" },
+    { compiledAt: 1000, bundledAt: undefined, runs: "cli" },
+  ])("compiled at $compiledAt, bundled at $bundledAt: runs $runs", ({ compiledAt, bundledAt, runs }) => {
+    const dir = mkdtempSync(join(tmpdir(), "subband-bin-"));
+    try {
+      const put = (path: string, text: string, at: number): void => {
+        const file = join(dir, path);
+        mkdirSync(dirname(file), { recursive: true });
+        writeFileSync(file, text);
+        utimesSync(file, at, at);
+      };
+      const main = (name: string): string =>
+        `export const processIo = () => {}; export const main = () => (console.log("${name}"), 0);`;
+      put("package.json", '{ "type": "module" }', 1000);
+      put("dist/cli/main.js", main("cli"), 1000);
+      if (compiledAt !== undefined) put("dist/.tsbuildinfo", "", compiledAt);
+      if (bundledAt !== undefined) put("dist/bundle/main.js", main("bundle"), bundledAt);
+      mkdirSync(join(dir, "bin"));
+      const bin = join(dir, "bin/subband.js");
+      cpSync(fileURLToPath(new URL("../../bin/subband.js", import.meta.url)), bin);
+      expect(execFileSync(process.execPath, [bin], { encoding: "utf8" })).toBe(`${runs}\n`);
     } finally {
       rmSync(dir, { recursive: true, force: true });
     }
