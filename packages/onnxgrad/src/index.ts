@@ -115,7 +115,12 @@ export {
   type ImportOptions,
 } from "./onnx/import-model.ts";
 export { type LoweredModel, type ModelOptions, type ModelPort, toOnnx } from "./onnx/model.ts";
-export { decodeSafetensors, encodeSafetensors, type Safetensors } from "./onnx/safetensors.ts";
+export {
+  decodeSafetensors,
+  encodeSafetensors,
+  type Safetensors,
+  safetensorsPieces,
+} from "./onnx/safetensors.ts";
 export { interpret } from "./interpret/interpret.ts";
 export { optimize } from "./passes/optimize.ts";
 export type { Backend, RuntimeTensor, Session } from "./runtime/backend.ts";

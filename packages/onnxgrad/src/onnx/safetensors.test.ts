@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { UserError } from "../errors.ts";
-import { decodeSafetensors, encodeSafetensors, type Safetensors } from "./safetensors.ts";
+import { decodeSafetensors, encodeSafetensors, type Safetensors, safetensorsPieces } from "./safetensors.ts";
 
 /** A file from a header (text, or an object that becomes JSON) and data bytes, as the format's definition builds it. */
 function file(header: unknown, data: Uint8Array | number = 0): Uint8Array<ArrayBuffer> {
@@ -28,6 +28,21 @@ const example = () =>
     ]),
     metadata: { note: 'línea "1"\n', config: "{}" },
   });
+
+test("safetensorsPieces() are the header and the arrays where they lie, of whole files and of parts of buffers", () => {
+  const whole = Float32Array.of(9, 1.5, -2, 9);
+  const [header, ...arrays] = safetensorsPieces({
+    tensors: new Map([
+      ["a", { shape: [2], data: whole.subarray(1, 3) }],
+      ["b", { shape: [], data: Float32Array.of(7) }],
+    ]),
+    metadata: {},
+  });
+  expect(arrays.map(({ length }) => length)).toEqual([8, 4]);
+  whole[1] = 3;
+  const { tensors } = decodeSafetensors(Buffer.concat([header, ...arrays]));
+  expect([...tensors.get("a")!.data, ...tensors.get("b")!.data]).toEqual([3, -2, 7]);
+});
 
 describe("encodeSafetensors()", () => {
   test("gives, byte by byte, the file of the reference implementation's own test", () => {

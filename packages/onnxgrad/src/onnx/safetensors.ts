@@ -16,12 +16,28 @@ const MAX_HEADER = 100_000_000;
 
 const METADATA = "__metadata__";
 
+/** Writes what {@link safetensorsPieces} gives to one buffer. @throws what that throws. */
+export function encodeSafetensors(contents: Safetensors): Uint8Array<ArrayBuffer> {
+  const pieces = safetensorsPieces(contents);
+  const bytes = new Uint8Array(pieces.reduce((total, { length }) => total + length, 0));
+  let at = 0;
+  for (const piece of pieces) {
+    bytes.set(piece, at);
+    at += piece.length;
+  }
+  return bytes;
+}
+
 /**
- * Writes named float32 arrays and metadata to one buffer. Equal contents in equal order give equal bytes.
+ * The bytes of a file of named float32 arrays and metadata, in pieces: the header, then the bytes of each array where they
+ * lie, so that a file is written without a copy of all. Equal contents in equal order give equal bytes.
  * @throws UserError `safetensors/name` when an array takes the name reserved for metadata; `safetensors/type` for what
  * {@link decodeSafetensors} would refuse: arrays of another type, shapes that are none, metadata that are no strings.
  */
-export function encodeSafetensors({ tensors, metadata }: Safetensors): Uint8Array<ArrayBuffer> {
+export function safetensorsPieces({
+  tensors,
+  metadata,
+}: Safetensors): [header: Uint8Array, ...arrays: Uint8Array[]] {
   const strange = Object.entries(metadata).find(([, value]: [string, unknown]) => typeof value !== "string");
   if (strange !== undefined)
     throw unwritable(
@@ -55,16 +71,13 @@ export function encodeSafetensors({ tensors, metadata }: Safetensors): Uint8Arra
     throw unwritable(
       `the header takes ${headerLength} bytes, at most ${MAX_HEADER} are read. Shorten the metadata.`,
     );
-  const bytes = new Uint8Array(8 + headerLength + offset);
-  new DataView(bytes.buffer).setBigUint64(0, BigInt(headerLength), true);
-  bytes.fill(0x20, 8, 8 + headerLength);
-  bytes.set(text, 8);
-  let at = 8 + headerLength;
-  for (const { data } of tensors.values()) {
-    bytes.set(new Uint8Array(data.buffer, data.byteOffset, data.byteLength), at);
-    at += data.byteLength;
-  }
-  return bytes;
+  const start = new Uint8Array(8 + headerLength).fill(0x20);
+  new DataView(start.buffer).setBigUint64(0, BigInt(headerLength), true);
+  start.set(text, 8);
+  const arrays = [...tensors.values()].map(
+    ({ data }) => new Uint8Array(data.buffer, data.byteOffset, data.byteLength),
+  );
+  return [start, ...arrays];
 }
 
 /**

@@ -19,30 +19,36 @@ export type Target = FileType | "absent" | "dangling link";
 /** Letters of a name that its temporary file keeps: together they stay below what a folder takes. */
 const KEPT_LETTERS = 48;
 /** One system call writes less than 2 GiB. */
-const PIECE_BYTES = 1 << 26;
+const LARGEST_WRITE = 1 << 26;
 const TEMPORARY = /^\..+\.\d+\.tmp$/;
 const DISK_FULL: ReadonlySet<string> = new Set(["ENOSPC", "EDQUOT"]);
 const FORBIDDEN: ReadonlySet<string> = new Set(["EACCES", "EPERM", "EROFS"]);
 const NO_FOLDER: ReadonlySet<string> = new Set(["ENOENT", "ENOTDIR"]);
 
 /**
- * Replaces the file `path` by `content` (text as UTF-8) so that a crash at any moment, of the process or of the machine,
+ * Replaces the file `path` by `content` (text as UTF-8; bytes, or pieces of them one after the other) so that a crash at any moment, of the process or of the machine,
  * leaves either the old file or the new one. When it fails, the old file is untouched and the temporary one removed. Only
  * a regular file is replaced, or a link to one: no device, no pipe, and no link to nothing.
  * @throws UserError `file/disk-full`, `file/not-writable`, `file/no-folder` or `file/cannot-write`.
  */
-export function writeFileAtomic(path: string, content: Uint8Array | string, files: FileSystem = fs): void {
+export function writeFileAtomic(
+  path: string,
+  content: Uint8Array | string | readonly Uint8Array[],
+  files: FileSystem = fs,
+): void {
   const bytes = typeof content === "string" ? new TextEncoder().encode(content) : content;
+  const pieces = bytes instanceof Uint8Array ? [bytes] : bytes;
   // Not join(): it would take "link/.." for nothing, and the temporary file would lie elsewhere.
   const temporary = `${dirname(path)}${sep}.${basename(path).slice(0, KEPT_LETTERS)}.${process.pid}.tmp`;
   try {
     requireReplaceable(path);
-    writeAndSync(temporary, bytes, files);
+    writeAndSync(temporary, pieces, files);
     files.renameSync(temporary, path);
     syncFolder(dirname(path), files);
   } catch (error) {
     removeQuietly(temporary, files);
-    throw writeError(path, bytes.length, error);
+    const length = pieces.reduce((total, piece) => total + piece.length, 0);
+    throw writeError(path, length, error);
   }
 }
 
@@ -124,11 +130,12 @@ export function writeError(path: string, bytes: number | undefined, error: unkno
   );
 }
 
-function writeAndSync(path: string, bytes: Uint8Array, files: FileSystem): void {
+function writeAndSync(path: string, pieces: readonly Uint8Array[], files: FileSystem): void {
   const descriptor = files.openSync(path, "w");
   try {
-    for (let at = 0; at < bytes.length;)
-      at += files.writeSync(descriptor, bytes, at, Math.min(PIECE_BYTES, bytes.length - at));
+    for (const bytes of pieces)
+      for (let at = 0; at < bytes.length;)
+        at += files.writeSync(descriptor, bytes, at, Math.min(LARGEST_WRITE, bytes.length - at));
     files.fsyncSync(descriptor);
   } finally {
     files.closeSync(descriptor);

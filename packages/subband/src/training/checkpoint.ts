@@ -6,7 +6,7 @@
 import { createHash } from "node:crypto";
 import * as fs from "node:fs";
 import { join } from "node:path";
-import { decodeSafetensors, encodeSafetensors, invariant, type NamedArray, UserError } from "onnxgrad";
+import { decodeSafetensors, invariant, type NamedArray, safetensorsPieces, UserError } from "onnxgrad";
 import { requireFinite } from "../nn/finite-weights.ts";
 import { type FileSystem, syncFolder, writeError, writeFileAtomic } from "./atomic-file.ts";
 import { readRegularFile } from "./regular-file.ts";
@@ -49,7 +49,7 @@ const BLANK = "0".repeat(CHECKSUM_LENGTH);
 export function saveCheckpoint(dir: string, checkpoint: Checkpoint, files: FileSystem = fs): void {
   const current = join(dir, CURRENT);
   const next = join(dir, NEXT);
-  writeFileAtomic(next, encodeCheckpoint(checkpoint), files);
+  writeFileAtomic(next, checkpointPieces(checkpoint), files);
   try {
     // Between the two renames there is no current one, but `next` is whole, and loading looks there first.
     if (fs.existsSync(current)) files.renameSync(current, join(dir, PREVIOUS));
@@ -106,17 +106,24 @@ export function hasCheckpoint(dir: string): boolean {
 }
 
 /** The bytes of a checkpoint: a safetensors file whose metadata hold its checksum, in one order whatever was given. */
-export function encodeCheckpoint({ tensors, metadata }: Checkpoint): Uint8Array {
-  const bytes = encodeSafetensors({
+export function encodeCheckpoint(checkpoint: Checkpoint): Uint8Array {
+  const { buffer, byteOffset, length } = Buffer.concat(checkpointPieces(checkpoint));
+  return new Uint8Array(buffer, byteOffset, length);
+}
+
+/** The same in pieces: the arrays lie where they were given. */
+function checkpointPieces({ tensors, metadata }: Checkpoint): readonly Uint8Array[] {
+  const pieces = safetensorsPieces({
     tensors: new Map(byName([...tensors])),
     metadata: { sha256: BLANK, ...Object.fromEntries(byName(Object.entries(metadata))) },
   });
+  const [header] = pieces;
   invariant(
-    metadata["sha256"] === undefined && startsAsExpected(bytes),
+    metadata["sha256"] === undefined && startsAsExpected(header),
     "metadata keys of a checkpoint must be no whole numbers, and not sha256",
   );
-  bytes.set(new TextEncoder().encode(checksum(bytes)), CHECKSUM_AT);
-  return bytes;
+  header.set(new TextEncoder().encode(checksum(...pieces)), CHECKSUM_AT);
+  return pieces;
 }
 
 /**
@@ -141,13 +148,14 @@ export function decodeCheckpoint(bytes: Uint8Array, path: string, remedy: () => 
   };
 }
 
-/** SHA-256 of the file with zeros in the place of the checksum itself, hex. */
-function checksum(bytes: Uint8Array): string {
-  return createHash("sha256")
-    .update(bytes.subarray(0, CHECKSUM_AT))
+/** SHA-256 of a file, with zeros in the place of the checksum itself, hex; whatever pieces it is in, that is in the first. */
+function checksum(first: Uint8Array, ...others: readonly Uint8Array[]): string {
+  const hash = createHash("sha256")
+    .update(first.subarray(0, CHECKSUM_AT))
     .update(BLANK)
-    .update(bytes.subarray(CHECKSUM_AT + CHECKSUM_LENGTH))
-    .digest("hex");
+    .update(first.subarray(CHECKSUM_AT + CHECKSUM_LENGTH));
+  for (const each of others) hash.update(each);
+  return hash.digest("hex");
 }
 
 function startsAsExpected(bytes: Uint8Array): boolean {
