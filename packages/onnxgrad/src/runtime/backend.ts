@@ -37,8 +37,11 @@ export interface Traffic {
 export interface Device {
   /** Copies host data into a new buffer. */
   upload(data: Float32Array, shape: readonly number[]): Promise<RuntimeTensor>;
-  /** Copies a buffer into `target`. */
-  download(tensor: RuntimeTensor, target: Float32Array): Promise<void>;
+  /**
+   * Copies a buffer into `target`, an array with a buffer of its own, and gives that back; or another array over the same
+   * memory, where `target` itself has been to another thread and is of no use any more, nor is it after an error.
+   */
+  download(tensor: RuntimeTensor, target: Float32Array): Promise<Float32Array>;
   /** Frees a buffer, which nothing may use afterwards. */
   free(tensor: RuntimeTensor): void;
   /** Counts what {@link Device.upload}, {@link Device.download} and runs have copied: to find needless copies. */

@@ -42,8 +42,8 @@ export type Request = { readonly id: number } & (
       readonly fetches: Readonly<Record<string, WireOutput | WireBuffer>>;
     }
   | { readonly do: "release"; readonly session: number }
-  /** Asks for the values of a buffer. */
-  | { readonly do: "read"; readonly buffer: number }
+  /** Asks for the values of a buffer in `target`, which moves here and back. */
+  | { readonly do: "read"; readonly buffer: number; readonly target: Float32Array }
   | { readonly do: "free"; readonly buffer: number }
   /** Asks for all buffers, which move back: the thread is about to end. */
   | { readonly do: "empty" }
@@ -82,7 +82,7 @@ port.on("message", (request: Request) => {
       const answer = await handle(request).catch((error: unknown) =>
         error instanceof UserError ? { error, code: error.code } : { error },
       );
-      const moved = request.do === "empty" && "values" in answer ? [...answer.values!.values()] : [];
+      const moved = "values" in answer ? [...answer.values!.values()] : [];
       port.postMessage(
         { id: request.id, ...answer } satisfies Answer,
         moved.map(({ buffer }) => buffer as ArrayBuffer),
@@ -111,7 +111,7 @@ async function handle(request: Request): Promise<Omit<Answer, "id">> {
       for (const key of outputs.keys()) if (key.startsWith(`${request.session}/`)) outputs.delete(key);
       return {};
     case "read":
-      return { values: new Map([[request.buffer, await valuesOf(request.buffer)]]) };
+      return { values: new Map([[request.buffer, await copyOf(request.buffer, request.target)]]) };
     case "free":
       backend().device?.free(buffers.get(request.buffer)!.tensor);
       buffers.delete(request.buffer);
@@ -163,8 +163,13 @@ async function bufferOf({ buffer, data, shape }: WireBuffer): Promise<RuntimeTen
 async function valuesOf(buffer: number): Promise<Float32Array> {
   const { tensor, size } = buffers.get(buffer)!;
   const { device } = backend();
-  if (device === undefined) return tensor.data as Float32Array;
-  const values = new Float32Array(size);
-  await device.download(tensor, values);
-  return values;
+  return device?.download(tensor, new Float32Array(size)) ?? (tensor.data as Float32Array);
+}
+
+async function copyOf(buffer: number, target: Float32Array): Promise<Float32Array> {
+  const { tensor } = buffers.get(buffer)!;
+  const { device } = backend();
+  if (device !== undefined) return device.download(tensor, target);
+  target.set(tensor.data as Float32Array);
+  return target;
 }

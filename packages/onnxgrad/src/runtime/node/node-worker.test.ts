@@ -287,6 +287,39 @@ describe("nodeWorker()", () => {
     await next.dispose();
   });
 
+  test("a pull that its thread does not live to answer leaves a state that can be loaded", async () => {
+    const { program, step } = await trainer(nodeWorker({ threads: 1 }));
+    await step();
+    await program.state.pull();
+    const saved = new Map(
+      [...program.state.tensors()].map(([name, { shape, data }]) => [name, { shape, data: data.slice() }]),
+    );
+    await step();
+    // Not yet known to be dead, it is sent the host's array, which does not come back.
+    void [...threads][0]!.terminate();
+    await expect(program.state.pull()).rejects.toMatchObject({ name: "UserError", code: "worker/exit" });
+    expect(() => program.state.tensors()).toThrow(UserError);
+    await program.dispose();
+    program.state.load(saved);
+    for (const [name, { data }] of program.state.tensors())
+      expect([...data], name).toEqual([...saved.get(name)!.data]);
+  });
+
+  test("a pull copies the state once, into the memory that the host has for it", async () => {
+    const { program, step } = await trainer(nodeWorker({ threads: 1 }), { width: 64, depth: 4, batch: 1 });
+    await step();
+    await program.state.pull();
+    const sizes = [...program.state.entries.values()].map(({ current }) => current.byteLength);
+    const before = process.memoryUsage().arrayBuffers;
+    for (let k = 0; k < 20; k++) {
+      await step();
+      await program.state.pull();
+    }
+    const grown = process.memoryUsage().arrayBuffers - before;
+    expect(grown, "copies that wait for the collector").toBeLessThan(2 * sizes.reduce((a, b) => a + b));
+    await program.dispose();
+  });
+
   test(`keeps the codes of errors; ${missing ?? "its thread may have the state on a GPU"}`, async () => {
     const model = toOnnx({ y: round(input("x", [4])) }).bytes;
     const refused = nodeWorker({ provider: "webgpu", cpuFallback: false }).createSession(model);

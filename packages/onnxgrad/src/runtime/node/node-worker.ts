@@ -51,9 +51,11 @@ export function nodeWorker(options: NodeOptions = {}): Backend {
       traffic,
       // It moves with the first run that needs it.
       upload: (data, shape) => Promise.resolve<StateBuffer>({ shape, data: data.slice(), place: undefined }),
-      async download(tensor, target) {
-        const buffer = tensor as StateBuffer;
-        target.set(buffer.data ?? (await buffer.place!.thread.read(buffer)));
+      download(tensor, target) {
+        const { data, place } = tensor as StateBuffer;
+        if (data === undefined) return place!.thread.read(tensor as StateBuffer, target);
+        target.set(data);
+        return Promise.resolve(target);
       },
       free(tensor) {
         const { place } = tensor as StateBuffer;
@@ -118,13 +120,17 @@ class Thread {
     };
   }
 
-  /** The values of a buffer that is here. */
-  async read(buffer: StateBuffer): Promise<Float32Array> {
+  /** The values of a buffer that is here, in the memory of `target`, which goes to the thread and comes back. */
+  async read(buffer: StateBuffer, target: Float32Array): Promise<Float32Array> {
     // One that is about to end gives them back first.
     if (this.isOver) await this.#calls.ended;
-    if (buffer.data !== undefined) return buffer.data;
+    if (buffer.data !== undefined) {
+      target.set(buffer.data);
+      return target;
+    }
     const { buffer: id } = buffer.place!;
-    const { values } = await this.#calls.ask({ do: "read", buffer: id });
+    const request = { do: "read", buffer: id, target } as const;
+    const { values } = await this.#calls.ask(request, [target.buffer as ArrayBuffer]);
     const data = values!.get(id)!;
     this.#traffic.toHost += data.byteLength;
     return data;

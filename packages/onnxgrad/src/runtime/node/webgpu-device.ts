@@ -71,6 +71,7 @@ function webgpuDevice(): CountingDevice {
       const { data } = await passage("cpu", withShape(from as ort.Tensor, [target.length]));
       target.set(data as Float32Array);
       traffic.toHost += target.byteLength;
+      return target;
     },
     free: (buffer) => (buffer as ort.Tensor).dispose(),
     count(feeds, fetches) {

@@ -84,9 +84,16 @@ export function written(entry: StateEntry, { device }: Backend, isOverwritten: b
 }
 
 /** Copies the present values to the host, unless they are there. */
-export async function pull({ residence, current }: StateEntry): Promise<void> {
+export async function pull(entry: StateEntry): Promise<void> {
+  const { residence, current, shape } = entry;
   if (residence?.ahead !== true) return;
-  await residence.device.download(residence.current, current);
+  try {
+    entry.current = await residence.device.download(residence.current, current);
+  } catch (error) {
+    // It may have been lost with a thread: what is loaded next needs a place.
+    if (current.length === 0) entry.current = new Float32Array(sizeOf(shape));
+    throw error;
+  }
   residence.ahead = false;
 }
 

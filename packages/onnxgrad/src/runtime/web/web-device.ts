@@ -68,6 +68,7 @@ export function webgpuDevice(
       target.set(new Float32Array(staging.getMappedRange()));
       staging.destroy();
       traffic.toHost += target.byteLength;
+      return target;
     },
     free: (tensor) => bufferOf(tensor).destroy(),
     count(feeds, fetches) {
