@@ -1,6 +1,6 @@
 /**
  * @module How much memory training will take, estimated from the traced programs before anything is allocated: the state
- * three times, what the programs work in, and what the runtime keeps for each of their nodes.
+ * twice, what the programs work in, and what the runtime keeps for each of their nodes.
  */
 import { State, type StateTree, workingMemory } from "onnxgrad";
 import type { Stage, StageProgram } from "../systems/stage.ts";
@@ -8,10 +8,7 @@ import { programsInTurn } from "./stage-runner.ts";
 
 /** Bytes that training will take, by what they are for. */
 export interface MemoryEstimate {
-  /**
-   * Parameters, moments and averages, three times: the arrays that they began as stay until the collector comes, and saving
-   * takes them once more.
-   */
+  /** Parameters, moments and averages, twice: in the thread that computes, and as the host had them last. */
   readonly state: number;
   /** The programs that are loaded at the same time, and the runtime itself. */
   readonly programs: number;
@@ -33,7 +30,7 @@ export function estimateMemory(stages: readonly Stage[]): MemoryEstimate {
   let programs = RUNTIME_BYTES;
   for (const stage of stages) {
     const tree = stage.layout();
-    for (const { current } of new State(tree).entries.values()) state += 3 * current.byteLength;
+    for (const { current } of new State(tree).entries.values()) state += 2 * current.byteLength;
     const needed = new Map(
       Object.entries(stage.programs).map(([name, program]) => [name, bytesOf(tree, program)]),
     );
