@@ -194,7 +194,7 @@ class DetailGenerator(nn.Module):
         return self.output(F.silu(self.norm(h)))
 
 
-class CriticStage(nn.Module):
+class DiscriminatorStage(nn.Module):
     def __init__(self, inputs, outputs):
         super().__init__()
         self.conv1, self.conv2, self.skip = Conv(inputs, inputs, 3), Conv(inputs, outputs, 3), Conv(inputs, outputs, 1)
@@ -210,7 +210,7 @@ class Discriminator(nn.Module):
         widths = criticWidths
         self.embedding, self.shift = Embedding(16, widths[0]), Linear(widths[0], widths[0])
         self.input = Conv(4 * channels, widths[0], 3)
-        self.stages = nn.ModuleList(CriticStage(a, b) for a, b in zip(widths, widths[1:]))
+        self.stages = nn.ModuleList(DiscriminatorStage(a, b) for a, b in zip(widths, widths[1:]))
         self.output = Conv(widths[-1], 1, 3)
 
     def forward(self, detail, low, level):

@@ -86,15 +86,15 @@ class Score(Task):
         self.scaling = {k: torch.tensor(v) for k, v in self.model["scaling"].items()}
         detail, c = self.model["detail"], self.model["channels"]
         self.generator = self.load(DetailGenerator(channels=c, **detail), "state.params.")
-        self.critic = self.load(Discriminator(channels=c, **detail), "state.critic.")
-        self.networks = {"params": self.generator, "critic": self.critic}
+        self.discriminator = self.load(Discriminator(channels=c, **detail), "state.critic.")
+        self.networks = {"params": self.generator, "critic": self.discriminator}
         self.optimiser = Optimiser(self.generator, float(self.feeds["lr"]), self.betas, detail["emaDecay"])
 
     def forward(self):
         low, noise = self.feeds["jitter1"], self.feeds["noise1"]
         level, n = torch.tensor([1.0]), len(low)
         detail = self.generator(low, noise[:n], level, self.feeds["augmentation1"])
-        return {"params": detail, "critic": self.critic(detail, low, level)}
+        return {"params": detail, "critic": self.discriminator(detail, low, level)}
 
     def scales(self):
         image, found = self.feeds["pixels"], []
@@ -127,24 +127,24 @@ class Adversarial(Score):
 
     def __init__(self, *args):
         super().__init__(*args)
-        self.critic_optimiser = Optimiser(self.critic, float(self.feeds["criticLr"]), self.betas, None)
+        self.discriminator_optimiser = Optimiser(self.discriminator, float(self.feeds["discriminatorLr"]), self.betas, None)
 
     def step(self):
         scales, energy, fooled, pairing = self.scales(), 0, 0, 0
         for level, low, detail, augmentation, noise in scales:
             draws = self.draws(level, low, detail, augmentation, noise)
             draw = draws[: len(low)]
-            real = self.critic(detail, low, level)
-            # One pass of the critic over the draw serves both losses.
-            made = self.critic(draw, low, level)
+            real = self.discriminator(detail, low, level)
+            # One pass of the discriminator over the draw serves both losses.
+            made = self.discriminator(draw, low, level)
             energy = energy + self.score(draws, detail) / len(scales)
             fooled = fooled + F.softplus(real.detach() - made).mean() / len(scales)
             pairing = pairing + F.softplus(made - real).mean() / len(scales)
         loss = energy + self.model["detail"]["adversarial"] * fooled
         grads = self.grads(loss, self.generator, retain=True)
-        critic_grads = self.grads(pairing, self.critic)
+        discriminator_grads = self.grads(pairing, self.discriminator)
         self.optimiser.step(grads)
-        self.critic_optimiser.step(critic_grads)
+        self.discriminator_optimiser.step(discriminator_grads)
         return {"energy": float(energy), "fooled": float(fooled), "critic": float(pairing)}
 
 

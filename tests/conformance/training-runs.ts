@@ -172,19 +172,22 @@ const network: TrainingRun = trainingRun({
   },
 });
 
-const CRITIC = { batch: 4, channels: 8, size: 8 };
-const criticParams = () => ({
-  first: weight("critic.first", [CRITIC.channels, 1, 4, 4]),
-  firstBias: filled(CRITIC.channels, 0.1),
-  second: weight("critic.second", [2 * CRITIC.channels, CRITIC.channels, 3, 3]),
-  last: weight("critic.last", [(2 * CRITIC.channels * CRITIC.size * CRITIC.size) / 16, 1]),
+const DISCRIMINATOR = { batch: 4, channels: 8, size: 8 };
+const discriminatorParams = () => ({
+  first: weight("critic.first", [DISCRIMINATOR.channels, 1, 4, 4]),
+  firstBias: filled(DISCRIMINATOR.channels, 0.1),
+  second: weight("critic.second", [2 * DISCRIMINATOR.channels, DISCRIMINATOR.channels, 3, 3]),
+  last: weight("critic.last", [
+    (2 * DISCRIMINATOR.channels * DISCRIMINATOR.size * DISCRIMINATOR.size) / 16,
+    1,
+  ]),
 });
-type CriticParams = TensorTree<ReturnType<typeof criticParams>>;
+type DiscriminatorParams = TensorTree<ReturnType<typeof discriminatorParams>>;
 
-function critic(p: CriticParams, x: Tensor): Tensor {
+function discriminator(p: DiscriminatorParams, x: Tensor): Tensor {
   const first = leakyRelu(conv2d(x, p.first, { stride: 2, padding: 1, bias: p.firstBias }), 0.2);
   const second = leakyRelu(conv2d(first, p.second, { stride: 2, padding: 1 }), 0.2);
-  return matmul(reshape(second, [CRITIC.batch, p.last.shape[0]!]), p.last); // [n, 1]
+  return matmul(reshape(second, [DISCRIMINATOR.batch, p.last.shape[0]!]), p.last); // [n, 1]
 }
 
 const r1: TrainingRun = trainingRun({
@@ -192,28 +195,36 @@ const r1: TrainingRun = trainingRun({
   what: "strided convolutions, leaky ReLU, logistic loss with the R1 penalty (second order), Adam",
   steps: 10,
   state() {
-    const params = pack(criticParams());
+    const params = pack(discriminatorParams());
     return { params, adam: adamInit(params) };
   },
   inputs: {
-    real: [CRITIC.batch, 1, CRITIC.size, CRITIC.size],
-    fake: [CRITIC.batch, 1, CRITIC.size, CRITIC.size],
+    real: [DISCRIMINATOR.batch, 1, DISCRIMINATOR.size, DISCRIMINATOR.size],
+    fake: [DISCRIMINATOR.batch, 1, DISCRIMINATOR.size, DISCRIMINATOR.size],
   },
-  build({ state, real, fake }: { state: { params: CriticParams; adam: Adam }; real: Tensor; fake: Tensor }) {
+  build({
+    state,
+    real,
+    fake,
+  }: {
+    state: { params: DiscriminatorParams; adam: Adam };
+    real: Tensor;
+    fake: Tensor;
+  }) {
     let penalty: Tensor | undefined;
-    const { value, grads } = valueAndGrad((p: CriticParams) => {
-      const score = critic(p, real);
+    const { value, grads } = valueAndGrad((p: DiscriminatorParams) => {
+      const score = discriminator(p, real);
       const [slope] = gradients(sum(score), [real]);
       // Mescheder et al. 2018, equation 9.
       penalty = mul(mean(sum(square(slope!), [1, 2, 3])), 0.5);
-      const loss = add(mean(softplus(neg(score))), mean(softplus(critic(p, fake))));
+      const loss = add(mean(softplus(neg(score))), mean(softplus(discriminator(p, fake))));
       return add(loss, mul(penalty, 0.1));
     })(state.params);
     const next = adam(state.params, grads, state.adam, { lr: 1e-3, betas: [0.5, 0.99] });
     return { state: { params: next.params, adam: next.state }, loss: value, penalty: penalty! };
   },
   feeds(step) {
-    const size = CRITIC.batch * CRITIC.size * CRITIC.size;
+    const size = DISCRIMINATOR.batch * DISCRIMINATOR.size * DISCRIMINATOR.size;
     return {
       real: normal("critic.real", step, size),
       fake: normal("critic.fake", step, size).map((v) => 0.5 * v + 0.5),

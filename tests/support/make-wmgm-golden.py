@@ -24,7 +24,7 @@ torch.set_default_dtype(torch.float64)
 CHANNELS, HEIGHT, WIDTH, LEVELS, BATCH = 3, 32, 16, 2, 8
 WIDTHS, NOISES = [8, 16], 4
 ADVERSARIAL, REPULSION, GAMMA, EVERY = 0.3, 1.0, 10.0, 8
-LR, CRITIC_LR, BETAS, DECAY = 4e-3, 2e-3, (0.5, 0.99), 0.998
+LR, DISCRIMINATOR_LR, BETAS, DECAY = 4e-3, 2e-3, (0.5, 0.99), 0.998
 PENALISED = [True, False, False]
 
 
@@ -44,11 +44,11 @@ def digits(values):
 
 
 generator = filled(DetailGenerator(CHANNELS, NOISES, WIDTHS, blocks=1))
-critic = filled(Discriminator(CHANNELS, WIDTHS))
+discriminator = filled(Discriminator(CHANNELS, WIDTHS))
 average = {name: p.detach().clone() for name, p in generator.named_parameters()}
 optimisers = [
     torch.optim.Adam(generator.parameters(), LR, BETAS),
-    torch.optim.Adam(critic.parameters(), CRITIC_LR, BETAS),
+    torch.optim.Adam(discriminator.parameters(), DISCRIMINATOR_LR, BETAS),
 ]
 
 
@@ -83,17 +83,17 @@ def train(step):
         first, second = generator(*twice).chunk(2)
         patches = [p for p in (1, 2, 4) if all(extent % p == 0 for extent in detail.shape[2:])]
         energies.append(energy_score(first, second, detail, patches, REPULSION))
-        fooled.append(pairing(critic(first, low, level), critic(detail, low, level).detach()))
+        fooled.append(pairing(discriminator(first, low, level), discriminator(detail, low, level).detach()))
         truth = detail.clone().requires_grad_()
-        scores = critic(truth, low, level)
-        loss = pairing(scores, critic(first.detach(), low, level))
+        scores = discriminator(truth, low, level)
+        loss = pairing(scores, discriminator(first.detach(), low, level))
         if PENALISED[step]:
             (slope,) = torch.autograd.grad(scores.mean((1, 2, 3)).sum(), truth, create_graph=True)
             loss = loss + GAMMA / 2 * EVERY * slope.square().sum((1, 2, 3)).mean()
         judged.append(loss)
     energy, fooled, judged = (sum(terms) / len(terms) for terms in (energies, fooled, judged))
     # Both gradients are of the networks as they were before the step.
-    for net, loss in ((generator, energy + ADVERSARIAL * fooled), (critic, judged)):
+    for net, loss in ((generator, energy + ADVERSARIAL * fooled), (discriminator, judged)):
         parameters = list(net.parameters())
         for p, g in zip(parameters, torch.autograd.grad(loss, parameters)):
             p.grad = g
@@ -117,6 +117,6 @@ out = dict(
     losses=losses,
     params=watched(generator.named_parameters()),
     average=watched(average.items()),
-    critic=watched(critic.named_parameters()),
+    critic=watched(discriminator.named_parameters()),
 )
 pathlib.Path(__file__).with_name("wmgm-golden.json").write_text(json.dumps(out, indent=1) + "\n")

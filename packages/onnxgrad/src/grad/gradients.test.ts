@@ -144,7 +144,7 @@ describe("a gradient penalty", () => {
       last: normal([1, 8, 4, 4], 0.2),
     });
     const n = 8;
-    const critic = (p: { first: Tensor; second: Tensor; last: Tensor }, x: Tensor) => {
+    const discriminator = (p: { first: Tensor; second: Tensor; last: Tensor }, x: Tensor) => {
       const h1 = leakyRelu(conv2d(x, p.first, { padding: 1 }), 0.2);
       const h2 = leakyRelu(conv2d(h1, p.second, { padding: 1, stride: 2 }), 0.2);
       return reshape(conv2d(h2, p.last), [n]);
@@ -158,10 +158,10 @@ describe("a gradient penalty", () => {
       },
       ({ state, real, fake }) => {
         const { value, grads, aux } = valueAndGrad((p: typeof state.params) => {
-          const onReal = critic(p, real);
+          const onReal = discriminator(p, real);
           const [slope] = gradients(sum(onReal), [real]);
           const penalty = div(sum(square(slope!)), n);
-          const adversarial = add(mean(softplus(mul(onReal, -1))), mean(softplus(critic(p, fake))));
+          const adversarial = add(mean(softplus(mul(onReal, -1))), mean(softplus(discriminator(p, fake))));
           return { loss: add(adversarial, mul(penalty, 0.5)), penalty };
         })(state.params);
         const next = adam(state.params, grads, state.adam, { lr: 3e-3 });

@@ -82,6 +82,6 @@ export interface Stage {
   feeds(context: StepContext, batch: Batch): Readonly<Record<string, Feed>>;
   /** Absent: only the last weights are kept. */
   readonly score?: StageScore;
-  /** Which part of the state holds the parameters of which network, e.g. `{ generator: "params", critic: "critic" }`. */
+  /** Which part of the state holds the parameters of which network, e.g. `{ generator: "params", discriminator: "critic" }`. */
   readonly networks: Readonly<Record<string, string>>;
 }

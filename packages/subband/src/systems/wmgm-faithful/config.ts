@@ -74,7 +74,7 @@ export interface WmgmFaithfulConfig {
     /** Decay of the parameter average a step. */
     readonly emaDecay: number;
   };
-  /** The generator of all scales and its adversary. */
+  /** The generator of all scales and its discriminator. */
   readonly detail: {
     /** Feature channels at the finest resolution; even. */
     readonly generatorWidth: number;

@@ -1,5 +1,5 @@
 /**
- * @module Trains the generator of the released WMGM and its adversary, one scale a step: the finest for a pass over the
+ * @module Trains the generator of the released WMGM and its discriminator, one scale a step: the finest for a pass over the
  * data, then the next coarser. The discriminator learns in every fourth step, on the generator's images of that step.
  */
 import {
@@ -93,14 +93,14 @@ export function levelsOf({ levels }: WmgmFaithfulConfig): readonly number[] {
 
 function initialState(config: WmgmFaithfulConfig, draw: (network: string) => Rng): StateTree {
   const generator = initGenerator(config, draw("generator"));
-  const critic = initPixelDiscriminator(draw("discriminator"), discriminatorNetwork(config));
-  const packed = pack(critic);
+  const discriminator = initPixelDiscriminator(draw("discriminator"), discriminatorNetwork(config));
+  const packed = pack(discriminator);
   return {
     ...generator,
     ...(config.defects.lastParameters ? {} : { average: generator.params }),
     adam: adamInit(generator.params),
     critic: packed,
-    criticStatistics: pack(initPixelDiscriminatorStatistics(critic)),
+    criticStatistics: pack(initPixelDiscriminatorStatistics(discriminator)),
     criticAdam: adamInit(packed),
   };
 }
@@ -125,7 +125,7 @@ interface TracedState {
 type Args = { readonly state: TracedState } & Readonly<Record<string, Tensor>>;
 
 /** The step of one level, with or without the discriminator's. */
-function levelProgram(config: WmgmFaithfulConfig, level: number, withCritic: boolean): StageProgram {
+function levelProgram(config: WmgmFaithfulConfig, level: number, withDiscriminator: boolean): StageProgram {
   const { channels, height, width, defects, detail } = config;
   const { batch, weights, weightDecay } = detail;
   const bands = [batch, channels, height / 2 ** level, width / 2 ** level];
@@ -138,7 +138,7 @@ function levelProgram(config: WmgmFaithfulConfig, level: number, withCritic: boo
       ...(defects.cleanConditions ? {} : { [`jitter${level}`]: bands, augmentation: [batch] }),
       dropout: mask,
       lr: [],
-      ...(withCritic ? { dropoutFake: mask, dropoutReal: mask, criticLr: [] } : {}),
+      ...(withDiscriminator ? { dropoutFake: mask, dropoutReal: mask, discriminatorLr: [] } : {}),
     },
     build({ state, ...inputs }: Args) {
       const feed = inputs as Readonly<Record<string, Tensor>>;
@@ -187,10 +187,10 @@ function levelProgram(config: WmgmFaithfulConfig, level: number, withCritic: boo
         similarity,
         level: constant(level),
       };
-      if (!withCritic) return { state: generatorState, ...report };
+      if (!withDiscriminator) return { state: generatorState, ...report };
 
       // The discriminator before its own step, on the images that the generator made before its step; fake goes first.
-      const critic = valueAndGrad((params: TracedState["critic"]) => {
+      const discriminator = valueAndGrad((params: TracedState["critic"]) => {
         const onFake = pixelDiscriminator(
           params,
           criticStatistics,
@@ -204,19 +204,24 @@ function levelProgram(config: WmgmFaithfulConfig, level: number, withCritic: boo
           statistics: onReal.statistics,
         };
       })(state.critic);
-      const nextCritic = adam(state.critic, faithfulGradients(critic.grads, defects), state.criticAdam, {
-        lr: feed["criticLr"]!,
-        weightDecay,
-      });
+      const nextDiscriminator = adam(
+        state.critic,
+        faithfulGradients(discriminator.grads, defects),
+        state.criticAdam,
+        {
+          lr: feed["discriminatorLr"]!,
+          weightDecay,
+        },
+      );
       return {
         state: {
           ...generatorState,
-          critic: nextCritic.params,
-          criticAdam: nextCritic.state,
-          criticStatistics: critic.aux.statistics,
+          critic: nextDiscriminator.params,
+          criticAdam: nextDiscriminator.state,
+          criticStatistics: discriminator.aux.statistics,
         },
         ...report,
-        critic: critic.value,
+        critic: discriminator.value,
       };
     },
   };
@@ -263,7 +268,7 @@ export function faithfulDetailStage(config: WmgmFaithfulConfig): Stage {
 }
 
 /**
- * The generator's loss without its adversary, over the images of every level, as sampling runs it: batch normalisation
+ * The generator's loss without its discriminator, over the images of every level, as sampling runs it: batch normalisation
  * by the running statistics.
  */
 function detailScore(config: WmgmFaithfulConfig): StageScore {
@@ -321,7 +326,7 @@ function detailFeeds(
   const draw = (purpose: string) => rng(seed, `faithful-${purpose}`, imagesSeen);
   const feeds: Record<string, Feed> = {
     lr: lr.generator * lrScale,
-    criticLr: lr.discriminator * lrScale,
+    discriminatorLr: lr.discriminator * lrScale,
     dropout: dropoutMask(draw("dropout"), mask),
     dropoutFake: dropoutMask(draw("dropout-fake"), mask),
     dropoutReal: dropoutMask(draw("dropout-real"), mask),

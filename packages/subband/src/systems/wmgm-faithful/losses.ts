@@ -42,7 +42,7 @@ export interface GeneratorJudgement {
   readonly level: number;
 }
 
-/** What is left of the loss without the adversary: the weighted sum and its terms, before weighting; all scalars. */
+/** What is left of the loss without the discriminator: the weighted sum and its terms, before weighting; all scalars. */
 export interface FidelityLoss {
   readonly loss: Tensor;
   /** Mean squared error; for Haar 3/4 of the mean squared error of the detail bands, since the low band is shared. */
@@ -51,7 +51,7 @@ export interface FidelityLoss {
   readonly similarity: Tensor;
 }
 
-/** The same with the adversary's term. */
+/** The same with the discriminator's term. */
 export interface GeneratorLoss extends FidelityLoss {
   readonly adversarial: Tensor;
 }

@@ -88,21 +88,21 @@ describe("the detail stage", () => {
   test("learns a batch in 30 steps, and the discriminator in every fourth of them only", async () => {
     const runner = runnerOf(configOf(1), "detail");
     const losses: number[] = [];
-    const criticSteps: number[] = [];
+    const discriminatorSteps: number[] = [];
     let before = copies(await runner.arrays());
     for (let step = 1; step <= 30; step++) {
       const { metrics } = await runner.step(30 * BATCH, 1);
       losses.push(metrics["reconstruction"]!);
       const after = copies(await runner.arrays());
       const names = changed(before, after);
-      if (names.some((name) => name.startsWith("detail.critic."))) criticSteps.push(step);
+      if (names.some((name) => name.startsWith("detail.critic."))) discriminatorSteps.push(step);
       expect(Object.hasOwn(metrics, "critic"), `step ${step} reports the discriminator`).toBe(step % 4 === 0);
       expect(names, `step ${step}`).toContain("detail.statistics.shared.last.norm1.mean");
       expect(names, `step ${step}`).toContain("detail.params.output.weight");
       before = after;
     }
     await runner.disposeAllBut([]);
-    expect(criticSteps).toEqual([4, 8, 12, 16, 20, 24, 28]);
+    expect(discriminatorSteps).toEqual([4, 8, 12, 16, 20, 24, 28]);
     expect(losses.at(-1)!, `of ${losses[0]}`).toBeLessThan(0.7 * losses[0]!);
   });
 });

@@ -52,7 +52,7 @@ function feeds(step: number): Record<string, Float32Array | number> {
     };
   });
   return Object.assign(
-    { pixels: floats(8 * 3 * 512, 0.6, step), lr: 4e-3, criticLr: 2e-3 },
+    { pixels: floats(8 * 3 * 512, 0.6, step), lr: 4e-3, discriminatorLr: 2e-3 },
     ...levels,
   ) as never;
 }

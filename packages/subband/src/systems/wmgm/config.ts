@@ -17,7 +17,7 @@ export interface WmgmConfig {
   readonly levels: number;
   /** Diffusion of the coarsest low band. */
   readonly low: LowDiffusionConfig;
-  /** The multi-scale detail generator and its adversary. */
+  /** The multi-scale detail generator and its discriminator. */
   readonly detail: {
     /** Feature channels, one a resolution. */
     readonly widths: readonly number[];
@@ -29,10 +29,10 @@ export interface WmgmConfig {
     readonly criticWidths: readonly number[];
     /** Images a step; each is drawn twice. */
     readonly batch: number;
-    /** Peak learning rates: energy score alone, generator with adversary, discriminator. */
+    /** Peak learning rates: energy score alone, generator against the discriminator, and the discriminator itself. */
     readonly lr: { readonly score: number; readonly generator: number; readonly discriminator: number };
     readonly emaDecay: number;
-    /** Fraction of the stage without adversary. */
+    /** Fraction of the stage without discriminator. */
     readonly scoreShare: number;
     /** Weight of the adversarial loss. */
     readonly adversarial: number;

@@ -95,7 +95,7 @@ describe("relativisticLoss()", () => {
 });
 
 describe("gradientPenalty()", () => {
-  test("of a linear critic is the squared norm of its weights, whatever the image", () => {
+  test("of a linear discriminator is the squared norm of its weights, whatever the image", () => {
     const image = input("image", [2, 1, 2, 2]);
     const weight = input("weight", [1, 1, 2, 2]);
     const penalty = gradientPenalty(conv2d(image, weight), image);

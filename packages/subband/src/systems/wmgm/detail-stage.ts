@@ -1,6 +1,6 @@
 /**
  * @module Trains the multi-scale detail generator on every level at once: first the energy score alone, then with an
- * adversary that judges all bands of each scale together.
+ * discriminator that judges all bands of each scale together.
  */
 import {
   adam,
@@ -50,7 +50,7 @@ export interface DetailStageOptions {
   readonly width: number;
   readonly levels: number;
   readonly batch: number;
-  /** Peak learning rates: generator alone, generator against the adversary, discriminator. */
+  /** Peak learning rates: generator alone, generator against the discriminator, and the discriminator itself. */
   readonly lr: { readonly score: number; readonly generator: number; readonly discriminator: number };
   readonly emaDecay: number;
   /** Fraction of the stage trained by the energy score alone. */
@@ -70,8 +70,11 @@ export interface DetailStageOptions {
 
 function initialState({ generator, discriminator }: DetailStageOptions, draw: (network: string) => Rng) {
   const params = pack(initDetailGenerator(draw("detail"), generator));
-  const critic = pack(initConditionalDiscriminator(draw("critic"), discriminator));
-  return { params, average: params, adam: adamInit(params), critic, criticAdam: adamInit(critic) };
+  const judging = pack(initConditionalDiscriminator(draw("critic"), discriminator));
+  return {
+    ...{ params, average: params, adam: adamInit(params) },
+    ...{ critic: judging, criticAdam: adamInit(judging) },
+  };
 }
 
 type DetailState = ReturnType<typeof initialState>;
@@ -79,7 +82,7 @@ type Args = {
   readonly state: Traced<DetailState>;
   readonly pixels: Tensor;
   readonly lr: Tensor;
-  readonly criticLr: Tensor;
+  readonly discriminatorLr: Tensor;
 } & Readonly<Record<string, Tensor>>;
 
 /** One scale of a traced batch: what is known, what is to be made, and what was drawn. */
@@ -171,7 +174,7 @@ function average(terms: readonly Tensor[]): Tensor {
 /** A {@link Stage} that trains the detail generator. */
 export function detailStage(options: DetailStageOptions): Stage {
   const { name, share, batch } = options;
-  const inputs = { ...scaleInputs(options), lr: [], criticLr: [] };
+  const inputs = { ...scaleInputs(options), lr: [], discriminatorLr: [] };
 
   const scoreProgram = {
     inputs,
@@ -196,14 +199,14 @@ export function detailStage(options: DetailStageOptions): Stage {
     inputs,
     build({ state, ...feed }: Args) {
       const scales = scalesOf(feed, options);
-      const judge = (critic: typeof state.critic, { level, low }: Scale, detail: Tensor) =>
-        conditionalDiscriminator(critic, detail, low, constant(level, [1]));
+      const judge = (discriminator: typeof state.critic, { level, low }: Scale, detail: Tensor) =>
+        conditionalDiscriminator(discriminator, detail, low, constant(level, [1]));
       const made: Tensor[] = [];
       const real = scales.map((scale) => judge(state.critic, scale, scale.detail));
       const generatorLoss = valueAndGrad((params: typeof state.params) => {
         const terms = scales.map((scale, i) => {
           const draws = generate(params, scale);
-          // The adversary sees the first draw only: the second exists for the energy score.
+          // The discriminator sees the first draw only: the second exists for the energy score.
           const draw = narrow(draws, 0, 0, scale.samples);
           made[i] = draw;
           const fooled = relativisticLoss(judge(state.critic, scale, draw), stopGradient(real[i]!));
@@ -213,10 +216,10 @@ export function detailStage(options: DetailStageOptions): Stage {
         const fooled = average(terms.map((term) => term.fooled));
         return { loss: add(energy, mul(fooled, options.adversarial)), energy, fooled };
       })(state.params);
-      const criticLoss = valueAndGrad((critic: typeof state.critic) => {
+      const discriminatorLoss = valueAndGrad((discriminator: typeof state.critic) => {
         const terms = scales.map((scale, i) => {
-          const scores = judge(critic, scale, scale.detail);
-          const pairing = relativisticLoss(scores, judge(critic, scale, stopGradient(made[i]!)));
+          const scores = judge(discriminator, scale, scale.detail);
+          const pairing = relativisticLoss(scores, judge(discriminator, scale, stopGradient(made[i]!)));
           return penalised
             ? add(
                 pairing,
@@ -227,8 +230,8 @@ export function detailStage(options: DetailStageOptions): Stage {
         return average(terms);
       })(state.critic);
       const next = adam(state.params, generatorLoss.grads, state.adam, { lr: feed.lr!, betas: [0.5, 0.99] });
-      const critic = adam(state.critic, criticLoss.grads, state.criticAdam, {
-        lr: feed.criticLr!,
+      const discriminator = adam(state.critic, discriminatorLoss.grads, state.criticAdam, {
+        lr: feed.discriminatorLr!,
         betas: [0.5, 0.99],
       });
       return {
@@ -236,12 +239,12 @@ export function detailStage(options: DetailStageOptions): Stage {
           params: next.params,
           adam: next.state,
           average: ema(state.average, next.params, next.state.step, options.emaDecay),
-          critic: critic.params,
-          criticAdam: critic.state,
+          critic: discriminator.params,
+          criticAdam: discriminator.state,
         },
         energy: generatorLoss.aux.energy,
         fooled: generatorLoss.aux.fooled,
-        critic: criticLoss.value,
+        critic: discriminatorLoss.value,
       };
     },
   });
@@ -279,7 +282,7 @@ export function detailStage(options: DetailStageOptions): Stage {
           });
           const energy = average(terms.map((term) => term.energy));
           const spectrum = average(terms.map((term) => term.spectrum));
-          // The adversary sharpens the spectrum at some cost of the energy score: it has a part in both.
+          // The discriminator sharpens the spectrum at some cost of the energy score: it has a part in both.
           return { score: add(energy, spectrum), energy, spectrum };
         },
       },
@@ -306,7 +309,7 @@ function learningRates(
   const factor =
     lrScale *
     (alone ? scheduleFactor(within, { warmup: 0.05 }) : scheduleFactor(within, { warmup: 0.03, decay: 0.3 }));
-  return { lr: factor * (alone ? lr.score : lr.generator), criticLr: factor * lr.discriminator };
+  return { lr: factor * (alone ? lr.score : lr.generator), discriminatorLr: factor * lr.discriminator };
 }
 
 /** Noise of a batch, from streams by purpose and level. */
