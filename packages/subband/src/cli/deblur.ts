@@ -4,15 +4,7 @@ import type { BlurKernel } from "../diffusion/measurements/blur.ts";
 import type { Context } from "./context.ts";
 import { formatSigma } from "./denoise.ts";
 import { addExamples, parsePath } from "./options.ts";
-import { restoreAll } from "./restore.ts";
-import {
-  addSamplingOptions,
-  checkSampling,
-  posteriorOptions,
-  sampledResult,
-  type SamplingFlags,
-  sigmaOf,
-} from "./sampling-options.ts";
+import { addSamplingOptions, restoreSampled, type SamplingFlags } from "./sampling-options.ts";
 
 /** Options of the command. */
 interface DeblurFlags extends SamplingFlags {
@@ -41,12 +33,10 @@ async function deblur(context: Context, input: string, flags: DeblurFlags): Prom
   const { kernelOf } = await import("../restoration/blur-kernel.ts");
   const { deblurPicture } = await import("../restoration/deblur-picture.ts");
   const { readPicture } = await import("../restoration/picture.ts");
-  await checkSampling(flags);
   let kernel: BlurKernel;
-  await restoreAll(context, input, flags, {
+  await restoreSampled(context, input, flags, {
     verb: "deblur",
     suffix: "deblurred",
-    map: flags.uncertainty,
     companion: {
       what: "--kernel",
       path: flags.kernel,
@@ -54,13 +44,10 @@ async function deblur(context: Context, input: string, flags: DeblurFlags): Prom
         kernel = kernelOf(await readPicture(source, true));
       },
     },
-    async restore(picture, { denoiser }, onShare) {
-      const sigma = await sigmaOf(flags, picture);
-      const options = posteriorOptions(flags, onShare);
-      const found = await deblurPicture(denoiser, picture, kernel, { ...options, sigma });
-      const result = await sampledResult(flags, sigma, found.picture, found.deviation);
+    async draw(picture, { denoiser }, options) {
+      const found = await deblurPicture(denoiser, picture, kernel, options);
       const from = flags.sigma === "auto" ? "estimated" : "given";
-      return { ...result, rows: [["noise", `${formatSigma(sigma)} ${from}`], ...(result.rows ?? [])] };
+      return { ...found, rows: [["noise", `${formatSigma(options.sigma)} ${from}`]] };
     },
   });
 }

@@ -4,15 +4,7 @@ import type { Picture } from "../restoration/picture.ts";
 import type { Context } from "./context.ts";
 import { formatCount } from "./format.ts";
 import { addExamples, parsePath } from "./options.ts";
-import { restoreAll } from "./restore.ts";
-import {
-  addSamplingOptions,
-  checkSampling,
-  posteriorOptions,
-  sampledResult,
-  type SamplingFlags,
-  sigmaOf,
-} from "./sampling-options.ts";
+import { addSamplingOptions, restoreSampled, type SamplingFlags } from "./sampling-options.ts";
 
 /** Options of the command. */
 interface InpaintFlags extends SamplingFlags {
@@ -40,12 +32,10 @@ export function register(program: Command, context: Context): void {
 async function inpaint(context: Context, input: string, flags: InpaintFlags): Promise<void> {
   const { inpaintPicture } = await import("../restoration/inpaint-picture.ts");
   const { readPicture } = await import("../restoration/picture.ts");
-  await checkSampling(flags);
   let mask: Picture;
-  await restoreAll(context, input, flags, {
+  await restoreSampled(context, input, flags, {
     verb: "inpaint",
     suffix: "inpainted",
-    map: flags.uncertainty,
     companion: {
       what: "--mask",
       path: flags.mask,
@@ -53,22 +43,9 @@ async function inpaint(context: Context, input: string, flags: InpaintFlags): Pr
         mask = await readPicture(source, true);
       },
     },
-    async restore(picture, { denoiser }, onShare) {
-      const sigma = await sigmaOf(flags, picture);
-      const options = posteriorOptions(flags, onShare);
-      const {
-        picture: filled,
-        deviation,
-        filled: count,
-        notes,
-      } = await inpaintPicture(denoiser, picture, mask, { ...options, sigma });
-      const result = await sampledResult(flags, sigma, filled, deviation);
-      return {
-        ...result,
-        notes,
-        rows: [["filled in", `${formatCount(count)} pixels`], ...(result.rows ?? [])],
-        json: { ...result.json, filled: count },
-      };
+    async draw(picture, { denoiser }, options) {
+      const { filled, ...found } = await inpaintPicture(denoiser, picture, mask, options);
+      return { ...found, rows: [["filled in", `${formatCount(filled)} pixels`]], json: { filled } };
     },
   });
 }

@@ -2,15 +2,7 @@
 import { type Command, InvalidArgumentError, Option } from "commander";
 import type { Context } from "./context.ts";
 import { addExamples } from "./options.ts";
-import { restoreAll } from "./restore.ts";
-import {
-  addSamplingOptions,
-  checkSampling,
-  posteriorOptions,
-  sampledResult,
-  type SamplingFlags,
-  sigmaOf,
-} from "./sampling-options.ts";
+import { addSamplingOptions, restoreSampled, type Sampling, type SamplingFlags } from "./sampling-options.ts";
 
 /** Options of the command. */
 interface UpscaleFlags extends SamplingFlags {
@@ -51,43 +43,37 @@ function parseFactor(text: string): number {
 }
 
 async function upscale(context: Context, input: string, flags: UpscaleFlags): Promise<void> {
-  const { upscalePicture } = await import("../restoration/upscale-picture.ts");
-  await checkSampling(flags);
-  if (flags.method === "conditional") return upscaleByDetails(context, input, flags);
-  await restoreAll(context, input, flags, {
+  const { factor, method } = flags;
+  await restoreSampled(context, input, flags, {
     verb: "upscale",
-    suffix: `${flags.factor}x`,
-    factor: flags.factor,
-    map: flags.uncertainty,
-    async restore(picture, { denoiser }, onShare) {
-      const sigma = await sigmaOf(flags, picture);
-      const options = posteriorOptions(flags, onShare);
-      const found = await upscalePicture(denoiser, picture, flags.factor, { ...options, sigma });
-      return { ...(await sampledResult(flags, sigma, found.picture, found.deviation)), before: found.cubic };
-    },
+    suffix: `${factor}x`,
+    factor,
+    draw: method === "conditional" ? await byDetails(flags) : await underMeasurements(factor),
   });
 }
 
+async function underMeasurements(factor: number): Promise<Sampling["draw"]> {
+  const { upscalePicture } = await import("../restoration/upscale-picture.ts");
+  return async (picture, { denoiser }, options) => {
+    const { cubic: before, ...found } = await upscalePicture(denoiser, picture, factor, options);
+    return { ...found, before };
+  };
+}
+
 /** By the details' networks of a pyramid. */
-async function upscaleByDetails(context: Context, input: string, flags: UpscaleFlags): Promise<void> {
+async function byDetails({ factor, method, sigma: noise }: UpscaleFlags): Promise<Sampling["draw"]> {
   const { UserError } = await import("onnxgrad");
   const { upscaleConditional } = await import("../restoration/upscale-conditional.ts");
-  if (flags.sigma !== 0)
+  if (noise !== 0)
     throw new UserError(
       "restoration/method",
       "--sigma: --method conditional takes the picture as it is. Denoise it first (subband denoise), or leave --method out.",
     );
-  await restoreAll(context, input, flags, {
-    verb: "upscale",
-    suffix: `${flags.factor}x`,
-    factor: flags.factor,
-    map: flags.uncertainty,
-    async restore(picture, { loaded: { model, run }, backend }, onShare) {
-      const options = { ...posteriorOptions(flags, onShare), detailNoise: run?.local.detailNoise };
-      const found = await upscaleConditional(backend, model, picture, flags.factor, options);
-      const result = await sampledResult(flags, 0, found.picture, found.deviation);
-      const { method } = flags;
-      return { ...result, json: { ...result.json, method }, before: found.cubic };
-    },
-  });
+  return async (picture, { loaded: { model, run }, backend }, { sigma: _, ...options }) => {
+    const { cubic: before, ...found } = await upscaleConditional(backend, model, picture, factor, {
+      ...options,
+      detailNoise: run?.local.detailNoise,
+    });
+    return { ...found, before, json: { method } };
+  };
 }
