@@ -1,6 +1,5 @@
 /** @module `subband data`: obtains the known data sets, and tells what is in any data. */
 import { type Command, Option } from "commander";
-import type { OnProgress } from "../data/concurrent.ts";
 import type { Dataset } from "../data/dataset.ts";
 import { describeSkippedFiles } from "../data/skipped.ts";
 import type { Extent } from "../systems/options.ts";
@@ -72,9 +71,11 @@ async function getData(context: Context, name: string, { from, size, limit }: Ge
   const { cacheFolder } = await import("../data/pixel-cache.ts");
   const { unknownName } = await import("onnxgrad");
   const { requireMemory } = await import("./memory-limit.ts");
+  const { dataListeners, withProgress } = await import("./progress.ts");
   const { height = 64, width = 64 } = size ?? {};
   if (name === "faces" && limit !== undefined) requireMemory("--limit", limit, 3 * height * width);
-  const sets = await watched(context, async (options): Promise<Dataset[]> => {
+  const sets = await withProgress(context, async (progress): Promise<Dataset[]> => {
+    const options = dataListeners(progress);
     switch (name) {
       case "cifar10": {
         const { train, test } = await getCifar10({ ...options, source: from });
@@ -95,31 +96,12 @@ async function getData(context: Context, name: string, { from, size, limit }: Ge
 async function inform(context: Context, source: string, options: InfoOptions): Promise<void> {
   const { size, grey, limit, patches } = options;
   const { openDataset } = await import("../data/open-dataset.ts");
+  const { dataListeners, withProgress } = await import("./progress.ts");
   const channels = grey === true ? 1 : 3;
-  const set = await watched(context, async (watching) =>
-    openDataset(source, { ...watching, size, channels, limit, patches }),
+  const set = await withProgress(context, async (progress) =>
+    openDataset(source, { ...dataListeners(progress), size, channels, limit, patches }),
   );
   answer(context, { lines: describeSet(set), json: setJson(set) });
-}
-
-/** What opening and fetching data report to. */
-interface Watching {
-  readonly onProgress: OnProgress;
-  readonly onWarning: (message: string) => void;
-}
-
-/** Runs `work` with its progress on stderr. */
-async function watched<T>(context: Context, work: (options: Watching) => Promise<T>): Promise<T> {
-  const { createProgress, dataProgress } = await import("./progress.ts");
-  const progress = createProgress(context);
-  try {
-    return await work({
-      onProgress: dataProgress(progress),
-      onWarning: (message) => progress.note(`warning: ${message}`),
-    });
-  } finally {
-    progress.finish();
-  }
 }
 
 function describeSet(set: Dataset): string[] {

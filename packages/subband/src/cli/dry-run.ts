@@ -11,15 +11,14 @@ import { planRun, type RunPlan, type TrainRequest } from "../training/train-run.
 import type { Context } from "./context.ts";
 import { formatBytes, formatCount, stagesLine } from "./format.ts";
 import { answer, formatTable, note } from "./output.ts";
-import { createProgress, dataProgress } from "./progress.ts";
+import { dataListeners, withProgress } from "./progress.ts";
 
 /** Prints what `request` would train, `verbose` with the whole configuration; the run directory is not touched. */
 export async function dryRun(context: Context, request: TrainRequest, verbose: boolean): Promise<void> {
-  const progress = createProgress(context);
-  const plan = await planRun(request, {
-    onData: dataProgress(progress),
-    onWarning: (message) => progress.note(`warning: ${message}`),
-  }).finally(() => progress.finish());
+  const plan = await withProgress(context, async (progress) => {
+    const { onProgress: onData, onWarning } = dataListeners(progress);
+    return planRun(request, { onData, onWarning });
+  });
   const { config, seed, dataBytes, exists, leftovers } = plan;
   const { stages, draw, local } = systemOf(config);
   const chosen = draw.choose({});

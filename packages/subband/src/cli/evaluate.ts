@@ -3,11 +3,13 @@ import { join } from "node:path";
 import { type Command, Option } from "commander";
 import type { RunImages } from "../training/run-data.ts";
 import type { Context } from "./context.ts";
-import { bestLine, formatCount } from "./format.ts";
+import { type DrawingFlags, WEIGHTS_OPTION, withDrawing } from "./drawing-options.ts";
+import { formatCount } from "./format.ts";
 import { addBackendOptions, type BackendFlags, openBackend } from "./open-backend.ts";
-import type { DrawingFlags } from "./open-drawing.ts";
 import { addExamples, parseCount, parsePath, parsePositive } from "./options.ts";
-import { answer, formatColumns, formatTable } from "./output.ts";
+import { answer, formatColumns, formatTable, tellWarning } from "./output.ts";
+
+export { complete } from "./drawing-options.ts";
 
 interface EvaluateFlags extends DrawingFlags, BackendFlags {
   readonly n: number;
@@ -28,13 +30,11 @@ export function register(program: Command, context: Context): void {
         .choices(["all", "training", "held-out"])
         .default("all"),
     )
-    .option("--weights <name>", "last, or best: of the moment with the best score (default: last)")
+    .option(...WEIGHTS_OPTION)
     .option("--seed <n>", "seed of the images, and of the choice of real ones", parseCount, 0)
     .option("--out <file>", "CSV of the band statistics (default: bands.csv in the run)", parsePath)
     .action(async (run: string, flags: Omit<EvaluateFlags, "asked">) => {
-      const { readTyped } = await import("./preset-options.ts");
-      const asked = readTyped("drawing", flags, (message) => command.error(message));
-      await evaluate(context, run, { ...flags, asked });
+      await evaluate(context, run, await withDrawing(command, flags));
     });
   addBackendOptions(command);
   addExamples(command, [
@@ -44,12 +44,6 @@ export function register(program: Command, context: Context): void {
   ]);
 }
 
-/** Adds the options of drawing. */
-export async function complete(command: Command): Promise<void> {
-  const { addDrawingOptions } = await import("./preset-options.ts");
-  addDrawingOptions(command);
-}
-
 async function evaluate(context: Context, run: string, flags: EvaluateFlags): Promise<void> {
   const { evaluateRun } = await import("../evaluation/evaluate-run.ts");
   const { requirePyramid } = await import("../evaluation/require-pyramid.ts");
@@ -57,34 +51,30 @@ async function evaluate(context: Context, run: string, flags: EvaluateFlags): Pr
   const { openRun } = await import("../training/open-drawable.ts");
   const { imagesOf, openRunData } = await import("../training/run-data.ts");
   const { requireMemory } = await import("./memory-limit.ts");
-  const { withFolders } = await import("./output-folders.ts");
-  const { requireCsvPlace } = await import("./csv-place.ts");
-  const { createProgress, dataProgress } = await import("./progress.ts");
-  const { drawingOf } = await import("./open-drawing.ts");
+  const { withOutputs } = await import("./output-folders.ts");
+  const { requirePlaceFor } = await import("./run-output.ts");
+  const { dataListeners, imageProgress } = await import("./progress.ts");
+  const { drawingOf, weightsRows } = await import("./open-drawing.ts");
   const opened = openRun(run, flags.weights);
-  const { arrays, weights, best, warning } = opened;
+  const { arrays, weights, best } = opened;
   const { config, system } = opened.run;
   const { image, draw } = system;
   const { n, seed, out = join(run, "bands.csv") } = flags;
   const pyramid = requirePyramid(config.preset, system);
   const { chosen, described } = drawingOf(opened, flags.asked);
-  requireCsvPlace(run, out);
+  requirePlaceFor("statistics", run, out);
   // Numbers of four bytes: of those generated, and of those they are compared with.
   requireMemory("-n", n, 8 * image.channels * image.height * image.width);
-  const progress = createProgress(context);
-  const measure = async (): Promise<void> => {
+  await withOutputs(context, [out], async (progress): Promise<void> => {
     const backend = await openBackend(context, flags);
-    if (warning !== undefined) progress.note(`warning: ${warning}`);
-    const found = await openRunData(run, config, {
-      onProgress: dataProgress(progress),
-      onWarning: (message) => progress.note(`warning: ${message}`),
-    });
+    tellWarning((line) => progress.note(line), opened);
+    const found = await openRunData(run, config, dataListeners(progress));
     const source = imagesOf(run, found, flags.on);
     const { images: _, ...figures } = await evaluateRun({ image, draw, pyramid }, arrays, source, backend, {
       count: n,
       seed,
       chosen,
-      onProgress: (done) => progress.update({ label: "sample", done, total: n, unit: "images" }),
+      onProgress: (done) => imageProgress(progress, "sample", done, n),
     });
     const rows = figures.bands.map(({ level, band, generated, real, stdRatio }) =>
       [level, band, generated.std, real.std, stdRatio, generated.kurtosis, real.kurtosis].map((v) =>
@@ -108,7 +98,7 @@ async function evaluate(context: Context, run: string, flags: EvaluateFlags): Pr
           ["images", `${n}, seed ${seed}, ${figures.nfeLow} + ${figures.nfeDetail} calls`],
           ["compared with", comparedLine(figures.count, flags.on, found)],
           ...described,
-          ...(weights === "last" ? [] : [["best weights", bestLine(best)] as const]),
+          ...weightsRows(opened),
           [
             "radial error",
             `${figures.radialSpectrumError.toFixed(4)} (real images among themselves: ${figures.radialSpectrumFloor?.toFixed(4) ?? "not measured, there is one"})`,
@@ -121,8 +111,7 @@ async function evaluate(context: Context, run: string, flags: EvaluateFlags): Pr
       ],
       json: { run, seed, ...chosen, weights, best, on: flags.on, of: source.count, ...figures, out },
     });
-  };
-  await withFolders([out], measure).finally(() => progress.finish());
+  });
 }
 
 /** `60 of 4,096 images, of which 81 are held out`: how many were compared, and of which. */

@@ -6,10 +6,12 @@ import type { Command } from "commander";
 import type { ExportedSampler } from "../drawing/export-draw.ts";
 import type { LoadedRun } from "../training/load-run.ts";
 import type { Context } from "./context.ts";
-import { bestLine, formatBytes } from "./format.ts";
-import type { DrawingFlags } from "./open-drawing.ts";
+import { type DrawingFlags, WEIGHTS_OPTION, withDrawing } from "./drawing-options.ts";
+import { formatBytes } from "./format.ts";
 import { addExamples, parsePath } from "./options.ts";
-import { formatTable, note } from "./output.ts";
+import { formatTable, note, tellWarning } from "./output.ts";
+
+export { complete } from "./drawing-options.ts";
 
 /** Options of the command. */
 interface ExportFlags extends DrawingFlags {
@@ -29,23 +31,15 @@ export function register(program: Command, context: Context): void {
       "the file to write, or - for stdout (default: sampler.onnx; of a denoiser denoiser.safetensors)",
       parsePath,
     )
-    .option("--weights <name>", "last, or best: of the moment with the best score (default: last)")
+    .option(...WEIGHTS_OPTION)
     .action(async (run: string, flags: Omit<ExportFlags, "asked">) => {
-      const { readTyped } = await import("./preset-options.ts");
-      const asked = readTyped("drawing", flags, (message) => command.error(message));
-      await exportRun(context, run, { ...flags, asked });
+      await exportRun(context, run, await withDrawing(command, flags));
     });
   addExamples(command, [
     "subband export runs/faces",
     "subband export runs/faces --out faces.onnx --steps 5 --sampler heun",
     "subband export runs/denoiser --out models/denoiser",
   ]);
-}
-
-/** Adds the options of drawing. */
-export async function complete(command: Command): Promise<void> {
-  const { addDrawingOptions } = await import("./preset-options.ts");
-  addDrawingOptions(command);
 }
 
 async function exportRun(context: Context, name: string, flags: ExportFlags): Promise<void> {
@@ -58,6 +52,7 @@ async function exportRun(context: Context, name: string, flags: ExportFlags): Pr
 async function exportDenoiser(context: Context, run: string, flags: ExportFlags): Promise<void> {
   const { UserError } = await import("onnxgrad");
   const { loadModel } = await import("../training/model-file.ts");
+  const { weightsRows } = await import("./open-drawing.ts");
   const { readsAt } = await import("./planned-reads.ts");
   const { putModel } = await import("./put-model.ts");
   const { emitBeside } = await import("./standard-streams.ts");
@@ -79,7 +74,7 @@ async function exportDenoiser(context: Context, run: string, flags: ExportFlags)
       `run "${run}" is a denoiser and draws no images: there is no sampler to write to "${out}". Give --out a folder, or a ` +
         `file name that ends with .safetensors, for its model.`,
     );
-  if (loaded.warning !== undefined) note(context, `warning: ${loaded.warning}`);
+  tellWarning((line) => note(context, line), loaded);
   const { file, bytes } = await putModel(
     context,
     out,
@@ -93,7 +88,7 @@ async function exportDenoiser(context: Context, run: string, flags: ExportFlags)
     lines: formatTable([
       ["model", `${file}, ${formatBytes(bytes)}`],
       ...modelRows(model),
-      ...(weights === "last" ? [] : [["best weights", bestLine(best)] as const]),
+      ...weightsRows({ weights, best }),
       ["licence", `of the training data: ${licence}`],
     ]),
     json: { file, bytes, ...modelJson(model), weights, best, licence, credit },
@@ -105,19 +100,20 @@ async function exportGenerator(context: Context, run: string, flags: ExportFlags
   const { networkCalls } = await import("../drawing/network-calls.ts");
   const { openRun } = await import("../training/open-drawable.ts");
   const { versions } = await import("../training/versions.ts");
-  const { drawingOf } = await import("./open-drawing.ts");
+  const { drawingOf, weightsRows } = await import("./open-drawing.ts");
   const { withFolders } = await import("./output-folders.ts");
+  const { requirePlaceFor } = await import("./run-output.ts");
   const { emitBeside, putEncoded, requireStreams, shownPath, STANDARD } =
     await import("./standard-streams.ts");
   const opened = openRun(run, flags.weights);
-  const { arrays, weights, best, warning } = opened;
+  const { arrays, weights, best } = opened;
   const { config } = opened.run;
   const { out = "sampler.onnx" } = flags;
   const { chosen, steps, described } = drawingOf(opened, flags.asked);
   requireStreams(context, [], [{ what: "--out", path: out }]);
   const writes = out === STANDARD ? [] : [out];
-  if (writes.length > 0) await requireOnnxPlace(run, out);
-  if (warning !== undefined) note(context, `warning: ${warning}`);
+  if (writes.length > 0) requirePlaceFor("sampler", run, out);
+  tellWarning((line) => note(context, line), opened);
   const exported = await withFolders(writes, async () => {
     const made = exportDraw(steps, arrays, {
       subband_version: versions().subband,
@@ -135,7 +131,7 @@ async function exportGenerator(context: Context, run: string, flags: ExportFlags
       ...formatTable([
         ["file", `${shownPath(out)}, ${formatBytes(bytes.length)}`],
         ...described,
-        ...(weights === "last" ? [] : [["best weights", bestLine(best)] as const]),
+        ...weightsRows({ weights, best }),
         ["network calls", `${nfeLow} + ${nfeDetail} an image (low band + details)`],
         ...inputs.map(
           ({ name, shape }, i) => [i === 0 ? "inputs" : "", `${name} float32 ${extents(shape)}`] as const,
@@ -162,19 +158,6 @@ async function exportGenerator(context: Context, run: string, flags: ExportFlags
       credit: config.data.credit,
     },
   });
-}
-
-/** @throws UserError `export/name` for another format's name; `file/...` for a place that is taken or cannot be written. */
-async function requireOnnxPlace(run: string, out: string): Promise<void> {
-  const { UserError } = await import("onnxgrad");
-  const { checkFilePlan } = await import("./file-plan.ts");
-  const { readsAt } = await import("./planned-reads.ts");
-  checkFilePlan({ reads: readsAt(run, "the run"), writes: [{ path: out, what: "--out" }], about: run });
-  if (!/\.(?:onnx|ort)$/i.test(out))
-    throw new UserError(
-      "export/name",
-      `"${out}": the sampler is written as ONNX. Give --out a name that ends with .onnx, or - for stdout.`,
-    );
 }
 
 const extents = (shape: readonly number[]): string => `[batch, ${shape.join(", ")}]`;

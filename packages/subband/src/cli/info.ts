@@ -5,7 +5,7 @@ import type { LoadedCheckpoint } from "../training/checkpoint.ts";
 import type { Context } from "./context.ts";
 import { bestLine, formatBytes, formatCount, formatDuration, formatValue } from "./format.ts";
 import { addExamples } from "./options.ts";
-import { answer, formatTable, note } from "./output.ts";
+import { answer, formatTable, note, tellWarning } from "./output.ts";
 
 /** Adds the command. */
 export function register(program: Command, context: Context): void {
@@ -42,7 +42,7 @@ async function inform(context: Context, name: string): Promise<void> {
   const groups = checkpoint === undefined ? {} : groupElements(checkpoint);
   const best = bestMoments(checkpoint?.metadata ?? {});
 
-  if (checkpoint?.warning !== undefined) note(context, `warning: ${checkpoint.warning}`);
+  tellWarning((line) => note(context, line), checkpoint ?? {});
   answer(context, {
     lines: formatTable([
       ["run", dir],

@@ -1,16 +1,9 @@
-/** @module What `sample`, `export` and `evaluate` share: how they are asked to draw, and what is opened for that. */
+/** @module What `sample`, `export` and `evaluate` share: how what was opened draws, and what is told of its weights. */
 import type { DrawChoice, DrawStep } from "../systems/draw.ts";
-import type { Json } from "../systems/options.ts";
 import { requireOptions } from "../systems/presets.ts";
 import type { Drawable } from "../training/open-drawable.ts";
-
-/** What decides how images are drawn. */
-export interface DrawingFlags {
-  /** `last` or `best`. */
-  readonly weights?: string | undefined;
-  /** Options of presets, read. */
-  readonly asked: Readonly<Record<string, Json>>;
-}
+import type { DrawingFlags } from "./drawing-options.ts";
+import { bestLine } from "./format.ts";
 
 /** How images are drawn, all chosen. */
 export interface Drawing {
@@ -31,4 +24,9 @@ export function drawingOf(
   requireOptions("drawing", owner, options, asked);
   const chosen = draw.choose(asked);
   return { chosen, steps: draw.steps(chosen), described: draw.describe(chosen) };
+}
+
+/** The row that says where the best weights stood; none where the last were taken. */
+export function weightsRows({ weights, best }: Pick<Drawable, "weights" | "best">): [string, string][] {
+  return weights === "last" ? [] : [["best weights", bestLine(best)]];
 }

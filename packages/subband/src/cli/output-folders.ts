@@ -1,8 +1,25 @@
-/** @module The folders of a command's outputs: made and tried before the work, and taken back when it comes to nothing. */
+/**
+ * @module The folders of a command's outputs: made and tried before the work, and taken back when it comes to nothing. Long
+ * work that writes files is done here, with its progress shown.
+ */
 import { closeSync, openSync, rmSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { writeError } from "../training/atomic-file.ts";
 import { makeFolder, removeIfEmpty } from "../training/run-directory.ts";
+import type { Context } from "./context.ts";
+import { type Progress, withProgress } from "./progress.ts";
+
+/**
+ * Does long work that writes the files `paths`: its folders as in {@link withFolders}, its progress as in `withProgress`.
+ * @throws UserError `file/...` for a folder that cannot be made or written; whatever `work` throws.
+ */
+export async function withOutputs<T>(
+  context: Context,
+  paths: readonly string[],
+  work: (progress: Progress) => Promise<T>,
+): Promise<T> {
+  return withProgress(context, async (progress) => withFolders(paths, () => work(progress)));
+}
 
 /**
  * Makes the folders of the files `paths`, sees that a file can be made in each, and does `work`. When that fails, folders

@@ -37,6 +37,14 @@ export function note(context: Context, line: string): void {
   if (!context.quiet) complain(context, line);
 }
 
+/** Tells what is wrong with what was opened, where something is. */
+export function tellWarning(
+  tell: (line: string) => void,
+  { warning }: { readonly warning?: string | undefined },
+): void {
+  if (warning !== undefined) tell(`warning: ${warning}`);
+}
+
 /** Tells people what went wrong, even with `--quiet`. */
 export function complain(context: Context, line: string): void {
   context.stderr.write(`${printable(line)}\n`);

@@ -2,7 +2,7 @@ import { describe, expect, test } from "vitest";
 import { captureIo } from "./capture-io.testing.ts";
 import type { Context } from "./context.ts";
 import { formatBytes, formatCount, formatDuration, formatValue } from "./format.ts";
-import { createProgress, dataProgress } from "./progress.ts";
+import { createProgress, dataListeners } from "./progress.ts";
 
 /** A context that captures, and a clock to set by hand (milliseconds). */
 function stage(isTTY: boolean): {
@@ -107,7 +107,7 @@ describe("createProgress() without a terminal", () => {
   test("what data report is shown in their units; a new stage starts a new rate", () => {
     const { io, context, clock } = stage(false);
     const progress = createProgress(context, { now: () => clock.now, interval: 0 });
-    const onProgress = dataProgress(progress);
+    const { onProgress } = dataListeners(progress);
     onProgress({ stage: "download", unit: "bytes", done: 0, total: 138_940_914 });
     clock.now += 4000;
     onProgress({ stage: "download", unit: "bytes", done: 20_000_000, total: 138_940_914 });

@@ -106,9 +106,33 @@ export function createProgress(context: Context, options: ProgressOptions = {}):
   };
 }
 
-/** Shows the progress of opening or fetching data. */
-export function dataProgress(progress: Progress): OnProgress {
-  return ({ stage, unit, done, total }) => progress.update({ label: stage, unit, done, total });
+/** Does `work` while its progress is shown; what was shown last stays as a line, also where the work fails. */
+export async function withProgress<T>(
+  context: Context,
+  work: (progress: Progress) => Promise<T>,
+): Promise<T> {
+  const progress = createProgress(context);
+  try {
+    return await work(progress);
+  } finally {
+    progress.finish();
+  }
+}
+
+/** Whom opening and fetching data report to: they show how far they are, and what is wrong on a line of its own. */
+export function dataListeners(progress: Progress): {
+  readonly onProgress: OnProgress;
+  readonly onWarning: (message: string) => void;
+} {
+  return {
+    onProgress: ({ stage, unit, done, total }) => progress.update({ label: stage, unit, done, total }),
+    onWarning: (message) => progress.note(`warning: ${message}`),
+  };
+}
+
+/** Shows how many of `total` images are done; between two whole ones, too, where `done` is no whole number. */
+export function imageProgress(progress: Progress, label: string, done: number, total: number): void {
+  progress.update({ label, done: Math.floor(done), total, unit: "images", fraction: done / total });
 }
 
 /** Speed and time left, from what was recorded. */

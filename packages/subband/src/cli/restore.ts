@@ -7,7 +7,7 @@ import type { Context } from "./context.ts";
 import { formatCount } from "./format.ts";
 import { addBackendOptions, type BackendFlags, openBackend } from "./open-backend.ts";
 import { parsePath } from "./options.ts";
-import { complain, emit, note } from "./output.ts";
+import { complain } from "./output.ts";
 import type { PlannedRestoration } from "./plan-restoration.ts";
 import type { Restoration, RestoredOne, Workplace } from "./restore-one.ts";
 
@@ -60,23 +60,20 @@ export async function restoreAll(
 ): Promise<void> {
   const { openModel } = await import("../restoration/model-source.ts");
   const { tiledDenoiser } = await import("../restoration/tiled-denoiser.ts");
-  const { withFolders } = await import("./output-folders.ts");
+  const { withOutputs } = await import("./output-folders.ts");
   const { planRestoration } = await import("./plan-restoration.ts");
-  const { createProgress } = await import("./progress.ts");
   const plan = await planRestoration(context, input, flags, restoration);
   const loaded = openModel(flags.model);
   await restoration.companion?.read(plan.source(restoration.companion.path));
-  const progress = createProgress(context);
   const backend = await openBackend(context, flags);
   const denoiser = tiledDenoiser(backend, loaded.model);
   const { source } = plan;
-  const place: Workplace = { context, restoration, loaded, backend, denoiser, progress, source };
   try {
-    const done = await withFolders(plan.outputs, () => restoreEach(place, plan));
-    progress.finish();
-    report(context, plan, done, loaded.file);
+    const done = await withOutputs(context, plan.outputs, async (progress) =>
+      restoreEach({ context, restoration, loaded, backend, denoiser, progress, source }, plan),
+    );
+    await report(context, plan, done, loaded.file);
   } finally {
-    progress.finish();
     await denoiser.dispose();
   }
 }
@@ -114,12 +111,13 @@ async function restoreEach(place: Workplace, { jobs, isFolder }: PlannedRestorat
   return { results, failed };
 }
 
-function report(
+async function report(
   context: Context,
   { jobs, leftOut, isFolder, toStdout, describe }: PlannedRestoration,
   { results, failed }: Done,
   model: string,
-): void {
+): Promise<void> {
+  const { emitBeside, STANDARD } = await import("./standard-streams.ts");
   const files = leftOut.length === 1 ? "file" : "files";
   const others =
     leftOut.length === 0
@@ -129,11 +127,9 @@ function report(
   const lines = isFolder
     ? [...results.map(({ line }) => line), ...others, summary]
     : results.flatMap((one) => one.lines);
-  if (toStdout) for (const line of lines) note(context, line);
-  else
-    emit(context, {
-      lines,
-      json: { model, pictures: results.map(({ json }) => json), failed, leftOut },
-    });
+  emitBeside(context, toStdout ? STANDARD : undefined, {
+    lines,
+    json: { model, pictures: results.map(({ json }) => json), failed, leftOut },
+  });
   if (failed.length > 0) context.exitWith(1);
 }

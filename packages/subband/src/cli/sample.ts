@@ -5,11 +5,14 @@ import type { DrawChoice } from "../systems/draw.ts";
 import type { Drawable } from "../training/open-drawable.ts";
 import type { WeightsName } from "../loop/weights.ts";
 import type { Context } from "./context.ts";
-import { bestLine, formatCount } from "./format.ts";
+import { type DrawingFlags, WEIGHTS_OPTION, withDrawing } from "./drawing-options.ts";
+import { formatCount } from "./format.ts";
 import { addBackendOptions, type BackendFlags, openBackend, openEarly } from "./open-backend.ts";
-import type { Drawing, DrawingFlags } from "./open-drawing.ts";
+import type { Drawing } from "./open-drawing.ts";
 import { addExamples, parseCount, parsePath, parsePositive } from "./options.ts";
-import { formatTable } from "./output.ts";
+import { formatTable, tellWarning } from "./output.ts";
+
+export { complete } from "./drawing-options.ts";
 
 /** What is to be drawn. */
 export interface SampleRequest extends DrawingFlags, BackendFlags {
@@ -27,7 +30,7 @@ export function register(program: Command, context: Context): void {
     .description("draw images from a run; image i depends on the seed and i alone, whatever the batch")
     .argument("<run>", "directory made by subband train, local model made by subband import, or builtin")
     .option("-n, --n <count>", "how many images", parsePositive, 64)
-    .option("--weights <name>", "last, or best: of the moment with the best score (default: last)")
+    .option(...WEIGHTS_OPTION)
     .option("--seed <n>", "seed of the images", parseCount, 0)
     .option(
       "--out <file>",
@@ -37,10 +40,8 @@ export function register(program: Command, context: Context): void {
     .option("--each <folder>", "also write every image to a PNG of its own", parsePath)
     .option("--batch <n>", "images drawn at a time, at most", parsePositive, 64)
     .action(async (run: string, flags: Omit<SampleRequest, "asked">) => {
-      const { readTyped } = await import("./preset-options.ts");
       const { emitBeside } = await import("./standard-streams.ts");
-      const asked = readTyped("drawing", flags, (message) => command.error(message));
-      const { lines, outcome } = await sampleRun(context, run, { ...flags, asked });
+      const { lines, outcome } = await sampleRun(context, run, await withDrawing(command, flags));
       emitBeside(context, outcome.grid, { lines, json: { ...outcome } });
     });
   addBackendOptions(command);
@@ -50,12 +51,6 @@ export function register(program: Command, context: Context): void {
     "subband sample runs/faces -n 1000 --each samples --json",
     "subband sample runs/local --sampler ascent --beta 0.5 --size 96x64",
   ]);
-}
-
-/** Adds the options of drawing. */
-export async function complete(command: Command): Promise<void> {
-  const { addDrawingOptions } = await import("./preset-options.ts");
-  addDrawingOptions(command);
 }
 
 /** What a sampling gave and cost, beside the choices of how to draw. */
@@ -94,10 +89,10 @@ export async function sampleRun(
   const { networkCalls } = await import("../drawing/network-calls.ts");
   const { openDrawable } = await import("../training/open-drawable.ts");
   const { drawingOf } = await import("./open-drawing.ts");
-  const { withFolders } = await import("./output-folders.ts");
-  const { createProgress } = await import("./progress.ts");
+  const { withOutputs } = await import("./output-folders.ts");
+  const { imageProgress } = await import("./progress.ts");
   const opened = openDrawable(path, named);
-  const { arrays, weights, best, warning } = opened;
+  const { arrays, weights, best } = opened;
   const { chosen, steps, described } = drawingOf(opened, asked);
   const backend = await (early ?? openBackend(context, flags));
   const { planSampleFiles, writeSamples } = await import("./sample-files.ts");
@@ -105,9 +100,8 @@ export async function sampleRun(
   const grid = out ?? gridOf(run, opened.run !== undefined);
   const files = planSampleFiles(context, path, { grid, each }, n, { channels, height, width });
 
-  const progress = createProgress(context);
-  const drawFiles = async (): Promise<SampleOutcome> => {
-    if (warning !== undefined) progress.note(`warning: ${warning}`);
+  const outcome = await withOutputs(context, files, async (progress): Promise<SampleOutcome> => {
+    tellWarning((line) => progress.note(line), opened);
     const batch = Math.min(n, most);
     const began = performance.now();
     const compiling = compileDraw(backend, steps, arrays, batch);
@@ -116,20 +110,10 @@ export async function sampleRun(
     const drawing = await compiling;
     const compileMs = performance.now() - began;
     const started = performance.now();
-    const { data, calls, converged } = await drawing.run({
-      seed,
-      count: n,
-      onProgress: (done) =>
-        progress.update({
-          label: "sample",
-          done: Math.floor(done),
-          total: n,
-          unit: "images",
-          fraction: done / n,
-        }),
-    });
-    const msPerImage = (performance.now() - started) / n;
-    await drawing.dispose();
+    const { data, calls, converged, msPerImage } = await drawing
+      .run({ seed, count: n, onProgress: (done) => imageProgress(progress, "sample", done, n) })
+      .then((drawn) => ({ ...drawn, msPerImage: (performance.now() - started) / n }))
+      .finally(() => drawing.dispose());
     if (!converged)
       progress.note(
         "warning: some images did not reach the noise level at which ascent stops; they are as it left them",
@@ -141,8 +125,7 @@ export async function sampleRun(
       ...{ weights, best, ...networkCalls(calls), converged, batch, msPerImage, compileMs, grid },
       each: each ?? null,
     };
-  };
-  const outcome = await withFolders(files, drawFiles).finally(() => progress.finish());
+  });
   return { outcome, lines: await outcomeLines(outcome, described) };
 }
 
@@ -153,12 +136,13 @@ function gridOf(path: string, isRun: boolean): string {
 
 /** The outcome for people; `described` are the choices of how to draw. */
 async function outcomeLines(outcome: SampleOutcome, described: Drawing["described"]): Promise<string[]> {
+  const { weightsRows } = await import("./open-drawing.ts");
   const { shownPath } = await import("./standard-streams.ts");
-  const { n, size, seed, weights, best, nfeLow, nfeDetail, msPerImage, batch, grid, each } = outcome;
+  const { n, size, seed, nfeLow, nfeDetail, msPerImage, batch, grid, each } = outcome;
   return formatTable([
     ["images", `${formatCount(n)} of ${size.width} x ${size.height}, seed ${seed}`],
     ...described,
-    ...(weights === "last" ? [] : [["best weights", bestLine(best)] as const]),
+    ...weightsRows(outcome),
     ["network calls", `${Math.round(nfeLow)} + ${Math.round(nfeDetail)} an image (low band + details)`],
     ["time", `${msPerImage.toFixed(1)} ms an image at batch ${batch}`],
     ["grid", shownPath(grid)],

@@ -83,7 +83,7 @@ export function shownPath(path: string): string {
 }
 
 /** Tells what was done; on stderr where stdout holds what was made. */
-export function emitBeside(context: Context, path: string, result: Result): void {
+export function emitBeside(context: Context, path: string | undefined, result: Result): void {
   if (path === STANDARD) for (const line of result.lines) note(context, line);
   else emit(context, result);
 }

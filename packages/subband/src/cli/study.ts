@@ -96,31 +96,27 @@ async function studyLowPass(context: Context, run: string, flags: LowPassFlags):
   const { UserError } = await import("onnxgrad");
   const { lowPassBands, lowPassTable, runLowPassStudy } = await import("../studies/low-pass-study.ts");
   const { levelsOf } = await import("../systems/parts/local/model.ts");
-  const { loadModel } = await import("../training/model-file.ts");
   const { openRunData } = await import("../training/run-data.ts");
-  const { modelPath } = await import("../restoration/model-source.ts");
-  const { createProgress } = await import("./progress.ts");
+  const { openModel } = await import("../restoration/model-source.ts");
+  const { imageProgress, withProgress } = await import("./progress.ts");
   const { n, ascentImages, seed } = flags;
-  const { model, run: known } = loadModel(modelPath(run));
+  const { model, run: known } = openModel(run);
   if (known === undefined)
     throw new UserError(
       "study/run",
       `"${run}" is a model file, whose data are not known. Give the run it is of.`,
     );
   const { dataset } = await openRunData(run, known.config);
-  const progress = createProgress(context);
-  try {
-    const study = await runLowPassStudy(await openBackend(context, flags), {
+  const study = await withProgress(context, async (progress) =>
+    runLowPassStudy(await openBackend(context, flags), {
       ...{ model, seed, count: n },
       prior: known.local.prior && { config: known.local.prior, arrays: known.arrays },
       ...lowPassBands(dataset, model.wavelet, levelsOf(model)),
       ascentCount: ascentImages,
-      onProgress: (label, done, total) => progress.update({ label, done, total, unit: "images" }),
-    });
-    answer(context, { lines: lowPassTable(study).split("\n"), json: { run, seed, ...study } });
-  } finally {
-    progress.finish();
-  }
+      onProgress: (label, done, total) => imageProgress(progress, label, done, total),
+    }),
+  );
+  answer(context, { lines: lowPassTable(study).split("\n"), json: { run, seed, ...study } });
 }
 
 async function studyLocal(context: Context, flags: LocalFlags): Promise<void> {
@@ -130,9 +126,9 @@ async function studyLocal(context: Context, flags: LocalFlags): Promise<void> {
   const { checkedSigmas, readPictures } = await import("../studies/noisy-pictures.ts");
   const { dumpNoisy, readPeers } = await import("../studies/peers.ts");
   const { parseGain } = await import("../studies/study-tables.ts");
-  const { createProgress } = await import("./progress.ts");
+  const { imageProgress } = await import("./progress.ts");
   const { planStudy, withBuiltin } = await import("./plan-study.ts");
-  const { withFolders } = await import("./output-folders.ts");
+  const { withOutputs } = await import("./output-folders.ts");
   const { pictures: folder, seed, size, dump, peers, reference, stripSigma, out } = flags;
   if (flags.model.length === 0 && peers === undefined && dump === undefined)
     throw new UserError(
@@ -148,8 +144,7 @@ async function studyLocal(context: Context, flags: LocalFlags): Promise<void> {
   const exclude = [out, ...(dump === undefined ? [] : [dump])];
   const pictures = await readPictures(folder, { channels, size, exclude });
   tellLeftOut(context, plan, pictures);
-  const progress = createProgress(context);
-  const compare = async (): Promise<void> => {
+  await withOutputs(context, plan.outputs, async (progress): Promise<void> => {
     const dumped = dump === undefined ? undefined : dumpNoisy(dump, pictures, sigmas, seed);
     const backend = await openBackend(context, flags);
     const methods = [...models.map(({ name, model }) => modelMethod(name, model, backend)), ...outside];
@@ -166,14 +161,13 @@ async function studyLocal(context: Context, flags: LocalFlags): Promise<void> {
     let done = 0;
     const { rows, markdown, files } = await reportLocalStudy({
       ...{ methods, pictures, sigmas, seed, gains, reference, stripSigma, out },
-      onResult: ({ method }) => progress.update({ label: method, done: ++done, total, unit: "images" }),
+      onResult: ({ method }) => imageProgress(progress, method, ++done, total),
     });
     answer(context, {
       lines: [...markdown.split("\n"), ...formatTable([...about, ["written", files.join(", ")]])],
       json: { ...told, rows, files },
     });
-  };
-  await withFolders(plan.outputs, compare).finally(() => progress.finish());
+  });
 }
 
 /** Names the files that are not studied. */

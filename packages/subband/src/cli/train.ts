@@ -125,7 +125,7 @@ export async function trainWithProgress(
   const { runPaths } = await import("../training/run-directory.ts");
   const { trainRun } = await import("../training/train-run.ts");
   const { systemOf } = await import("../training/run-config.ts");
-  const { createProgress, dataProgress } = await import("./progress.ts");
+  const { createProgress, dataListeners } = await import("./progress.ts");
   const progress = createProgress(context);
   const began = performance.now();
   const stopping = (): void =>
@@ -142,7 +142,7 @@ export async function trainWithProgress(
   };
   try {
     const show = stepProgress(() => pacesOf(start!.config));
-    const showData = dataProgress(progress);
+    const { onProgress: showData, onWarning } = dataListeners(progress);
     const summary = await trainRun(
       request,
       await openBackend(context, backend),
@@ -151,7 +151,7 @@ export async function trainWithProgress(
           stopReading();
           showData(done);
         },
-        onWarning: (message) => progress.note(`warning: ${message}`),
+        onWarning,
         onStart(started) {
           start = started;
           progress.note(startLine(request.out, started));

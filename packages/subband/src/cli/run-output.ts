@@ -1,0 +1,33 @@
+/** @module Where a command puts the one file that it makes of a run: in the run, beside its own files, or elsewhere. */
+import { UserError } from "onnxgrad/errors";
+import { checkFilePlan } from "./file-plan.ts";
+import { readsAt } from "./planned-reads.ts";
+
+/** What is made of runs. */
+export type RunOutput = "statistics" | "sampler";
+
+/** How its files may end, and what is said of any other name. */
+const KINDS: Readonly<
+  Record<RunOutput, { readonly code: string; readonly endings: RegExp; readonly told: string }>
+> = {
+  statistics: {
+    code: "evaluate/name",
+    endings: /\.csv$/i,
+    told: "the band statistics are written as CSV. Give --out a name that ends with .csv.",
+  },
+  sampler: {
+    code: "export/name",
+    endings: /\.(?:onnx|ort)$/i,
+    told: "the sampler is written as ONNX. Give --out a name that ends with .onnx, or - for stdout.",
+  },
+};
+
+/**
+ * Refuses a place that is taken or cannot be written, and another format's name.
+ * @throws UserError `file/...`; `evaluate/name`, `export/name`.
+ */
+export function requirePlaceFor(kind: RunOutput, run: string, out: string): void {
+  checkFilePlan({ reads: readsAt(run, "the run"), writes: [{ path: out, what: "--out" }], about: run });
+  const { code, endings, told } = KINDS[kind];
+  if (!endings.test(out)) throw new UserError(code, `"${out}": ${told}`);
+}
