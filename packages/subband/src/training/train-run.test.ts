@@ -297,6 +297,17 @@ describe("trainRun() by the clock", () => {
     },
   );
 
+  test("a run of images that was extended is replayed to the same bytes, too", async () => {
+    const run = join(dir, "extended");
+    const request = { ...LOW_TIMED, images: 64 };
+    await trainHere({ ...request, out: run });
+    // At the half of 64 the learning rate is not that of the half of 160.
+    await trainHere({ out: run, images: 160 });
+    const { config } = recordOf(run);
+    expect(plannedTotals(config.pace!)).toEqual(config.images);
+    await expectReplayed(run, LOW_TIMED);
+  });
+
   test("keeps what it decided before a step depends on it, also when it is stopped at every other step", async () => {
     const run = join(dir, "run");
     const told: number[] = [];

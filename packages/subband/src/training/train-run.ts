@@ -327,7 +327,8 @@ export async function trainRun(
       stages: system.stages,
       ...(given && { given }),
       images: config.images,
-      ...(config.pace === undefined && time === undefined ? {} : { paces: pacesOf(config) }),
+      // How the stages got to where they are: of a run that is extended, its pace of before.
+      paces: pacesOf(known?.config ?? config),
       ...(config.rollbacks && { rollbacks: config.rollbacks }),
       ...(time && { time }),
       ...(saveSeconds === undefined ? {} : { saveSeconds }),
