@@ -8,7 +8,7 @@ const ALL = ["packages/*/src/**/*.test.ts", "tests/**/*.test.ts"];
  */
 const SHARED = [
   "packages/onnxgrad/src/{grad,interpret,onnx,ops,optim,parallel,passes,random,testing,trace}/**/*.test.ts",
-  "packages/subband/src/{diffusion,evaluation,images,interop,nn,restoration,spectrum,studies,wavelet}/**/*.test.ts",
+  "packages/subband/src/{diffusion,evaluation,images,interop,linear-algebra,nn,restoration,spectrum,studies,wavelet}/**/*.test.ts",
   "packages/subband/src/systems/**/!(gaussian-data|hot-loops|concurrent-drawings).test.ts",
 ];
 

@@ -65,6 +65,7 @@ export const ROOMS: Readonly<Record<string, Readonly<Record<string, Room>>>> = {
   subband: {
     wavelet: { portable: true, imports: [] },
     spectrum: { portable: true, imports: ["wavelet"] },
+    "linear-algebra": { portable: true, imports: [] },
     images: { portable: true, imports: [] },
     data: { portable: false, imports: ["images"] },
     nn: { portable: true, imports: ["wavelet"] },
@@ -77,9 +78,12 @@ export const ROOMS: Readonly<Record<string, Readonly<Record<string, Room>>>> = {
       imports: ["wavelet", "spectrum", "images", "data", "nn", "diffusion", "systems", "drawing", "loop"],
     },
     interop: { portable: false, imports: ["nn", "systems"] },
+    "evaluation/metrics": { portable: true, imports: ["linear-algebra"] },
     evaluation: {
       portable: false,
       imports: [
+        "linear-algebra",
+        "evaluation/metrics",
         "wavelet",
         "spectrum",
         "images",

@@ -108,6 +108,17 @@ export { type CompiledDraw, compileDraw, type Drawn, type DrawingRequest } from 
 export { drawCost, type NetworkCost, networkCosts, type StepCost } from "./drawing/draw-cost.ts";
 export { type ExportedSampler, exportDraw, type NoiseInput } from "./drawing/export-draw.ts";
 
+// Distances between sets of features
+export { frechet, frechetDistance, frechetTo } from "./evaluation/metrics/frechet.ts";
+export type { Metric } from "./evaluation/metrics/metric.ts";
+export { covariance, type Moments, moments, momentsOf } from "./evaluation/metrics/moments.ts";
+export {
+  type SymmetricEigen,
+  symmetricEigen,
+  symmetricEigenvalues,
+} from "./linear-algebra/symmetric-eigen.ts";
+export { traceSqrt } from "./linear-algebra/trace-sqrt.ts";
+
 // Training
 export type { LoopHost, Saved, TrainEvent } from "./loop/host.ts";
 export { train, type TrainOptions, type TrainSummary } from "./loop/trainer.ts";
