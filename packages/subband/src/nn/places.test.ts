@@ -7,6 +7,7 @@ import { bfCnn, foldedBfCnn, initBfCnn, initBfCnnStatistics } from "./bf-cnn.ts"
 import { conditionalDiscriminator, initConditionalDiscriminator } from "./conditional-discriminator.ts";
 import { detailGenerator, initDetailGenerator } from "./detail-generator.ts";
 import { iddpmUnet, initIddpmUnet } from "./iddpm-unet.ts";
+import { imageClassifier, initImageClassifier, initImageClassifierStatistics } from "./image-classifier.ts";
 import { type Params, SHAPES } from "./layers.ts";
 import {
   initPixelDiscriminator,
@@ -31,6 +32,7 @@ const x = (...shape: number[]) => input("x", shape);
 
 const attention = initAttentionUnet(SHAPES, { inputs: 2, outputs: 3, width: 2 });
 const discriminator = initPixelDiscriminator(SHAPES, { channels: 1, width: 2, blocks: 2 });
+const classifier = { channels: 1, classes: 4, widths: [2, 3, 4, 5] } as const;
 const bfConfig = { inputs: 1, outputs: 1, kernels: [3, 1, 3, 3], width: 4 };
 const bf = initBfCnn(SHAPES, bfConfig);
 
@@ -69,6 +71,9 @@ const NETWORKS: Readonly<Record<string, Network>> = {
       x(2, 1, 8, 8),
       "training",
     ),
+  ),
+  imageClassifier: network(initImageClassifier(SHAPES, classifier), (params) =>
+    imageClassifier(params, tensorsOf(initImageClassifierStatistics(classifier)), x(2, 1, 8, 8), "training"),
   ),
   bandUnet: network(
     initBandUnet(SHAPES, { channels: 1, widths: [4, 8], encoder: [1, 2], decoder: [1, 0] }),
