@@ -79,11 +79,13 @@ export const ROOMS: Readonly<Record<string, Readonly<Record<string, Room>>>> = {
     },
     interop: { portable: false, imports: ["nn", "systems"] },
     "evaluation/metrics": { portable: true, imports: ["linear-algebra"] },
+    "evaluation/features": { portable: true, imports: ["systems"] },
     evaluation: {
       portable: false,
       imports: [
         "linear-algebra",
         "evaluation/metrics",
+        "evaluation/features",
         "wavelet",
         "spectrum",
         "images",
@@ -131,7 +133,16 @@ export const ROOMS: Readonly<Record<string, Readonly<Record<string, Room>>>> = {
     // The table of contents of what needs Node.
     "node.ts": {
       portable: false,
-      imports: ["images", "systems", "data", "training", "evaluation", "interop", "restoration"],
+      imports: [
+        "images",
+        "systems",
+        "data",
+        "training",
+        "evaluation/features",
+        "evaluation",
+        "interop",
+        "restoration",
+      ],
     },
     cli: {
       portable: false,
@@ -147,6 +158,7 @@ export const ROOMS: Readonly<Record<string, Readonly<Record<string, Room>>>> = {
         "loop",
         "training",
         "interop",
+        "evaluation/features",
         "evaluation",
         "restoration",
         "studies",

@@ -81,6 +81,11 @@ export { detailGenerator, initDetailGenerator } from "./nn/detail-generator.ts";
 export { countMacs } from "./nn/gmac.ts";
 export { iddpmUnet, type IddpmUnetConfig, initIddpmUnet } from "./nn/iddpm-unet.ts";
 export { countParameters } from "./nn/layers.ts";
+export {
+  imageClassifier,
+  initImageClassifier,
+  initImageClassifierStatistics,
+} from "./nn/image-classifier.ts";
 export { initPixelDiscriminator, pixelDiscriminator } from "./nn/pixel-discriminator.ts";
 export { initScoreUnet, scoreUnet } from "./nn/score-unet.ts";
 
@@ -122,3 +127,14 @@ export { traceSqrt } from "./linear-algebra/trace-sqrt.ts";
 // Training
 export type { LoopHost, Saved, TrainEvent } from "./loop/host.ts";
 export { train, type TrainOptions, type TrainSummary } from "./loop/trainer.ts";
+
+// Evaluation
+export { cifarFeatures } from "./evaluation/features/cifar-features.ts";
+export {
+  distanceName,
+  type FeatureExtractor,
+  type OpenFeatures,
+  scaledFrom,
+} from "./evaluation/features/feature-extractor.ts";
+export type { PixelRange } from "./evaluation/features/image-input.ts";
+export { onnxFeatures, type OnnxFeaturesOptions } from "./evaluation/features/onnx-features.ts";

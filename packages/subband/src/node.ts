@@ -26,6 +26,7 @@ export { folderHost, type FolderHostOptions } from "./training/folder-host.ts";
 export { planRun, trainRun, type TrainRequest } from "./training/train-run.ts";
 
 // Evaluation
+export { openFeatures } from "./evaluation/open-features.ts";
 export { psnr } from "./evaluation/psnr.ts";
 export { ssim } from "./evaluation/ssim.ts";
 export { type Evaluation, evaluateRun } from "./evaluation/evaluate-run.ts";
