@@ -31,12 +31,13 @@ export const ROOMS: Readonly<Record<string, Readonly<Record<string, Room>>>> = {
   onnxgrad: {
     "errors.ts": { portable: true, imports: [] },
     "turns.ts": { portable: true, imports: ["errors.ts"] },
+    "slices.ts": { portable: true, imports: [] },
     random: { portable: true, imports: ["errors.ts"] },
     // A tensor holds the declaration of the operation that made it, whose type lives with the operations.
     trace: { portable: true, imports: ["errors.ts"], types: ["ops"] },
     ops: { portable: true, imports: ["errors.ts", "trace"] },
     grad: { portable: true, imports: ["errors.ts", "trace", "ops"] },
-    passes: { portable: true, imports: ["errors.ts", "trace", "ops"] },
+    passes: { portable: true, imports: ["errors.ts", "slices.ts", "trace", "ops"] },
     parallel: { portable: true, imports: ["errors.ts", "trace", "ops", "passes"] },
     onnx: { portable: true, imports: ["errors.ts", "trace", "ops", "passes"] },
     optim: { portable: true, imports: ["errors.ts", "trace", "ops", "grad"] },
@@ -49,7 +50,17 @@ export const ROOMS: Readonly<Record<string, Readonly<Record<string, Room>>>> = {
     },
     runtime: {
       portable: true,
-      imports: ["errors.ts", "turns.ts", "trace", "ops", "passes", "parallel", "onnx", "runtime/state"],
+      imports: [
+        "errors.ts",
+        "turns.ts",
+        "slices.ts",
+        "trace",
+        "ops",
+        "passes",
+        "parallel",
+        "onnx",
+        "runtime/state",
+      ],
     },
     "runtime/threads": { portable: false, imports: ["errors.ts"] },
     "runtime/node": {

@@ -1,4 +1,5 @@
 /** @module The ordered list of passes that every graph goes through before it is lowered. */
+import { atOnce } from "../slices.ts";
 import type { Tensor } from "../trace/tensor.ts";
 import { arithmeticIdentities } from "./arithmetic-identities.ts";
 import { commonSubexpressions } from "./common-subexpressions.ts";
@@ -15,16 +16,27 @@ const PASSES: readonly (() => Rule)[] = [
   commonSubexpressions,
 ];
 
+/** Whether to verify the graph after each pass; default false. */
+export interface OptimizeOptions {
+  readonly debug?: boolean;
+}
+
 /** Applies all passes, twice, since later ones open work for earlier ones; `debug` verifies the graph after each. */
-export function optimize(
+export function optimize(outputs: readonly Tensor[], options: OptimizeOptions = {}): Tensor[] {
+  return atOnce(optimizing(outputs, options));
+}
+
+/** {@link optimize} in pieces. */
+export function* optimizing(
   outputs: readonly Tensor[],
-  { debug = false }: { readonly debug?: boolean } = {},
-): Tensor[] {
+  { debug = false }: OptimizeOptions = {},
+): Generator<void, Tensor[]> {
   let current = [...outputs];
   for (let round = 0; round < 2; round++)
     for (const pass of PASSES) {
       current = rewrite(current, pass());
       if (debug) verify(current);
+      yield;
     }
   return current;
 }

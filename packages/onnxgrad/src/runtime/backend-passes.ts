@@ -5,6 +5,7 @@
  */
 import { convolutionsByRows } from "../passes/convolutions-by-rows.ts";
 import { rematerialize } from "../passes/rematerialize.ts";
+import { atOnce } from "../slices.ts";
 import type { Tensor } from "../trace/tensor.ts";
 import { inPieces } from "./in-pieces.ts";
 import { withViews } from "./input-views.ts";
@@ -36,9 +37,12 @@ export function rewritten(
   outputs: Outputs,
   pass: (outputs: readonly Tensor[]) => readonly Tensor[],
 ): Outputs {
-  const names = Object.keys(outputs);
-  const tensors = pass(Object.values(outputs));
-  return Object.fromEntries(names.map((name, i) => [name, tensors[i]!]));
+  return named(outputs, pass(Object.values(outputs)));
+}
+
+/** `tensors`, in the order of `outputs`, by their names. */
+export function named(outputs: Outputs, tensors: readonly Tensor[]): Outputs {
+  return Object.fromEntries(Object.keys(outputs).map((name, i) => [name, tensors[i]!]));
 }
 
 /** The table. */
@@ -64,5 +68,15 @@ export const passesFor = ({ inPlace, block }: PassProperties): readonly BackendP
 
 /** The graph as a backend of these properties is to run it. */
 export function fitted(properties: PassProperties, outputs: Outputs): Outputs {
-  return passesFor(properties).reduce((current, pass) => pass.apply(current, properties.block ?? 0), outputs);
+  return atOnce(fitting(properties, outputs));
+}
+
+/** {@link fitted} in pieces. */
+export function* fitting(properties: PassProperties, outputs: Outputs): Generator<void, Outputs> {
+  let current = outputs;
+  for (const pass of passesFor(properties)) {
+    current = pass.apply(current, properties.block ?? 0);
+    yield;
+  }
+  return current;
 }

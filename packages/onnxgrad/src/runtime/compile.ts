@@ -12,8 +12,9 @@ import { type Feed, feedData, mistakeOfFeeds, requireIndices, requireKnownFeeds,
 import type { State, StateEntry, StateTree } from "./state/state.ts";
 import { openSession } from "./open-session.ts";
 import { readable, writable, written } from "./state/state-buffers.ts";
+import { inSlices, slices } from "../slices.ts";
 import { Lifetime } from "../turns.ts";
-import { type TraceArguments, type TraceOptions, traceProgram } from "./trace-program.ts";
+import { type TraceArguments, type TraceOptions, tracing } from "./trace-program.ts";
 
 export type { Feed } from "./feeds.ts";
 export type { TraceArguments } from "./trace-program.ts";
@@ -101,8 +102,9 @@ export async function compile<
       `compile: readEvery is ${readEvery}. Give a whole number of runs, 1 or more.`,
     );
   const declared = new Map(Object.entries(options.inputs ?? {}).map(([key, spec]) => [key, specOf(spec)]));
-  const { state, updates, outputs } = traceProgram(options, build);
-  const opened = await openSession(backend, Object.fromEntries(outputs), options.model);
+  const pause = slices();
+  const { state, updates, outputs } = await inSlices(tracing(options, build), pause);
+  const opened = await openSession(backend, Object.fromEntries(outputs), options.model, pause);
   const { session, overwritten } = opened;
   const nextOf = ({ name }: StateEntry) => portName({ is: "next", name });
   const isOverwritten = (entry: StateEntry) => overwritten.has(nextOf(entry));

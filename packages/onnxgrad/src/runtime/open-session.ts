@@ -2,12 +2,13 @@
  * @module Loads a graph into a backend: as one model, or, where the backend has shards and the graph's work can be split
  * over the batch, as one model a shard and one for the rest. Whoever runs it sees no difference.
  */
-import { inputPorts, toOnnx, type ModelOptions, type ModelPort } from "../onnx/model.ts";
+import { inputPorts, type LoweredModel, toOnnx, type ModelOptions, type ModelPort } from "../onnx/model.ts";
 import { partition, type Partition } from "../parallel/partition.ts";
-import { optimize } from "../passes/optimize.ts";
+import { optimizing } from "../passes/optimize.ts";
+import { inSlices, slices } from "../slices.ts";
 import { inputName, portNamed } from "../trace/port-names.ts";
 import { reachable, type Shape, type Tensor } from "../trace/tensor.ts";
-import { fitted, type Outputs, rewritten } from "./backend-passes.ts";
+import { fitting, named, type Outputs } from "./backend-passes.ts";
 import { convolutionBlock } from "./convolution-block.ts";
 import type { Backend, Session, ShardModel, ShardPlan } from "./backend.ts";
 import { overwritable } from "./in-place.ts";
@@ -32,11 +33,15 @@ export interface OpenedSession {
   readonly shards: number;
 }
 
+/** Awaited between the pieces of the work. */
+type Pause = () => Promise<void>;
+
 /** Loads the graph that computes `outputs`. What is fed may have the batch as its first dimension. */
 export async function openSession(
   backend: Backend,
   outputs: Outputs,
   options: ModelOptions = {},
+  pause: Pause = slices(),
 ): Promise<OpenedSession> {
   const kernels: ModelOptions = {
     processor: backend.processor,
@@ -49,9 +54,11 @@ export async function openSession(
   // The most shards that divide the batch.
   for (let k = count; k > 1; k--) {
     const found = partition(Object.values(outputs), k, (name) => portNamed(name)?.is === "in");
-    if (found !== undefined && isWorthwhile(found)) return openSharded(backend, outputs, found, kernels);
+    await pause();
+    if (found !== undefined && isWorthwhile(found))
+      return openSharded(backend, outputs, found, kernels, pause);
   }
-  const prepared = prepare(backend, kernels, outputs);
+  const prepared = await prepare(backend, kernels, outputs, pause);
   const model = toOnnx(prepared, { ...kernels, ...options });
   const session = await backend.createSession(model.bytes);
   const inputs = wholeInputs(model.inputs, shapesOf(outputs));
@@ -66,8 +73,8 @@ export async function openSession(
 }
 
 /** The graph as the backend is to run it. */
-const prepare = ({ inPlace = false }: Backend, { block }: ModelOptions, outputs: Outputs) =>
-  fitted({ inPlace, block }, outputs);
+const prepare = ({ inPlace = false }: Backend, { block }: ModelOptions, outputs: Outputs, pause: Pause) =>
+  inSlices(fitting({ inPlace, block }, outputs), pause);
 
 const overwritten = ({ inPlace = false }: Backend, prepared: Outputs) =>
   inPlace ? overwritable(prepared) : new Set<string>();
@@ -87,11 +94,15 @@ async function openSharded(
   outputs: Outputs,
   found: Partition,
   kernels: ModelOptions,
+  pause: Pause,
 ): Promise<OpenedSession> {
   const inputs = inputPorts(reachable(Object.values(outputs)));
-  const lowered = found.shards.map((shard) =>
-    toOnnx(optimized(backend, kernels, shard), { ...kernels, threads: 1 }),
-  );
+  const lowered: LoweredModel[] = [];
+  for (const shard of found.shards) {
+    const ready = await optimized(backend, kernels, shard, pause);
+    lowered.push(toOnnx(ready, { ...kernels, threads: 1 }));
+    await pause();
+  }
   const models = lowered.map((model, i): ShardModel => ({
     model: model.bytes,
     inputs: wholeInputs(model.inputs, shapesOf(found.shards[i]!)).map(({ name, spec }) => ({
@@ -109,7 +120,7 @@ async function openSharded(
     }),
   );
   const restOutputs = Object.fromEntries(afterwards.filter(([name]) => !joined.has(name)));
-  const prepared = optimized(backend, kernels, restOutputs);
+  const prepared = await optimized(backend, kernels, restOutputs, pause);
   const rest = joined.size === afterwards.length ? undefined : toOnnx(prepared, kernels);
   const restInputs = wholeInputs(rest?.inputs ?? [], shapesOf(restOutputs));
   const plan: ShardPlan = {
@@ -143,5 +154,12 @@ function joinedFrom({ node: { op, inputs, attrs } }: Tensor): string | undefined
 }
 
 /** The graph of a shard or of the rest, ready to be written. */
-const optimized = (backend: Backend, kernels: ModelOptions, outputs: Outputs) =>
-  prepare(backend, kernels, rewritten(outputs, optimize));
+async function optimized(
+  backend: Backend,
+  kernels: ModelOptions,
+  outputs: Outputs,
+  pause: Pause,
+): Promise<Outputs> {
+  const tensors = await inSlices(optimizing(Object.values(outputs)), pause);
+  return prepare(backend, kernels, named(outputs, tensors), pause);
+}

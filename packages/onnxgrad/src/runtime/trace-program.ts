@@ -6,7 +6,8 @@ import { GraphError, quoteName } from "../errors.ts";
 import { reshape } from "../ops/reshape.ts";
 import { concat, split } from "../ops/concat.ts";
 import { input, type InputSpec, specOf } from "../ops/source.ts";
-import { optimize } from "../passes/optimize.ts";
+import { optimizing } from "../passes/optimize.ts";
+import { atOnce } from "../slices.ts";
 import { isNdArray } from "../trace/ndarray.ts";
 import type { Packed } from "../trace/packed.ts";
 import { inputName, type Port, portName } from "../trace/port-names.ts";
@@ -55,6 +56,14 @@ export function traceProgram<S extends StateTree, I extends Readonly<Record<stri
   options: TraceOptions<S, I>,
   build: (args: TraceArguments<S, I>) => object,
 ): TracedProgram<S> {
+  return atOnce(tracing(options, build));
+}
+
+/** {@link traceProgram} in pieces, of which `build` is one. */
+export function* tracing<S extends StateTree, I extends Readonly<Record<string, InputSpec>>>(
+  options: TraceOptions<S, I>,
+  build: (args: TraceArguments<S, I>) => object,
+): Generator<void, TracedProgram<S>> {
   const state = options.state instanceof State ? options.state : new State((options.state ?? {}) as S);
   const inputs = Object.entries(options.inputs ?? {});
   if (inputs.some(([name]) => name === "state"))
@@ -91,7 +100,8 @@ export function traceProgram<S extends StateTree, I extends Readonly<Record<stri
     proposed.map(([, tensor]) => tensor),
     own,
   );
-  const optimized = optimize(
+  yield;
+  const optimized = yield* optimizing(
     proposed.map(([, tensor]) => tensor),
     { debug: options.debug ?? false },
   );
