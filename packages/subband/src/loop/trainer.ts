@@ -2,7 +2,7 @@
  * @module The training loop: all stages of a system side by side, with checkpoints, exact resume, and a guard against
  * numbers that are not finite. Files, clocks and terminals are the host's affair.
  */
-import { type NamedArray, UserError } from "onnxgrad";
+import { type NamedArray, slices, UserError } from "onnxgrad";
 import type { Stage } from "../systems/stage.ts";
 import type { LoopHost, TrainEvent } from "./host.ts";
 import { evenPace, type Pace, paceUntil, plannedImages, progressAt } from "./pace.ts";
@@ -210,7 +210,10 @@ async function trainAll(
     const last = runners.every((each) => fraction(each) >= 1) || stopped();
     const due = last || now() - lastSave > 1000 * saveSeconds;
     // A step's losses tell of the parameters before it: what is to be saved is looked at itself.
-    if (!Object.values(outcome.metrics).every(Number.isFinite) || (due && !allFinite(await arrays()))) {
+    if (
+      !Object.values(outcome.metrics).every(Number.isFinite) ||
+      (due && !(await allFinite(await arrays())))
+    ) {
       const step = runner.progress.step;
       if (happened >= MAX_ROLLBACKS)
         throw new UserError(
@@ -271,7 +274,7 @@ async function trainAll(
     }
   }
   // Stopped before the first step, or while the last event was handled.
-  if (savedAt !== seen() && allFinite(await arrays())) await save();
+  if (savedAt !== seen() && (await allFinite(await arrays()))) await save();
   return {
     finished: runners.every((runner) => fraction(runner) >= 1),
     progress: Object.fromEntries(runners.map((runner) => [runner.stage.name, runner.progress])),
@@ -311,7 +314,11 @@ function next(
   return least;
 }
 
-function allFinite(tensors: ReadonlyMap<string, NamedArray>): boolean {
-  for (const { data } of tensors.values()) if (!data.every(Number.isFinite)) return false;
+async function allFinite(tensors: ReadonlyMap<string, NamedArray>): Promise<boolean> {
+  const pause = slices();
+  for (const { data } of tensors.values()) {
+    if (!data.every(Number.isFinite)) return false;
+    await pause();
+  }
   return true;
 }

@@ -1,10 +1,10 @@
 /**
  * @module Files that exist whole or not at all: temporary file in the same folder, write, fsync, rename, fsync of the
- * folder. Synchronous on purpose: what is written may be views of live buffers, which the next training step overwrites.
+ * folder. Synchronous on purpose, or in pieces: what is written may be views of live buffers, which must not change meanwhile.
  */
 import * as fs from "node:fs";
 import { basename, dirname, join, sep } from "node:path";
-import { UserError } from "onnxgrad";
+import { atOnce, UserError } from "onnxgrad";
 import { type FileType, typeOf } from "./regular-file.ts";
 
 /** The part of `node:fs` that durable writing needs; tests pass one that fails at a chosen call. */
@@ -18,17 +18,18 @@ export type Target = FileType | "absent" | "dangling link";
 
 /** Letters of a name that its temporary file keeps: together they stay below what a folder takes. */
 const KEPT_LETTERS = 48;
-/** One system call writes less than 2 GiB. */
-const LARGEST_WRITE = 1 << 26;
+/** Bytes that one system call writes at most: some milliseconds' worth. */
+const LARGEST_WRITE = 1 << 24;
 const TEMPORARY = /^\..+\.\d+\.tmp$/;
 const DISK_FULL: ReadonlySet<string> = new Set(["ENOSPC", "EDQUOT"]);
 const FORBIDDEN: ReadonlySet<string> = new Set(["EACCES", "EPERM", "EROFS"]);
 const NO_FOLDER: ReadonlySet<string> = new Set(["ENOENT", "ENOTDIR"]);
 
 /**
- * Replaces the file `path` by `content` (text as UTF-8; bytes, or pieces of them one after the other) so that a crash at any moment, of the process or of the machine,
- * leaves either the old file or the new one. When it fails, the old file is untouched and the temporary one removed. Only
- * a regular file is replaced, or a link to one: no device, no pipe, and no link to nothing.
+ * Replaces the file `path` by `content` (text as UTF-8; bytes, or pieces of them one after the other) so that a crash at
+ * any moment, of the process or of the machine, leaves either the old file or the new one. When it fails, the old file is
+ * untouched and the temporary one removed. Only a regular file is replaced, or a link to one: no device, no pipe, and no
+ * link to nothing.
  * @throws UserError `file/disk-full`, `file/not-writable`, `file/no-folder` or `file/cannot-write`.
  */
 export function writeFileAtomic(
@@ -36,13 +37,22 @@ export function writeFileAtomic(
   content: Uint8Array | string | readonly Uint8Array[],
   files: FileSystem = fs,
 ): void {
+  atOnce(writingFileAtomic(path, content, files));
+}
+
+/** {@link writeFileAtomic} in pieces; `content` must not change until the last. */
+export function* writingFileAtomic(
+  path: string,
+  content: Uint8Array | string | readonly Uint8Array[],
+  files: FileSystem = fs,
+): Generator<void, void> {
   const bytes = typeof content === "string" ? new TextEncoder().encode(content) : content;
   const pieces = bytes instanceof Uint8Array ? [bytes] : bytes;
   // Not join(): it would take "link/.." for nothing, and the temporary file would lie elsewhere.
   const temporary = `${dirname(path)}${sep}.${basename(path).slice(0, KEPT_LETTERS)}.${process.pid}.tmp`;
   try {
     requireReplaceable(path);
-    writeAndSync(temporary, pieces, files);
+    yield* writingAndSyncing(temporary, pieces, files);
     files.renameSync(temporary, path);
     syncFolder(dirname(path), files);
   } catch (error) {
@@ -130,12 +140,18 @@ export function writeError(path: string, bytes: number | undefined, error: unkno
   );
 }
 
-function writeAndSync(path: string, pieces: readonly Uint8Array[], files: FileSystem): void {
+function* writingAndSyncing(
+  path: string,
+  pieces: readonly Uint8Array[],
+  files: FileSystem,
+): Generator<void, void> {
   const descriptor = files.openSync(path, "w");
   try {
     for (const bytes of pieces)
-      for (let at = 0; at < bytes.length;)
+      for (let at = 0; at < bytes.length;) {
         at += files.writeSync(descriptor, bytes, at, Math.min(LARGEST_WRITE, bytes.length - at));
+        yield;
+      }
     files.fsyncSync(descriptor);
   } finally {
     files.closeSync(descriptor);

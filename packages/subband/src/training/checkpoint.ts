@@ -6,9 +6,16 @@
 import { createHash } from "node:crypto";
 import * as fs from "node:fs";
 import { join } from "node:path";
-import { decodeSafetensors, invariant, type NamedArray, safetensorsPieces, UserError } from "onnxgrad";
+import {
+  atOnce,
+  decodeSafetensors,
+  invariant,
+  type NamedArray,
+  safetensorsPieces,
+  UserError,
+} from "onnxgrad";
 import { requireFinite } from "../nn/finite-weights.ts";
-import { type FileSystem, syncFolder, writeError, writeFileAtomic } from "./atomic-file.ts";
+import { type FileSystem, syncFolder, writeError, writingFileAtomic } from "./atomic-file.ts";
 import { readRegularFile } from "./regular-file.ts";
 
 /** What a checkpoint holds. */
@@ -38,6 +45,8 @@ const NEXT = "state.next.safetensors";
 const HEADER_START = '{"__metadata__":{"sha256":"';
 const CHECKSUM_AT = 8 + HEADER_START.length;
 const CHECKSUM_LENGTH = 64;
+/** Bytes that are added to the checksum at a time: some milliseconds' worth. */
+const PIECE_BYTES = 1 << 22;
 /** What stands in the place of the checksum while it is computed. */
 const BLANK = "0".repeat(CHECKSUM_LENGTH);
 
@@ -47,9 +56,18 @@ const BLANK = "0".repeat(CHECKSUM_LENGTH);
  * @throws UserError `file/disk-full`, ... of `writeFileAtomic`; what was saved before is intact then.
  */
 export function saveCheckpoint(dir: string, checkpoint: Checkpoint, files: FileSystem = fs): void {
+  atOnce(savingCheckpoint(dir, checkpoint, files));
+}
+
+/** {@link saveCheckpoint} in pieces; the arrays must not change until the last. */
+export function* savingCheckpoint(
+  dir: string,
+  checkpoint: Checkpoint,
+  files: FileSystem = fs,
+): Generator<void, void> {
   const current = join(dir, CURRENT);
   const next = join(dir, NEXT);
-  writeFileAtomic(next, checkpointPieces(checkpoint), files);
+  yield* writingFileAtomic(next, yield* encodingCheckpoint(checkpoint), files);
   try {
     // Between the two renames there is no current one, but `next` is whole, and loading looks there first.
     if (fs.existsSync(current)) files.renameSync(current, join(dir, PREVIOUS));
@@ -107,12 +125,12 @@ export function hasCheckpoint(dir: string): boolean {
 
 /** The bytes of a checkpoint: a safetensors file whose metadata hold its checksum, in one order whatever was given. */
 export function encodeCheckpoint(checkpoint: Checkpoint): Uint8Array {
-  const { buffer, byteOffset, length } = Buffer.concat(checkpointPieces(checkpoint));
+  const { buffer, byteOffset, length } = Buffer.concat(atOnce(encodingCheckpoint(checkpoint)));
   return new Uint8Array(buffer, byteOffset, length);
 }
 
-/** The same in pieces: the arrays lie where they were given. */
-function checkpointPieces({ tensors, metadata }: Checkpoint): readonly Uint8Array[] {
+/** The same as one buffer after the other, made in pieces: the arrays lie where they were given. */
+function* encodingCheckpoint({ tensors, metadata }: Checkpoint): Generator<void, readonly Uint8Array[]> {
   const pieces = safetensorsPieces({
     tensors: new Map(byName([...tensors])),
     metadata: { sha256: BLANK, ...Object.fromEntries(byName(Object.entries(metadata))) },
@@ -122,7 +140,7 @@ function checkpointPieces({ tensors, metadata }: Checkpoint): readonly Uint8Arra
     metadata["sha256"] === undefined && startsAsExpected(header),
     "metadata keys of a checkpoint must be no whole numbers, and not sha256",
   );
-  header.set(new TextEncoder().encode(checksum(...pieces)), CHECKSUM_AT);
+  header.set(new TextEncoder().encode(yield* checksumming(pieces)), CHECKSUM_AT);
   return pieces;
 }
 
@@ -134,7 +152,7 @@ export function decodeCheckpoint(bytes: Uint8Array, path: string, remedy: () => 
   if (bytes.length < CHECKSUM_AT + CHECKSUM_LENGTH) return `cut off after ${bytes.length} bytes`;
   if (!startsAsExpected(bytes)) return "not a checkpoint of subband";
   const stored = latin1(bytes, CHECKSUM_AT, CHECKSUM_LENGTH);
-  if (stored !== checksum(bytes)) return "checksum differs";
+  if (stored !== atOnce(checksumming([bytes]))) return "checksum differs";
   const { tensors, metadata } = decodeSafetensors(bytes);
   try {
     requireFinite(tensors, remedy());
@@ -148,13 +166,14 @@ export function decodeCheckpoint(bytes: Uint8Array, path: string, remedy: () => 
   };
 }
 
-/** SHA-256 of a file, with zeros in the place of the checksum itself, hex; whatever pieces it is in, that is in the first. */
-function checksum(first: Uint8Array, ...others: readonly Uint8Array[]): string {
-  const hash = createHash("sha256")
-    .update(first.subarray(0, CHECKSUM_AT))
-    .update(BLANK)
-    .update(first.subarray(CHECKSUM_AT + CHECKSUM_LENGTH));
-  for (const each of others) hash.update(each);
+/** SHA-256 of a file, with zeros in the place of the checksum itself, hex; in whatever buffers it is, that is in the first. */
+function* checksumming(buffers: readonly Uint8Array[]): Generator<void, string> {
+  const hash = createHash("sha256").update(buffers[0]!.subarray(0, CHECKSUM_AT)).update(BLANK);
+  for (const [i, bytes] of buffers.entries())
+    for (let at = i === 0 ? CHECKSUM_AT + CHECKSUM_LENGTH : 0; at < bytes.length; at += PIECE_BYTES) {
+      hash.update(bytes.subarray(at, at + PIECE_BYTES));
+      yield;
+    }
   return hash.digest("hex");
 }
 

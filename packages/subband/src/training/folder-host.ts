@@ -1,6 +1,7 @@
 /** @module Keeps a training in a folder: the host of the training loop in Node. */
+import { inSlices } from "onnxgrad";
 import type { LoopHost } from "../loop/host.ts";
-import { loadCheckpoint, saveCheckpoint } from "./checkpoint.ts";
+import { loadCheckpoint, savingCheckpoint } from "./checkpoint.ts";
 
 /** What a {@link folderHost} does besides keeping the training; see {@link LoopHost}. */
 export interface FolderHostOptions extends Partial<
@@ -27,10 +28,8 @@ export function folderHost(dir: string, { onWarning, ...options }: FolderHostOpt
       if (warning !== undefined) onWarning?.(warning);
       return Promise.resolve({ arrays: tensors, progress: metadata["progress"] ?? "" });
     },
-    save({ arrays, progress }) {
-      saveCheckpoint(dir, { tensors: arrays, metadata: { progress } });
-      return Promise.resolve();
-    },
+    save: ({ arrays, progress }) =>
+      inSlices(savingCheckpoint(dir, { tensors: arrays, metadata: { progress } })),
     ...options,
   };
 }
