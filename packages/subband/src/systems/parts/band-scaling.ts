@@ -54,18 +54,22 @@ export function measureBandScaling(
       splitBlocks(low, w, ...bands);
       const [next, ...details] = bands;
       details.forEach((band, b) => {
-        for (let at = 0; at < band.length; at++) {
-          detailSquares[level - 1]![b * channels + Math.floor(at / (h * w))]! += band[at]! ** 2;
+        for (let c = 0; c < channels; c++) {
+          let total = detailSquares[level - 1]![b * channels + c]!;
+          for (let at = c * h * w; at < (c + 1) * h * w; at++) total += band[at]! * band[at]!;
+          detailSquares[level - 1]![b * channels + c] = total;
         }
       });
-      low = next.map((value) => value / 2);
+      for (let at = 0; at < next.length; at++) next[at]! /= 2;
+      low = next;
     }
     const plane = low.length / channels;
-    low.forEach((value, at) => {
-      const c = Math.floor(at / plane);
-      sums[c]! += value;
-      squares[c]! += value * value;
-    });
+    for (let c = 0; c < channels; c++)
+      for (let at = c * plane; at < (c + 1) * plane; at++) {
+        const value = low[at]!;
+        sums[c]! += value;
+        squares[c]! += value * value;
+      }
   }
   const lowCount = count * blocks(height, levels) * blocks(width, levels);
   const lowMean = [...sums].map((total) => total / lowCount);
