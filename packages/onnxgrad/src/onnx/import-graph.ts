@@ -11,10 +11,15 @@ import {
   type TensorProto,
   type ValueInfoProto,
 } from "onnx-buf";
-import { quoteName, UserError } from "../errors.ts";
+import { didYouMean, quoteName, UserError } from "../errors.ts";
 import type { DType } from "../trace/tensor.ts";
 import { operatorName, OPSETS } from "./import-operators.ts";
 import { DTYPES, ELEMENT, MOST_DIMENSIONS, typeName } from "./import-tensor.ts";
+
+/** Characters of a name that is compared with others, at most. */
+const LONGEST_NAME = 120;
+/** Names that a message lists, at most. */
+const MOST_LISTED = 5;
 
 /** Nodes of a model, at most. */
 const MOST_NODES = 16_384;
@@ -81,11 +86,15 @@ export function readGraph(bytes: Uint8Array, wanted: readonly string[] | undefin
   const makers = makersOf(graph, given);
   const known = (name: string) => makers.has(name) || given.has(name);
   const absent = outputs.find((name) => !known(name) && !sparse.has(name));
-  if (absent !== undefined)
+  if (absent !== undefined) {
+    const short = [...outputsOf(graph), ...makers.keys()].filter(({ length }) => length <= LONGEST_NAME);
+    const near = absent.length <= LONGEST_NAME ? didYouMean(absent, short) : undefined;
     throw new UserError(
       "import/output",
-      `importModel: the model has no value ${quoteName(absent)}. Its nodes' outputs can be asked for.`,
+      `importModel: the model has no value ${quoteName(absent)}.${near === undefined ? "" : ` Did you mean ${quoteName(near)}?`} ` +
+        `Its nodes' outputs can be asked for; it gives ${listed(outputsOf(graph))}.`,
     );
+  }
   const nodes = inOrder(outputs, makers);
   for (const node of nodes)
     for (const name of node.input)
@@ -111,6 +120,14 @@ export function readGraph(bytes: Uint8Array, wanted: readonly string[] | undefin
       ),
     ),
   };
+}
+
+const outputsOf = ({ output }: GraphProto): readonly string[] => output.map(({ name }) => name);
+
+/** The names, quoted; of many the first. */
+function listed(names: readonly string[]): string {
+  const shown = names.slice(0, MOST_LISTED).map(quoteName).join(", ");
+  return names.length === 0 ? "none by itself" : names.length > MOST_LISTED ? `${shown}, ...` : shown;
 }
 
 function decode(bytes: Uint8Array): ModelProto {
