@@ -118,8 +118,13 @@ export { bootstrapInterval, type Interval, resampleWeights } from "./evaluation/
 export { type ExtrapolatedFrechet, extrapolatedFrechet } from "./evaluation/metrics/extrapolated-frechet.ts";
 export { frechetInterval } from "./evaluation/metrics/frechet-interval.ts";
 export { frechet, frechetDistance, frechetTo } from "./evaluation/metrics/frechet.ts";
+export { kid, type KernelDistance } from "./evaluation/metrics/kid.ts";
+export { type Memorisation, memorisation } from "./evaluation/metrics/memorisation.ts";
 export type { Metric } from "./evaluation/metrics/metric.ts";
 export { covariance, type Moments, moments, momentsOf } from "./evaluation/metrics/moments.ts";
+export { type NeighbourFigures, neighbours } from "./evaluation/metrics/neighbours.ts";
+export { type Rows, rows, rowsOf } from "./evaluation/metrics/rows.ts";
+export { type SlicedDistance, slicedWasserstein } from "./evaluation/metrics/sliced-wasserstein.ts";
 export {
   type SymmetricEigen,
   symmetricEigen,

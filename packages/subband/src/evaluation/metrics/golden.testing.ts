@@ -2,7 +2,7 @@
 import { readFileSync } from "node:fs";
 import { legacyRandn } from "../../../../../tests/support/numpy-random.ts";
 
-interface GoldenRows {
+export interface GoldenRows {
   readonly seed: number;
   readonly n: number;
   readonly halvings: number;
