@@ -20,9 +20,10 @@ export interface FeatureExtractor {
 export interface OpenFeatures {
   /**
    * Features [n, dimensions] of images [n, channels, height, width] in [-1, 1]. Images are scaled to `side` where they
-   * have another size, each way by itself; grey ones count as red = green = blue.
+   * have another size, each way by itself; grey ones count as red = green = blue. Calls take turns; the images are read
+   * until the call has ended.
    * @throws UserError `features/not-finite` when one is no number; `features/width` when images of this size have another
-   * number of features.
+   * number of features; `run/disposed` after `dispose`.
    */
   extract(images: Float32Array, shape: ImageShape, n: number): Promise<Float32Array>;
   dispose(): Promise<void>;

@@ -66,7 +66,12 @@ describe("onnxFeatures()", () => {
     const open = await free.open(backend, 2);
     const small = await open.extract(images, { ...shape, height: 6, width: 5 }, 2);
     const again = await open.extract(images, shape, 2);
+    // Calls at once, of two sizes, take turns.
+    const both = [open.extract(images, { ...shape, height: 6, width: 5 }, 2), open.extract(images, shape, 2)];
+    expectClose((await both[0])!, small, { rtol: 1e-6 });
+    expectClose((await both[1])!, again, { rtol: 1e-6 });
     await open.dispose();
+    await expect(open.extract(images, shape, 2)).rejects.toThrow("this extractor has been disposed of");
     expect(small.length).toBe(10);
     expectClose(again, await featuresOf(exported, {}, [images, shape, 2]), { rtol: 1e-6 });
   });

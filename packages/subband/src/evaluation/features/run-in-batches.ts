@@ -1,5 +1,5 @@
 /** @module Runs a compiled extractor over any number of images, scaled, in colour, a batch at a time. */
-import { UserError } from "onnxgrad";
+import { Lifetime, UserError } from "onnxgrad";
 import type { ImageShape } from "../../systems/system.ts";
 import type { OpenFeatures } from "./feature-extractor.ts";
 import { scaleImages } from "./scale-images.ts";
@@ -40,24 +40,30 @@ export async function runInBatches({
     return current.program;
   };
   if (side !== undefined) await programFor(side, side);
+  const lifetime = new Lifetime({
+    what: "extractor",
+    again: "Open it again",
+    free: () => current?.program.dispose(),
+  });
+  const extract = async (images: Float32Array, shape: ImageShape, n: number): Promise<Float32Array> => {
+    const [height, width] = [side ?? shape.height, side ?? shape.width];
+    const program = await programFor(height, width);
+    const features = new Float32Array(n * dimensions);
+    const size = shape.channels * shape.height * shape.width;
+    const fed = new Float32Array(batch * 3 * height * width);
+    for (let first = 0; first < n; first += batch) {
+      const count = Math.min(batch, n - first);
+      const pixels = images.subarray(first * size, (first + count) * size);
+      fillColours(pixels, shape, count, [height, width], fed);
+      const rows = (await program.run({ images: fed }, { reuse: true })).features;
+      requireFinite(rows, count, dimensions, first);
+      features.set(rows.subarray(0, count * dimensions), first * dimensions);
+    }
+    return features;
+  };
   return {
-    async extract(images, shape, n) {
-      const [height, width] = [side ?? shape.height, side ?? shape.width];
-      const program = await programFor(height, width);
-      const features = new Float32Array(n * dimensions);
-      const size = shape.channels * shape.height * shape.width;
-      const fed = new Float32Array(batch * 3 * height * width);
-      for (let first = 0; first < n; first += batch) {
-        const count = Math.min(batch, n - first);
-        const pixels = images.subarray(first * size, (first + count) * size);
-        fillColours(pixels, shape, count, [height, width], fed);
-        const rows = (await program.run({ images: fed }, { reuse: true })).features;
-        requireFinite(rows, count, dimensions, first);
-        features.set(rows.subarray(0, count * dimensions), first * dimensions);
-      }
-      return features;
-    },
-    dispose: async () => current?.program.dispose(),
+    extract: (images, shape, n) => lifetime.run(() => extract(images, shape, n)),
+    dispose: () => lifetime.dispose(),
   };
 }
 
