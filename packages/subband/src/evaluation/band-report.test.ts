@@ -24,12 +24,18 @@ describe("bandStatistics()", () => {
       "HH2",
       "LL2",
     ]);
-    for (const { level, band, std, kurtosis } of got) {
+    for (const { level, band, std, kurtosis, hoyer } of got) {
       // 4800 coefficients on level 2: 4 standard errors of std / sqrt(2 n) and sqrt(24 / n).
       expectClose([std], [0.4 / 2 ** (band === "LL" ? level : level - 1)], {
         rtol: 0.041,
         atol: 0,
         what: `${band}${level}, std`,
+      });
+      // |x|_1 / |x|_2 = sqrt(2 n / pi), to sqrt((pi / 2 - 1) / n) relative; sqrt(n) is 69 or more.
+      expectClose([hoyer], [1 - Math.sqrt(2 / Math.PI)], {
+        rtol: 0,
+        atol: 0.04,
+        what: `${band}${level}, hoyer`,
       });
       expectClose([kurtosis], [3], { rtol: 0, atol: 0.29, what: `${band}${level}, kurtosis` });
     }
@@ -50,7 +56,17 @@ describe("bandStatistics()", () => {
 
   test("without levels measures the pixels", () => {
     const got = bandStatistics(planes(Float32Array.of(1, 3, 1, 3), [2, 2]), 0);
-    expect(got).toEqual([{ level: 0, band: "LL", std: 1, kurtosis: 1 }]);
+    expect(got).toEqual([{ level: 0, band: "LL", std: 1, kurtosis: 1, hoyer: 0 }]);
+  });
+
+  test("the sparsity of one strong coefficient among many is 1, whatever its strength", () => {
+    const one = new Float32Array(2 * 256 * 256);
+    one.set([3, -3], 512);
+    const found = bandStatistics(planes(one, [2, 256, 256]), 1).find(({ band }) => band === "HL")!;
+    // Of n coefficients about their mean m / n: |x|_1 = 2 m (1 - 1 / n), |x|_2 = m sqrt(1 - 1 / n).
+    const n = 2 * 128 * 128;
+    const expected = (Math.sqrt(n) - 2 * Math.sqrt(1 - 1 / n)) / (Math.sqrt(n) - 1);
+    expectClose([found.hoyer], [expected], { rtol: 1e-9 });
   });
 
   test("refuses sides that are not multiples of 2^levels, and lines", () => {
@@ -62,13 +78,14 @@ describe("bandStatistics()", () => {
 });
 
 describe("bandReport()", () => {
-  test("of images half as contrasty: every ratio is 0.5 and no kurtosis changes", () => {
+  test("of images half as contrasty: every deviation is half, and neither kurtosis nor sparsity changes", () => {
     const real = bandStatistics(noise(20, 1), 2);
     const report = bandReport(bandStatistics(noise(20, 0.5), 2), real);
     expect(report.length).toBe(7);
-    for (const { level, band, stdRatio, generated, real: theirs } of report) {
+    for (const { level, band, stdRatio, kurtosisRatio, hoyerRatio, generated, real: theirs } of report) {
       expectClose([stdRatio], [0.5], { what: `${band}${level}` });
       expectClose([generated.kurtosis], [theirs.kurtosis], { what: `${band}${level}` });
+      expectClose([kurtosisRatio, hoyerRatio], [1, 1], { what: `${band}${level}` });
     }
   });
 

@@ -1,5 +1,5 @@
 /**
- * @module How well generated images match real ones band by band: standard deviation and kurtosis of each Haar band, and
+ * @module How well generated images match real ones band by band: standard deviation, kurtosis and sparsity of each Haar band, and
  * how much the details vary with the noise input when the low band is held. Numbers only; it reads no files.
  */
 import { UserError } from "onnxgrad";
@@ -21,6 +21,11 @@ export interface BandStatistics {
   readonly std: number;
   /** Fourth central moment over the squared variance; 3 for a Gaussian, NaN for a constant band. */
   readonly kurtosis: number;
+  /**
+   * Hoyer's sparsity (Hoyer 2004) of the coefficients about their mean: (sqrt(n) - |x|_1 / |x|_2) / (sqrt(n) - 1), 0 where all
+   * are equally large, 1 where a single one is not 0, NaN for a constant band.
+   */
+  readonly hoyer: number;
 }
 
 /**
@@ -50,19 +55,29 @@ export function bandStatistics(images: Planes, levels: number): readonly BandSta
   return [...report, { level: levels, band: "LL", ...moments(low.data, unit) }];
 }
 
-/** Standard deviation, divided by `scale`, and kurtosis of all values. */
-function moments(values: Float32Array | Float64Array, scale: number): { std: number; kurtosis: number } {
+/** Standard deviation, divided by `scale`, kurtosis and sparsity of all values. */
+function moments(
+  values: Float32Array | Float64Array,
+  scale: number,
+): Pick<BandStatistics, "std" | "kurtosis" | "hoyer"> {
   let mean = 0;
   for (let i = 0; i < values.length; i++) mean += values[i]! / values.length;
   let second = 0;
   let fourth = 0;
+  let absolute = 0;
   for (let i = 0; i < values.length; i++) {
     const square = (values[i]! - mean) ** 2;
     second += square;
     fourth += square * square;
+    absolute += Math.abs(values[i]! - mean);
   }
+  const root = Math.sqrt(values.length);
   const variance = second / values.length;
-  return { std: Math.sqrt(variance) / scale, kurtosis: fourth / values.length / (variance * variance) };
+  return {
+    std: Math.sqrt(variance) / scale,
+    kurtosis: fourth / values.length / (variance * variance),
+    hoyer: (root - absolute / Math.sqrt(second)) / (root - 1),
+  };
 }
 
 /** One band of generated images beside the same band of real ones. */
@@ -73,6 +88,10 @@ export interface BandComparison {
   readonly real: BandStatistics;
   /** Standard deviation, generated over real: below 1 is too smooth, above 1 too rough. */
   readonly stdRatio: number;
+  /** Kurtosis, generated over real: below 1 has too few strong coefficients among weak ones. */
+  readonly kurtosisRatio: number;
+  /** Hoyer's sparsity, generated over real. */
+  readonly hoyerRatio: number;
 }
 
 /**
@@ -99,6 +118,8 @@ export function bandReport(
       generated: mine,
       real: theirs,
       stdRatio: mine.std / theirs.std,
+      kurtosisRatio: mine.kurtosis / theirs.kurtosis,
+      hoyerRatio: mine.hoyer / theirs.hoyer,
     };
   });
 }
