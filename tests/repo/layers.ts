@@ -91,12 +91,17 @@ export const ROOMS: Readonly<Record<string, Readonly<Record<string, Room>>>> = {
     interop: { portable: false, imports: ["nn", "systems"] },
     "evaluation/metrics": { portable: true, imports: ["linear-algebra"] },
     "evaluation/features": { portable: true, imports: ["systems"] },
+    "evaluation/pictures": {
+      portable: true,
+      imports: ["wavelet", "systems", "drawing", "evaluation/metrics"],
+    },
     evaluation: {
       portable: false,
       imports: [
         "linear-algebra",
         "evaluation/metrics",
         "evaluation/features",
+        "evaluation/pictures",
         "wavelet",
         "spectrum",
         "images",

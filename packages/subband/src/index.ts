@@ -137,6 +137,8 @@ export type { LoopHost, Saved, TrainEvent } from "./loop/host.ts";
 export { train, type TrainOptions, type TrainSummary } from "./loop/trainer.ts";
 
 // Evaluation
+export { type Blockiness, blockiness, changeSums } from "./evaluation/pictures/blockiness.ts";
+export { type Specks, specks, speckSums } from "./evaluation/pictures/specks.ts";
 export { cifarFeatures } from "./evaluation/features/cifar-features.ts";
 export {
   distanceName,
