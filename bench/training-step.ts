@@ -12,6 +12,7 @@ import { conditionalDiscriminator } from "../packages/subband/src/nn/conditional
 import { detailGenerator } from "../packages/subband/src/nn/detail-generator.ts";
 import { scoreUnet } from "../packages/subband/src/nn/score-unet.ts";
 import { declaredFeeds, type Stage, type StageProgram } from "../packages/subband/src/systems/stage.ts";
+import { judgedOf } from "../packages/subband/src/systems/wmgm/detail-stage.ts";
 import { wmgm } from "../packages/subband/src/systems/wmgm/wmgm.ts";
 import { resolveWmgmConfig, type WmgmConfig } from "../packages/subband/src/systems/wmgm/config.ts";
 import { defaultLevels } from "../packages/subband/src/systems/wmgm/config.ts";
@@ -85,7 +86,8 @@ async function networkOutputs(
       level,
       augmentation: args["augmentation1"]!,
     });
-    return { params: detail, critic: conditionalDiscriminator(critic, detail, low, level) };
+    const judged = judgedOf({ level: 1, low }, detail, { ...benchConfig(), ...benchConfig().detail });
+    return { params: detail, critic: conditionalDiscriminator(critic, judged, level) };
   });
   const outputs = await program.run(declaredFeeds({ inputs }, feeds) as never);
   await program.dispose();
@@ -120,7 +122,8 @@ async function* wmgmSubjects(threads: number): AsyncGenerator<Subject> {
     const [n, , h, w] = shapes[stageName === "low" ? "noise" : "jitter1"] as [number, number, number, number];
     const outputShapes = Object.fromEntries(
       Object.entries(expected).map(([name, { length }]) => {
-        const halvings = name === "critic" ? model.detail.criticWidths.length - 1 : 0;
+        // The image has twice the extents of its bands.
+        const halvings = name === "critic" ? model.detail.criticWidths.length - 2 : 0;
         const extents = [h >> halvings, w >> halvings] as const;
         return [name, [n, length / (n * extents[0] * extents[1]), ...extents]];
       }),

@@ -21,6 +21,7 @@ import {
   conditionalDiscriminator,
   initConditionalDiscriminator,
 } from "../../packages/subband/src/nn/conditional-discriminator.ts";
+import { joinChannels } from "../../packages/subband/src/nn/blocks.ts";
 import { gradientPenalty } from "../../packages/subband/src/systems/wmgm/detail-losses.ts";
 import { type Arguments, normals, pixels, stateOf, type Workload } from "./workload.ts";
 
@@ -28,7 +29,7 @@ const BATCH = 16;
 /** Bands of 32 x 32: the finest scale of 64 x 64 images. */
 const LOW = [BATCH, 3, 32, 32];
 const DETAIL = [BATCH, 9, 32, 32];
-const NETWORK = { channels: 3, widths: [64, 128, 256] };
+const NETWORK = { inputs: 12, widths: [64, 128, 256] };
 const LOSS = { gamma: 10 };
 const OPTIMISER = { lr: 4e-4, betas: [0.5, 0.99] } as const;
 
@@ -41,7 +42,7 @@ type R1State = Traced<ReturnType<typeof initialState>>;
 
 /** Scores of details of the finest level beside their low bands. */
 const score = (params: R1State["params"], args: Arguments, detail: "real" | "fake") =>
-  conditionalDiscriminator(params, args[detail]!, args["low"]!, constant(1, [1]));
+  conditionalDiscriminator(params, joinChannels([args["low"]!, args[detail]!]), constant(1, [1]));
 
 export const r1Discriminator: Workload = {
   name: "W4",

@@ -111,17 +111,17 @@ class W4(Workload):
         super().__init__(*args)
         c = self.config
         widths = c["network"]["widths"]
-        self.net = self.load(Discriminator(c["network"]["channels"], criticWidths=widths), "state.params.")
+        self.net = self.load(Discriminator(3, "bands", widths), "state.params.")
         self.level = torch.tensor([1.0])
-        self.arguments = (self.feeds["real"], self.feeds["low"], self.level)
+        self.arguments = (torch.cat([self.feeds["low"], self.feeds["real"]], 1), self.level)
         self.optimiser = Optimiser(self.net, c["lr"], c["betas"], None)
 
     def step(self):
         low, real = self.feeds["low"], self.feeds["real"].detach().requires_grad_()
-        scores = self.net(real, low, self.level)
+        scores = self.net(torch.cat([low, real], 1), self.level)
         (slope,) = torch.autograd.grad(scores.mean((1, 2, 3)).sum(), real, create_graph=True)
         penalty = slope.square().sum((1, 2, 3)).mean()
-        made = self.net(self.feeds["fake"], low, self.level)
+        made = self.net(torch.cat([low, self.feeds["fake"]], 1), self.level)
         loss = F.softplus(-scores).mean() + F.softplus(made).mean() + self.config["gamma"] / 2 * penalty
         self.optimiser.step(self.grads(loss))
         return {"loss": float(loss), "penalty": float(penalty)}

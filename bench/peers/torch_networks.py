@@ -205,17 +205,17 @@ class DiscriminatorStage(nn.Module):
 
 
 class Discriminator(nn.Module):
-    def __init__(self, channels, criticWidths, **_):
+    def __init__(self, channels, judged, criticWidths, **_):
         super().__init__()
         widths = criticWidths
         self.embedding, self.shift = Embedding(16, widths[0]), Linear(widths[0], widths[0])
-        self.input = Conv(4 * channels, widths[0], 3)
+        self.input = Conv((2 if judged == "image" else 4) * channels, widths[0], 3)
         self.stages = nn.ModuleList(DiscriminatorStage(a, b) for a, b in zip(widths, widths[1:]))
         self.output = Conv(widths[-1], 1, 3)
 
-    def forward(self, detail, low, level):
+    def forward(self, x, level):
         e = self.shift(self.embedding(fourier(level, 16, 4.0)))
-        h = F.leaky_relu(self.input(torch.cat([low, detail], 1)) + e[..., None, None], 0.2)
+        h = F.leaky_relu(self.input(x) + e[..., None, None], 0.2)
         for stage in self.stages:
             h = stage(h)
         return self.output(h)
@@ -225,6 +225,21 @@ def haar(x):
     """Orthonormal Haar analysis of [n, c, h, w]: low band, and LH, HL, HH joined along channels."""
     a, b, c, d = x[..., ::2, ::2], x[..., ::2, 1::2], x[..., 1::2, ::2], x[..., 1::2, 1::2]
     return (a + b + c + d) / 2, torch.cat([a + b - c - d, a - b + c - d, a - b - c + d], 1) / 2
+
+
+def inverse_haar(low, detail):
+    """The inverse of haar()."""
+    lh, hl, hh = detail.chunk(3, 1)
+    a, b, c, d = low + lh + hl + hh, low + lh - hl - hh, low - lh + hl - hh, low - lh - hl + hh
+    rows = [torch.stack(pair, -1).flatten(-2) / 2 for pair in ((a, b), (c, d))]
+    return torch.stack(rows, -2).flatten(-3, -2)
+
+
+def judged_by(judged, low, detail, rms):
+    """What a discriminator looks at: the image of a low band and details in units of rms beside its low band, or both."""
+    if judged == "bands":
+        return torch.cat([low, detail], 1)
+    return torch.cat([F.interpolate(low, scale_factor=2), inverse_haar(2 * low, detail * rms[:, None, None])], 1)
 
 
 def energy_score(first, second, truth, patches, repulsion):

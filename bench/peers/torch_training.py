@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 
 from torch_iddpm_unet import IddpmUnet
-from torch_networks import DetailGenerator, Discriminator, ScoreUnet, energy_score, haar
+from torch_networks import DetailGenerator, Discriminator, ScoreUnet, energy_score, haar, judged_by
 from torch_peer import LAYOUTS, VERSIONS, Optimiser, faster, read_safetensors, serve
 
 
@@ -94,7 +94,11 @@ class Score(Task):
         low, noise = self.feeds["jitter1"], self.feeds["noise1"]
         level, n = torch.tensor([1.0]), len(low)
         detail = self.generator(low, noise[:n], level, self.feeds["augmentation1"])
-        return {"params": detail, "critic": self.discriminator(detail, low, level)}
+        return {"params": detail, "critic": self.judge(detail, low, level)}
+
+    def judge(self, detail, low, level):
+        rms = self.scaling["detailRms"][int(level) - 1]
+        return self.discriminator(judged_by(self.model["detail"]["judged"], low, detail, rms), level)
 
     def scales(self):
         image, found = self.feeds["pixels"], []
@@ -134,9 +138,9 @@ class Adversarial(Score):
         for level, low, detail, augmentation, noise in scales:
             draws = self.draws(level, low, detail, augmentation, noise)
             draw = draws[: len(low)]
-            real = self.discriminator(detail, low, level)
+            real = self.judge(detail, low, level)
             # One pass of the discriminator over the draw serves both losses.
-            made = self.discriminator(draw, low, level)
+            made = self.judge(draw, low, level)
             energy = energy + self.score(draws, detail) / len(scales)
             fooled = fooled + F.softplus(real.detach() - made).mean() / len(scales)
             pairing = pairing + F.softplus(made - real).mean() / len(scales)

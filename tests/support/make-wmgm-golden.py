@@ -18,7 +18,7 @@ import torch.nn.functional as F
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "bench" / "peers"))
-from torch_networks import DetailGenerator, Discriminator, energy_score, haar
+from torch_networks import DetailGenerator, Discriminator, energy_score, haar, judged_by
 
 torch.set_default_dtype(torch.float64)
 CHANNELS, HEIGHT, WIDTH, LEVELS, BATCH = 3, 32, 16, 2, 8
@@ -43,13 +43,9 @@ def digits(values):
     return [float(f"{v:.9g}") for v in values]
 
 
-generator = filled(DetailGenerator(CHANNELS, NOISES, WIDTHS, blocks=1))
-discriminator = filled(Discriminator(CHANNELS, WIDTHS))
-average = {name: p.detach().clone() for name, p in generator.named_parameters()}
-optimisers = [
-    torch.optim.Adam(generator.parameters(), LR, BETAS),
-    torch.optim.Adam(discriminator.parameters(), DISCRIMINATOR_LR, BETAS),
-]
+def scale_of(level):
+    """Root mean squares of the details of a level."""
+    return torch.tensor([0.1 * level + 0.02 * band for band in range(3 * CHANNELS)])
 
 
 def scales(step):
@@ -60,13 +56,12 @@ def scales(step):
         low, detail = haar(image)
         image = low / 2
         h, w = image.shape[2:]
-        rms = torch.tensor([0.1 * level + 0.02 * band for band in range(3 * CHANNELS)])
         augmentation = 0.1 * chirp(samples, k=step + level).abs()
         jitter = chirp(samples, CHANNELS, h, w, k=10 + step + level)
         yield (
             torch.tensor([float(level)]),
             image[:samples] + jitter * augmentation[:, None, None, None],
-            (detail / rms[:, None, None])[:samples],
+            (detail / scale_of(level)[:, None, None])[:samples],
             augmentation,
             1.5 * chirp(2 * samples, NOISES, h, w, k=20 + step + level),
         )
@@ -76,17 +71,20 @@ def pairing(own, other):
     return F.softplus(other - own).mean()
 
 
-def train(step):
+def train(step, judged_is, generator, discriminator, average, optimisers):
+    def judge(detail, low, level):
+        return discriminator(judged_by(judged_is, low, detail, scale_of(int(level))), level)
+
     energies, fooled, judged = [], [], []
     for level, low, detail, augmentation, noise in scales(step):
         twice = torch.cat([low, low]), noise, level, torch.cat([augmentation, augmentation])
         first, second = generator(*twice).chunk(2)
         patches = [p for p in (1, 2, 4) if all(extent % p == 0 for extent in detail.shape[2:])]
         energies.append(energy_score(first, second, detail, patches, REPULSION))
-        fooled.append(pairing(discriminator(first, low, level), discriminator(detail, low, level).detach()))
+        fooled.append(pairing(judge(first, low, level), judge(detail, low, level).detach()))
         truth = detail.clone().requires_grad_()
-        scores = discriminator(truth, low, level)
-        loss = pairing(scores, discriminator(first.detach(), low, level))
+        scores = judge(truth, low, level)
+        loss = pairing(scores, judge(first.detach(), low, level))
         if PENALISED[step]:
             (slope,) = torch.autograd.grad(scores.mean((1, 2, 3)).sum(), truth, create_graph=True)
             loss = loss + GAMMA / 2 * EVERY * slope.square().sum((1, 2, 3)).mean()
@@ -111,12 +109,26 @@ def watched(parameters):
     return {n: digits([p.sum().item(), (p * chirp(*p.shape)).sum().item()]) for n, p in sorted(parameters)}
 
 
-losses = [train(step) for step in range(len(PENALISED))]
+def trained(judged_is, critic_widths):
+    generator = filled(DetailGenerator(CHANNELS, NOISES, WIDTHS, blocks=1))
+    discriminator = filled(Discriminator(CHANNELS, judged_is, critic_widths))
+    average = {name: p.detach().clone() for name, p in generator.named_parameters()}
+    optimisers = [
+        torch.optim.Adam(generator.parameters(), LR, BETAS),
+        torch.optim.Adam(discriminator.parameters(), DISCRIMINATOR_LR, BETAS),
+    ]
+    losses = [train(step, judged_is, generator, discriminator, average, optimisers) for step in range(len(PENALISED))]
+    return dict(
+        losses=losses,
+        params=watched(generator.named_parameters()),
+        average=watched(average.items()),
+        critic=watched(discriminator.named_parameters()),
+    )
+
+
 out = dict(
     madeWith=f"PyTorch {torch.__version__}",
-    losses=losses,
-    params=watched(generator.named_parameters()),
-    average=watched(average.items()),
-    critic=watched(discriminator.named_parameters()),
+    image=trained("image", [WIDTHS[0] // 2, *WIDTHS]),
+    bands=trained("bands", WIDTHS),
 )
 pathlib.Path(__file__).with_name("wmgm-golden.json").write_text(json.dumps(out, indent=1) + "\n")

@@ -1,16 +1,16 @@
 /**
- * @module The discriminator of the detail generator: looks at all bands of one scale side by side (which is the image of
- * that scale, at a quarter of the cost) and gives one score a patch. No normalisation, so that a gradient penalty acts on
- * each sample alone.
+ * @module The discriminator of the detail generator: looks at one scale, its bands side by side or the image that they
+ * make beside its low band, and gives one score a patch. No normalisation, so that a gradient penalty acts on each sample
+ * alone.
  */
 import { add, avgPool2d, leakyRelu, mul, reshape, type Rng, scope, type Tensor } from "onnxgrad";
-import { joinChannels } from "./blocks.ts";
 import { embed, type EmbeddingParams, fourierFeatures, initEmbedding } from "./embedding.ts";
 import { at, conv, initConv, initLinear, linear, type Params, type Weighted } from "./layers.ts";
 
 /** Size of a {@link conditionalDiscriminator}. */
 export interface ConditionalDiscriminatorConfig {
-  readonly channels: number;
+  /** Channels of what it looks at. */
+  readonly inputs: number;
   /** Feature channels, one entry a resolution; each further one halves the extents. */
   readonly widths: readonly number[];
 }
@@ -36,13 +36,13 @@ export interface ConditionalDiscriminatorParams {
 /** Draws the parameters of a {@link conditionalDiscriminator}. */
 export function initConditionalDiscriminator(
   rng: Rng,
-  { channels, widths }: ConditionalDiscriminatorConfig,
+  { inputs, widths }: ConditionalDiscriminatorConfig,
 ): ConditionalDiscriminatorParams {
   const gain = Math.SQRT2;
   return {
     embedding: initEmbedding(rng, FEATURES, widths[0]!),
     shift: initLinear(rng, widths[0]!, widths[0]!),
-    input: initConv(rng, 4 * channels, widths[0]!, 3, { gain }),
+    input: initConv(rng, inputs, widths[0]!, 3, { gain }),
     stages: widths.slice(1).map((size, i) => ({
       conv1: initConv(rng, widths[i]!, widths[i]!, 3, { gain }),
       conv2: initConv(rng, widths[i]!, size, 3, { gain }),
@@ -52,20 +52,16 @@ export function initConditionalDiscriminator(
   };
 }
 
-/**
- * Scores [n, 1, h', w'] of standardised details [n, 3 * channels, h, w] given their low bands [n, channels, h, w] (image
- * range) and level (1 the finest): [n], or [1] for all.
- */
+/** Scores [n, 1, h', w'] of x [n, inputs, h, w] at a level (1 the finest): [n], or [1] for all. */
 export function conditionalDiscriminator(
   params: Params<ConditionalDiscriminatorParams>,
-  detail: Tensor,
-  low: Tensor,
+  x: Tensor,
   level: Tensor,
 ): Tensor {
   return scope("conditionalDiscriminator", () => {
     const features = at(params, "embedding", embed, fourierFeatures(level, FEATURES, 4));
     const embedding = at(params, "shift", linear, features);
-    let h = at(params, "input", conv, joinChannels([low, detail]));
+    let h = at(params, "input", conv, x);
     h = leakyRelu(add(h, reshape(embedding, [...embedding.shape, 1, 1])), SLOPE);
     params.stages.forEach((stage, i) => {
       h = scope(`stages.${i}`, () => {

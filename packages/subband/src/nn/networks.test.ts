@@ -150,21 +150,20 @@ describe("detailGenerator()", () => {
 
 describe("conditionalDiscriminator()", () => {
   test("runs in ONNX Runtime as in float64, one score a patch", async () => {
-    const params = jittered(initConditionalDiscriminator(rng(1, "init"), { channels: 3, widths: [8, 12] }));
-    await both({ detail: [2, 9, 4, 8], low: [2, 3, 4, 8] }, ({ detail, low }) => {
-      const scores = conditionalDiscriminator(params, detail!, low!, constant(1, [1]));
+    const params = jittered(initConditionalDiscriminator(rng(1, "init"), { inputs: 12, widths: [8, 12] }));
+    await both({ bands: [2, 12, 4, 8] }, ({ bands }) => {
+      const scores = conditionalDiscriminator(params, bands!, constant(1, [1]));
       expect(scores.shape).toEqual([2, 1, 2, 4]);
       return scores;
     });
   });
   test("judges each sample alone", () => {
-    const params = jittered(initConditionalDiscriminator(rng(1, "init"), { channels: 1, widths: [8, 8] }));
-    const [detail, low] = [input("detail", [2, 3, 4, 4]), input("low", [2, 1, 4, 4])];
-    const first = conditionalDiscriminator(params, detail, low, constant(1, [1]));
+    const params = jittered(initConditionalDiscriminator(rng(1, "init"), { inputs: 4, widths: [8, 8] }));
+    const first = conditionalDiscriminator(params, input("bands", [2, 4, 4, 4]), constant(1, [1]));
     const run = (change: number) => {
-      const details = normal("detail", 96);
-      details.fill(change, 48);
-      return interpret([add(first, 0)], { detail: details, low: normal("low", 32) })[0]!.data.subarray(0, 4);
+      const bands = normal("bands", 128);
+      bands.fill(change, 64);
+      return interpret([add(first, 0)], { bands })[0]!.data.subarray(0, 4);
     };
     expectClose(run(0), run(5), { atol: 1e-12 });
   });

@@ -58,8 +58,8 @@ const NETWORKS: Readonly<Record<string, Network>> = {
       }),
   ),
   conditionalDiscriminator: network(
-    initConditionalDiscriminator(SHAPES, { channels: 1, widths: [4, 8] }),
-    (params) => conditionalDiscriminator(params, x(2, 3, 4, 4), x(2, 1, 4, 4), x(1)),
+    initConditionalDiscriminator(SHAPES, { inputs: 4, widths: [4, 8] }),
+    (params) => conditionalDiscriminator(params, x(2, 4, 4, 4), x(1)),
   ),
   attentionUnet: network(attention, (params) =>
     attentionUnet(params, tensorsOf(initAttentionUnetStatistics(attention)), x(2, 2, 16, 16), "training"),

@@ -17,6 +17,8 @@ export interface Preset<Model extends ImageShape, Training extends Options> {
   readonly training: Training;
   /** Options of drawing, which `System.draw` chooses by. */
   readonly drawing: Options;
+  /** Of options that came later, what runs were begun with before: they do not name them. */
+  readonly earlier?: Asked<Training>;
   /** What a model may contain, field by field. */
   readonly model: z.ZodType<Model>;
   /**

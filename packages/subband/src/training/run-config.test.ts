@@ -67,6 +67,18 @@ describe("RunConfig", () => {
     },
   );
 
+  test("wmgm: a run of before there was a choice has the discriminator that looks at the bands", () => {
+    const { options, model, ...rest } = configOf(presetNamed("wmgm"), { judged: "bands" });
+    const { judged: _, ...others } = options as Record<string, unknown>;
+    const { detail, ...network } = model as Record<string, Record<string, unknown>>;
+    const { judged: __, ...plain } = detail!;
+    const before = { ...rest, options: others, model: { ...network, detail: plain } };
+    expect(RunConfig.parse(before)).toEqual(
+      RunConfig.parse(configOf(presetNamed("wmgm"), { judged: "bands" })),
+    );
+    expect(RunConfig.parse(configOf(presetNamed("wmgm"))).options["judged"]).toBe("image");
+  });
+
   test("local: a diffusion of the low-pass band is off unless asked for", () => {
     const local = presetNamed("local");
     const plain = RunConfig.parse(configOf(local));
@@ -101,7 +113,11 @@ describe("RunConfig", () => {
     const config = configOf(presetNamed("wmgm"));
     const options = config["options"] as object;
     expect(refusal({ ...config, preset: "wgmg" })).toMatch(/^preset: none that this version knows \(wmgm, /);
-    expect(refusal({ ...config, preset: "wmgm-faithful" })).toMatch(/^model\./);
+    expect(refusal({ ...config, preset: "wmgm-faithful" })).toMatch(
+      /^options.judged: .* belongs to --preset wmgm/,
+    );
+    const { judged: _1, ...shared } = options as { readonly judged: string };
+    expect(refusal({ ...config, options: shared, preset: "wmgm-faithful" })).toMatch(/^model\./);
     expect(refusal({ ...config, options: { ...options, rf: 5 } })).toMatch(
       /^options\.rf: unknown option of /,
     );

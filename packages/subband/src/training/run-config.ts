@@ -110,14 +110,15 @@ export function parsedModel(preset: AnyPreset, model: unknown, context: z.Refine
 }
 
 /**
- * All options of a preset, each with a value that it takes, and no text for a number. A number beyond what is offered today
+ * All options of a preset, of those that a run of before does not name what it had, each with a value that it takes, and no text for a number. A number beyond what is offered today
  * is what the run was begun with, by a library or a version of other limits: its model is checked by itself.
  */
 function parsedOptions(
   preset: AnyPreset,
-  options: Readonly<Record<string, Json>>,
+  named: Readonly<Record<string, Json>>,
   context: z.RefinementCtx,
 ): Readonly<Record<string, Json>> {
+  const options = { ...preset.earlier, ...named } as Readonly<Record<string, Json>>;
   const refuse = (key: string, message: string): void =>
     void context.issues.push({ code: "custom", path: ["options", key], message, input: options[key] });
   for (const key of Object.keys(preset.training)) if (!Object.hasOwn(options, key)) refuse(key, "missing");

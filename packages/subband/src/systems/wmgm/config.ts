@@ -3,6 +3,7 @@
  * number of levels. A run directory keeps it whole; it is all that is needed to rebuild the networks.
  */
 import type { BandScaling } from "../parts/band-scaling.ts";
+import type { Judged } from "./detail-stage.ts";
 import { type LowDiffusionConfig, resolutions, resolveLowDiffusion } from "../parts/low-diffusion.ts";
 import { requireMultiple } from "../parts/require-multiple.ts";
 
@@ -25,6 +26,8 @@ export interface WmgmConfig {
     readonly blocks: number;
     /** Noise maps beside the low band. */
     readonly noiseChannels: number;
+    /** What the discriminator looks at: the composed image beside its low band, or the bands. */
+    readonly judged: Judged;
     /** Feature channels of the discriminator, one a resolution. */
     readonly criticWidths: readonly number[];
     /** Images a step; each is drawn twice. */
@@ -64,6 +67,7 @@ export interface WmgmShape {
   readonly baseWidth?: number;
   readonly batch?: number;
   readonly lr?: number;
+  readonly judged?: Judged;
 }
 
 /** What is chosen where nothing is asked for. */
@@ -87,10 +91,12 @@ export function defaultLevels(height: number, width: number): number {
 export function resolveWmgmConfig(shape: WmgmShape, scaling: BandScaling): WmgmConfig {
   const { channels, height, width } = shape;
   const { baseWidth = WMGM_DEFAULTS.width, batch = WMGM_DEFAULTS.batch, lr = WMGM_DEFAULTS.lr } = shape;
+  const { judged = "image" } = shape;
   const levels = shape.levels ?? defaultLevels(height, width);
   requireMultiple(height, width, levels);
   // The finest detail grid is the costly one: half the width where it is larger than 16 x 16.
   const half = Math.max(8, height * width > 32 * 32 ? baseWidth / 4 : baseWidth / 2);
+  const widths = [half, 2 * half, 3 * half];
   const detailResolutions = resolutions(height / 2 ** levels, width / 2 ** levels, 3);
   return {
     channels,
@@ -105,10 +111,15 @@ export function resolveWmgmConfig(shape: WmgmShape, scaling: BandScaling): WmgmC
       lr,
     }),
     detail: {
-      widths: [half, 2 * half, 3 * half].slice(0, detailResolutions),
+      widths: widths.slice(0, detailResolutions),
       blocks: 1,
       noiseChannels: 4,
-      criticWidths: [half, 2 * half, 3 * half].slice(0, Math.max(2, detailResolutions)),
+      judged,
+      // The image has one resolution more than its bands.
+      criticWidths: [
+        ...(judged === "image" ? [half / 2] : []),
+        ...widths.slice(0, Math.max(2, detailResolutions)),
+      ],
       batch: Math.max(2, Math.round(batch / 2)),
       lr: { score: 2 * lr, generator: lr * 0.4, discriminator: lr * 0.4 },
       emaDecay: 0.998,

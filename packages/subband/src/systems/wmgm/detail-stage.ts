@@ -1,6 +1,6 @@
 /**
- * @module Trains the multi-scale detail generator on every level at once: first the energy score alone, then with an
- * discriminator that judges all bands of each scale together.
+ * @module Trains the multi-scale detail generator on every level at once: first the energy score alone, then with a
+ * discriminator that judges the image of each scale beside its low band, or all bands of the scale together.
  */
 import {
   adam,
@@ -21,9 +21,11 @@ import {
   stopGradient,
   type Tensor,
   type Traced,
+  upsampleNearest2d,
   valueAndGrad,
   constant,
 } from "onnxgrad";
+import { joinChannels } from "../../nn/blocks.ts";
 import {
   conditionalDiscriminator,
   type ConditionalDiscriminatorConfig,
@@ -35,16 +37,25 @@ import {
   initDetailGenerator,
 } from "../../nn/detail-generator.ts";
 import { SHAPES } from "../../nn/layers.ts";
-import { analyseLevel, type BandScaling } from "../parts/band-scaling.ts";
+import { analyseLevel, type BandScaling, synthesiseLevel } from "../parts/band-scaling.ts";
 import { energyScore, gradientPenalty, relativisticLoss, spectrumError } from "./detail-losses.ts";
 import { SCORE_IMAGES, type Stage, type StepContext } from "../stage.ts";
+
+/**
+ * What a discriminator looks at: the image that a low band and its details make, beside the low band enlarged to it; or
+ * the low band and the standardised details side by side, which is the same at a quarter of the cost and hides from it
+ * where neighbouring blocks do not meet.
+ */
+export type Judged = "image" | "bands";
 
 /** Everything that a detail stage is made of. */
 export interface DetailStageOptions {
   readonly name: string;
   readonly share: number;
   readonly generator: DetailGeneratorConfig;
-  readonly discriminator: ConditionalDiscriminatorConfig;
+  readonly discriminator: Omit<ConditionalDiscriminatorConfig, "inputs">;
+  /** What the discriminator looks at. */
+  readonly judged: Judged;
   readonly scaling: BandScaling;
   readonly height: number;
   readonly width: number;
@@ -68,9 +79,13 @@ export interface DetailStageOptions {
   readonly patches: readonly number[];
 }
 
-function initialState({ generator, discriminator }: DetailStageOptions, draw: (network: string) => Rng) {
+function initialState(
+  { generator, discriminator, judged }: DetailStageOptions,
+  draw: (network: string) => Rng,
+) {
   const params = pack(initDetailGenerator(draw("detail"), generator));
-  const judging = pack(initConditionalDiscriminator(draw("critic"), discriminator));
+  const inputs = judgedChannels(judged, generator.channels);
+  const judging = pack(initConditionalDiscriminator(draw("critic"), { ...discriminator, inputs }));
   return {
     ...{ params, average: params, adam: adamInit(params) },
     ...{ critic: judging, criticAdam: adamInit(judging) },
@@ -164,6 +179,22 @@ function scoreOf(
   return energyScore(first, second, detail, fitting, repulsion);
 }
 
+/** Channels of what the discriminator looks at. */
+export function judgedChannels(judged: Judged, channels: number): number {
+  return judged === "image" ? 2 * channels : 4 * channels;
+}
+
+/** What it looks at where these are the details of a scale: [n, 2 c, 2 h, 2 w] or [n, 4 c, h, w]. */
+export function judgedOf(
+  { level, low }: Pick<Scale, "level" | "low">,
+  detail: Tensor,
+  { judged, scaling }: Pick<DetailStageOptions, "judged" | "scaling">,
+): Tensor {
+  return judged === "image"
+    ? concat([upsampleNearest2d(low, 2), synthesiseLevel(low, detail, level, scaling)], 1)
+    : joinChannels([low, detail]);
+}
+
 function average(terms: readonly Tensor[]): Tensor {
   return div(
     terms.reduce((a, b) => add(a, b)),
@@ -199,8 +230,8 @@ export function detailStage(options: DetailStageOptions): Stage {
     inputs,
     build({ state, ...feed }: Args) {
       const scales = scalesOf(feed, options);
-      const judge = (discriminator: typeof state.critic, { level, low }: Scale, detail: Tensor) =>
-        conditionalDiscriminator(discriminator, detail, low, constant(level, [1]));
+      const judge = (discriminator: typeof state.critic, scale: Scale, detail: Tensor) =>
+        conditionalDiscriminator(discriminator, judgedOf(scale, detail, options), constant(scale.level, [1]));
       const made: Tensor[] = [];
       const real = scales.map((scale) => judge(state.critic, scale, scale.detail));
       const generatorLoss = valueAndGrad((params: typeof state.params) => {

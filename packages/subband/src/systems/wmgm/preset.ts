@@ -2,11 +2,12 @@
 import * as z from "zod";
 import { measureBandScaling } from "../parts/band-scaling.ts";
 import { measuredImages } from "../parts/measured-images.ts";
-import { withDefaults } from "../options.ts";
+import { oneOf, type Option, withDefaults } from "../options.ts";
 import { BATCH, LEVELS, LR, SAMPLING, WIDTH } from "../parts/options.ts";
 import { Count, Fraction, Image, Levels, LowDiffusion, Positive } from "../parts/schemas.ts";
 import { type AnyPreset, preset } from "../preset.ts";
 import { requireMultiple } from "../parts/require-multiple.ts";
+import type { Judged } from "./detail-stage.ts";
 import { defaultLevels, resolveWmgmConfig, WMGM_DEFAULTS, type WmgmConfig } from "./config.ts";
 import { wmgm as wmgmSystem } from "./wmgm.ts";
 
@@ -20,6 +21,8 @@ const Model: z.ZodType<WmgmConfig> = z.strictObject({
     widths: z.array(Count).min(1),
     blocks: Count,
     noiseChannels: Count,
+    // Runs of before there was a choice do not say it.
+    judged: z.enum(["image", "bands"]).default("bands"),
     criticWidths: z.array(Count).min(1),
     batch: Count,
     lr: z.strictObject({ score: Positive, generator: Positive, discriminator: Positive }),
@@ -37,26 +40,40 @@ const Model: z.ZodType<WmgmConfig> = z.strictObject({
   scaling: z.strictObject({ lowMean: Numbers, lowStd: Numbers, detailRms: z.array(Numbers) }),
 });
 
+/** What the discriminator looks at. */
+const JUDGED: Option<Judged> = oneOf(
+  "--judged <what>",
+  "what the discriminator of the details looks at: image (composed, beside its low band) or bands",
+  ["image", "bands"],
+);
+
 /** Diffusion on the coarsest low band, one generator for all details. */
 export const wmgm: AnyPreset = preset({
   name: "wmgm",
   summary: "diffusion on the coarsest low band, one generator for all details",
-  training: { levels: LEVELS, batch: BATCH, lr: LR, width: WIDTH },
+  training: { levels: LEVELS, batch: BATCH, lr: LR, width: WIDTH, judged: JUDGED },
+  earlier: { judged: "bands" },
   drawing: SAMPLING,
   model: Model,
   choose(asked, { height, width }) {
-    const { levels = defaultLevels(height, width), ...others } = asked;
+    const { levels = defaultLevels(height, width), judged = "image", ...others } = asked;
     requireMultiple(height, width, levels);
-    return { levels, ...withDefaults(WMGM_DEFAULTS, others) };
+    return { levels, judged, ...withDefaults(WMGM_DEFAULTS, others) };
   },
-  resolve({ levels, batch, lr, width: baseWidth }, images) {
+  resolve({ levels, batch, lr, width: baseWidth, judged }, images) {
     const { read, ...measured } = measuredImages(images);
     const { channels, height, width } = images;
     return resolveWmgmConfig(
-      { channels, height, width, levels, baseWidth, batch, lr },
+      { channels, height, width, levels, baseWidth, batch, lr, judged },
       measureBandScaling({ ...measured, levels }, read),
     );
   },
-  format1: ({ levels, low }) => ({ levels, batch: low.batch, lr: low.lr, width: low.width }),
+  format1: ({ levels, low, detail }) => ({
+    levels,
+    batch: low.batch,
+    lr: low.lr,
+    width: low.width,
+    judged: detail.judged,
+  }),
   system: wmgmSystem,
 });

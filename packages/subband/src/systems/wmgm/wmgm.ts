@@ -26,10 +26,6 @@ function generatorNetwork({ channels, detail: { noiseChannels, widths, blocks } 
   return { channels, noiseChannels, widths, blocks };
 }
 
-function discriminatorNetwork({ channels, detail: { criticWidths } }: WmgmConfig) {
-  return { channels, widths: criticWidths };
-}
-
 /** Extents of a band of `bands` channels after some analyses. */
 function extentsOf({ height, width }: WmgmConfig, level: number, bands: number): Extents {
   return [bands, height / 2 ** level, width / 2 ** level];
@@ -61,7 +57,7 @@ function wmgmStages(config: WmgmConfig): readonly Stage[] {
     name: "detail",
     share: 1 - lowShare,
     generator: generatorNetwork(config),
-    discriminator: discriminatorNetwork(config),
+    discriminator: { widths: detail.criticWidths },
     scaling,
     height,
     width,
