@@ -2,14 +2,8 @@
 import * as ort from "onnxruntime-node";
 import { UserError } from "../../errors.ts";
 import type { RuntimeData } from "../backend.ts";
-import { UNDONE_BY } from "../undone-by.ts";
+import { UNWANTED } from "../undone-by.ts";
 import type { NodeOptions } from "./node-options.ts";
-
-/**
- * Optimisers of ONNX Runtime that would undo ours: those of the passes, and one that writes the last node of weight gradients
- * anew, so that they run last (onnx/execution-order.ts).
- */
-const UNWANTED = [...Object.values(UNDONE_BY).flat(), "ReshapeFusion"].join(";");
 
 /** Settings of a session. */
 export function sessionOptions({

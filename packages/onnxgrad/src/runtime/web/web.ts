@@ -8,6 +8,7 @@ import { toOnnx } from "../../onnx/model.ts";
 import { input } from "../../ops/source.ts";
 import type { Backend } from "../backend.ts";
 import { Lifetime, SESSION, Turns } from "../../turns.ts";
+import { UNWANTED } from "../undone-by.ts";
 import { type CountingDevice, type Gpu, webgpuDevice } from "./web-device.ts";
 
 /** Settings of the browser backend. */
@@ -125,7 +126,10 @@ async function createSession(
     executionProviders: [provider],
     graphOptimizationLevel: optimization,
     logSeverityLevel: provider === "webgpu" ? 4 : 3,
-    ...(!cpuFallback && { extra: { session: { disable_cpu_ep_fallback: "1" } } }),
+    extra: {
+      optimization: { disable_specified_optimizers: UNWANTED },
+      ...(!cpuFallback && { session: { disable_cpu_ep_fallback: "1" } }),
+    },
   };
   try {
     return await turns.take(() => ort.InferenceSession.create(model, options));
