@@ -29,7 +29,15 @@ export { planRun, trainRun, type TrainRequest } from "./training/train-run.ts";
 export { openFeatures } from "./evaluation/open-features.ts";
 export { psnr } from "./evaluation/psnr.ts";
 export { ssim } from "./evaluation/ssim.ts";
-export { type Evaluation, evaluateRun } from "./evaluation/evaluate-run.ts";
+export {
+  evaluateSubject,
+  type Evaluation,
+  type EvaluationHost,
+  type Figures,
+  measureReference,
+  type Reference,
+} from "./evaluation/evaluate-subject.ts";
+export type { DrawnSubject, ImagesSubject, Subject } from "./evaluation/subject.ts";
 export { bandReport, bandStatistics, conditionalSpread } from "./evaluation/band-report.ts";
 
 // Pictures

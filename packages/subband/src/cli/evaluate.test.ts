@@ -1,4 +1,4 @@
-import { mkdirSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { cpSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { rng } from "onnxgrad";
@@ -6,7 +6,8 @@ import sharp from "sharp";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { openDataset } from "../data/open-dataset.ts";
 import { measureBandScaling } from "../systems/parts/band-scaling.ts";
-import { resolveWmgmConfig } from "../systems/wmgm/config.ts";
+import { resolveWmgmConfig, type WmgmConfig } from "../systems/wmgm/config.ts";
+import { readRunFile } from "../training/run-file.ts";
 import { openTrainingData, resolveRunConfig } from "../training/train-run.ts";
 import { writeUntrainedRun } from "../training/untrained-run.testing.ts";
 import { captureIo } from "./capture-io.testing.ts";
@@ -37,53 +38,144 @@ beforeAll(async () => {
   });
 });
 
+interface Report {
+  readonly against: object;
+  readonly subjects: readonly (Record<string, unknown> & {
+    readonly bands: readonly {
+      readonly level: number;
+      readonly band: string;
+      readonly real: { readonly std: number };
+      readonly generated: { readonly std: number };
+      readonly stdRatio: number;
+    }[];
+  })[];
+}
+
+async function subband(...argv: string[]): Promise<{ code: number; out: string; err: string }> {
+  const io = captureIo();
+  const code = await main(argv, io);
+  return { code, out: io.out, err: io.err };
+}
+
+/** Evaluates with a few steps, without fail. */
+async function evaluated(...argv: string[]): Promise<string> {
+  const { code, out, err } = await subband("evaluate", ...argv, "--steps", "1", "--threads", "1");
+  expect(code, err).toBe(0);
+  return out;
+}
+
+const json = (out: string): Report => JSON.parse(out.trim().split("\n").at(-1)!) as Report;
+
 describe("subband evaluate", () => {
-  test("measures bands, spectrum and spread, and keeps the bands as CSV", async () => {
-    const io = captureIo();
+  test("measures bands, spectrum, spread and cost, and keeps them as CSV, JSON and a strip of pictures", async () => {
     const out = join(dir, "bands.csv");
-    const code = await main(["evaluate", run, "-n", "24", "--steps", "2", "--out", out, "--json"], io);
-    expect({ code, err: io.err }).toEqual({ code: 0, err: expect.any(String) as string });
-    const figures = JSON.parse(io.out.trim().split("\n").at(-1)!) as Record<string, unknown> & {
-      bands: {
-        level: number;
-        band: string;
-        real: { std: number };
-        generated: { std: number };
-        stdRatio: number;
-      }[];
-      spread: number[];
-    };
-    expect(figures).toMatchObject({ nfeLow: 2, nfeDetail: 1, count: 24, generated: 24, on: "all", out });
-    expect(figures.bands.map(({ level, band }) => `${band}${level}`)).toEqual(["LH1", "HL1", "HH1", "LL1"]);
-    for (const { real, generated, stdRatio } of figures.bands)
+    const { code, ...io } = await subband(
+      "evaluate",
+      run,
+      "-n",
+      "24",
+      "--steps",
+      "2",
+      "--out",
+      out,
+      "--json",
+    );
+    expect(code, io.err).toBe(0);
+    const report = json(io.out);
+    const [figures] = report.subjects;
+    expect(report.subjects).toHaveLength(1);
+    expect(report).toMatchObject({ format: 1, seed: 0, against: { name: "real", of: 24, on: "all" } });
+    expect(figures).toMatchObject({
+      ...{ name: run, kind: "run", preset: "wmgm", steps: 2, weights: "last", trainedSeconds: null },
+      ...{ count: 24, generated: 24, pictures: 24, cost: { nfeLow: 2, nfeDetail: 1 } },
+    });
+    const cost = figures!["cost"] as Record<string, number>;
+    // Low band: 8 x 8 from 2 calls; details: one.
+    for (const what of ["parameters", "gmac", "msAlone", "msPerImage"])
+      expect(cost[what], what).toBeGreaterThan(0);
+    expect(figures!.bands.map(({ level, band }) => `${band}${level}`)).toEqual(["LH1", "HL1", "HH1", "LL1"]);
+    for (const { real, generated, stdRatio } of figures!.bands)
       expect(stdRatio).toBeCloseTo(generated.std / real.std, 10);
     // An untrained generator with jittered weights heeds its noise a little: more than nothing.
-    expect(figures.spread).toHaveLength(1);
-    expect(figures.spread[0]).toBeGreaterThan(0);
-    expect(figures["radialSpectrumError"]).toBeGreaterThan(figures["radialSpectrumFloor"] as number);
+    expect(figures!["spread"]).toHaveLength(1);
+    expect((figures!["spread"] as number[])[0]).toBeGreaterThan(0);
+    expect(figures!["radialSpectrumError"]).toBeGreaterThan(figures!["radialSpectrumFloor"] as number);
     expect(readFileSync(out, "utf8").split("\n")[0]).toBe(
       "level,band,std generated,std real,ratio,kurtosis generated,kurtosis real",
     );
     expect(readFileSync(out, "utf8").trim().split("\n")).toHaveLength(5);
+    const { strip, figures: kept, bands, ...said } = report as unknown as Record<string, unknown>;
+    expect({ strip, kept, bands }).toEqual({
+      strip: join(dir, "bands.png"),
+      kept: join(dir, "bands.json"),
+      bands: out,
+    });
+    expect(JSON.parse(readFileSync(join(dir, "bands.json"), "utf8"))).toEqual(said);
+    // Two rows, of the run and of the data, of 8 images of 16 x 16, enlarged 8 times.
+    expect(await sharp(join(dir, "bands.png")).metadata()).toMatchObject({
+      width: 8 * (128 + 2) + 2,
+      height: 2 * (128 + 2) + 2,
+    });
   });
+
+  test("figures are those of the images that sample draws: a folder of them is as far from the data as the run", async () => {
+    const each = join(dir, "each");
+    const drawn = await subband("sample", run, "-n", "24", "--steps", "1", "--each", each);
+    expect(drawn.code, drawn.err).toBe(0);
+    const out = join(dir, "both.csv");
+    const text = await evaluated(run, each, "-n", "24", "--out", out);
+    expect(text).toMatch(/^ +\S*run +\S*each$/m);
+    const { subjects } = JSON.parse(readFileSync(join(dir, "both.json"), "utf8")) as Report;
+    const [own, pictures] = subjects;
+    expect(pictures).toMatchObject({ kind: "images", generated: 24, count: 24, spread: null, cost: null });
+    // PNGs are rounded to 1/255 of the range and clipped.
+    for (const [i, { band, generated }] of pictures!.bands.entries())
+      expect(generated.std / own!.bands[i]!.generated.std, band).toBeCloseTo(1, 1);
+    expect(readFileSync(out, "utf8").trim().split("\n")).toHaveLength(9);
+  });
+
   test("says how many it compared, of which; another seed chooses others", async () => {
-    const measure = async (...options: string[]) => {
-      const io = captureIo();
-      const code = await main(["evaluate", run, "--steps", "1", "--out", join(dir, "b.csv"), ...options], io);
-      expect({ code, err: io.err }).toEqual({ code: 0, err: expect.any(String) as string });
-      return io.out;
-    };
+    const out = join(dir, "b.csv");
     // 30 asked for, 24 there are.
-    expect(await measure("-n", "30")).toMatch(
-      /images +30, .*\ncompared with +24 of 24 images, 0 held-out images among them\n/,
+    expect(await evaluated(run, "-n", "30", "--out", out)).toMatch(
+      /^compared with +24 of 24 images, 0 held-out images among them\n(?:.*\n)*images +30\n/,
     );
     const real = async (seed: string): Promise<unknown> =>
-      (
-        JSON.parse((await measure("-n", "8", "--seed", seed, "--json")).trim().split("\n").at(-1)!) as {
-          bands: { real: unknown }[];
-        }
-      ).bands.map((band) => band.real);
+      json(await evaluated(run, "-n", "8", "--seed", seed, "--out", out, "--json")).subjects[0]!.bands.map(
+        (band) => band.real,
+      );
     expect(await real("1")).not.toEqual(await real("2"));
+  });
+
+  test("real pictures beside real ones share none of them and are as far apart as chance alone has it", async () => {
+    const { subjects } = json(
+      await evaluated(run, "real", "-n", "24", "--out", join(dir, "real.csv"), "--json"),
+    );
+    const [, others] = subjects;
+    expect(subjects.map(({ count }) => count)).toEqual([12, 12]);
+    expect(others).toMatchObject({ kind: "real", generated: 12 });
+    const { radialSpectrumError: error, radialSpectrumFloor: floor } = others as Record<string, number>;
+    expect(error! / floor!).toBeGreaterThan(1 / 3);
+    expect(error! / floor!).toBeLessThan(3);
+  });
+
+  test("in every run lie its own bands and figures, in the first the strip", async () => {
+    const other = join(dir, "other");
+    cpSync(run, other, { recursive: true });
+    await evaluated(run, other, "-n", "8");
+    const names = (folder: string) => readdirSync(folder).filter((name) => /\.csv$|^eval|^strip/.test(name));
+    expect(names(run)).toEqual(["bands.csv", "evaluation.json", "strip.png"]);
+    expect(names(other)).toEqual(["bands.csv", "evaluation.json"]);
+    const kept = (folder: string) =>
+      JSON.parse(readFileSync(join(folder, "evaluation.json"), "utf8")) as Report;
+    expect(kept(other).subjects.map(({ name }) => name)).toEqual([other]);
+    const { cost: _, name: __, ...figures } = kept(run).subjects[0]!;
+    expect(kept(other).subjects[0]).toMatchObject(figures);
+    // Against the images that the same run draws from other numbers.
+    const own = json(await evaluated(run, "--against", other, "-n", "8", "--json"));
+    expect(own.against).toEqual({ name: other, of: null });
+    expect(own.subjects[0]).toMatchObject({ count: 8, spread: null });
+    expect(own.subjects[0]!["radialSpectrumError"]).toBeGreaterThan(0);
   });
 
   test("compares with held-out patches when asked, and only with the data of the run", async () => {
@@ -106,28 +198,60 @@ describe("subband evaluate", () => {
     const config = resolveRunConfig(request, await openTrainingData(request));
     expect(config.data).toMatchObject({ count: 60, heldOut: 20 });
     writeUntrainedRun(patched, { ...config, images: { low: 1, detail: 1 } });
-    const evaluate = async (...options: string[]) => {
-      const io = captureIo();
-      const code = await main(["evaluate", patched, "-n", "100", "--steps", "1", ...options], io);
-      return { code, ...io };
-    };
-    expect((await evaluate("--on", "training")).out).toContain("40 of 40 training images");
-    const held = await evaluate("--on", "held-out", "--json");
-    expect(JSON.parse(held.out.trim().split("\n").at(-1)!)).toMatchObject({
-      ...{ count: 20, generated: 100, of: 20, on: "held-out" },
+    expect(await evaluated(patched, "-n", "40", "--on", "training")).toContain("40 of 40 training images");
+    const out = join(dir, "held-out.csv");
+    const few = ["-n", "24", "--steps", "1", "--threads", "1", "--on", "held-out", "--out", out, "--json"];
+    const both = await subband("evaluate", patched, run, ...few);
+    expect(both.code, both.err).toBe(0);
+    expect(json(both.out)).toMatchObject({
+      against: { of: 20, on: "held-out" },
+      subjects: [
+        { count: 20, generated: 24 },
+        { count: 20, generated: 24 },
+      ],
     });
-    const none = captureIo();
-    expect(await main(["evaluate", run, "--on", "held-out"], none)).toBe(1);
-    expect(none.err).toMatch(/^error: run .* holds no images out/m);
+    expect(both.err).toContain("was trained on other images than");
+    expect(await subband("evaluate", run, "--on", "held-out")).toMatchObject({
+      code: 1,
+      err: expect.stringMatching(/^error: run .* holds no images out/m) as string,
+    });
     rmSync(join(pictures, "0.png"));
-    const other = await evaluate();
-    expect(other.code).toBe(1);
-    expect(other.err).toMatch(/error: run .* was trained on other images/);
+    expect(await subband("evaluate", patched)).toMatchObject({
+      code: 1,
+      err: expect.stringMatching(/error: run .* was trained on other images/) as string,
+    });
   });
 
-  test("refuses what is no run", async () => {
-    const io = captureIo();
-    expect(await main(["evaluate", join(dir, "nothing")], io)).toBe(1);
-    expect(io.err).toMatch(/^error: no such run: /);
+  test("refuses in one line what cannot be compared", async () => {
+    const each = join(dir, "some");
+    mkdirSync(each);
+    writeFileSync(join(each, "00001.png"), "");
+    const large = join(dir, "large");
+    const { config } = readRunFile(run);
+    const model = resolveWmgmConfig(
+      { channels: 3, height: 32, width: 32, levels: 1, baseWidth: 16 },
+      { ...(config.model as WmgmConfig).scaling },
+    );
+    writeUntrainedRun(large, { ...config, model });
+    const cases: readonly (readonly [readonly string[], string])[] = [
+      [[join(dir, "nothing")], "no such run: "],
+      [[run, large], "images of 16 x 16 in colour,"],
+      [[run, "--against", large], "of 32 x 32 in colour: they cannot"],
+      [[run, run], "is named twice"],
+      [[each], "is no run, whose data would be known"],
+      [["real"], "is no run, whose data would be known"],
+      [[run, "real", "--against", run], "are drawn by a run"],
+      [[run, "--against", each, "--on", "training"], "is of the data of a run"],
+      [[run, "--against", join(dir, "nothing")], "no such run: "],
+      [[run, each, "--strip", join(each, "00001.png")], "which is only read"],
+      [[run, "--strip", join(dir, "strip.txt")], 'unknown extension ".txt"'],
+      [[run, "--out", join(dir, "x.csv"), "--strip", join(dir, "x.csv")], "unknown extension"],
+    ];
+    for (const [argv, message] of cases) {
+      const { code, err, out } = await subband("evaluate", ...argv);
+      expect({ code, out }, argv.join(" ")).toEqual({ code: 1, out: "" });
+      expect(err, argv.join(" ")).toMatch(/^error: [^\n]+\n$/);
+      expect(err, argv.join(" ")).toContain(message);
+    }
   });
 });

@@ -1,132 +1,114 @@
-/** @module `subband evaluate`: measures a trained run against its data, for people, for scripts, and as files to keep. */
-import { join } from "node:path";
+/** @module `subband evaluate`: measures runs and pictures against data, for people, for scripts, and as files to keep. */
 import { type Command, Option } from "commander";
-import type { RunImages } from "../training/run-data.ts";
 import type { Context } from "./context.ts";
 import { type DrawingFlags, WEIGHTS_OPTION, withDrawing } from "./drawing-options.ts";
-import { formatCount } from "./format.ts";
 import { addBackendOptions, type BackendFlags, openBackend } from "./open-backend.ts";
 import { addExamples, parseCount, parsePath, parsePositive } from "./options.ts";
-import { answer, formatColumns, formatTable, tellWarning } from "./output.ts";
+import { answer, tellWarning } from "./output.ts";
 
 export { complete } from "./drawing-options.ts";
 
-interface EvaluateFlags extends DrawingFlags, BackendFlags {
-  readonly n: number;
+/** What is asked for. */
+export interface EvaluateFlags extends DrawingFlags, BackendFlags {
+  readonly n?: number;
+  readonly against: string;
   readonly on: "all" | "training" | "held-out";
   readonly seed: number;
   readonly out?: string;
+  readonly strip?: string;
 }
 
 /** Adds the command. */
 export function register(program: Command, context: Context): void {
   const command = program
     .command("evaluate")
-    .description("measure a run against its data: bands, radial spectrum, spread over the noise input")
-    .argument("<run>", "directory made by subband train")
-    .option("-n, --n <count>", "images to generate and to compare with", parsePositive, 2000)
+    .description("measure runs, or pictures, against data: bands, radial spectrum, spread, cost")
+    .argument(
+      "<subjects...>",
+      "runs; folders, archives or known data sets of pictures; real for more images of the data",
+    )
+    .option(
+      "-n, --n <count>",
+      "images to generate and to compare with (default: as many as there are, 2,000 to 5,000)",
+      parsePositive,
+    )
+    .option(
+      "--against <what>",
+      "what they are compared with: real for the data of the first run, another run, or pictures",
+      parsePath,
+      "real",
+    )
     .addOption(
-      new Option("--on <part>", "which images to compare with, a seeded choice of them")
+      new Option("--on <part>", "which images of the data, a seeded choice of them")
         .choices(["all", "training", "held-out"])
         .default("all"),
     )
     .option(...WEIGHTS_OPTION)
     .option("--seed <n>", "seed of the images, and of the choice of real ones", parseCount, 0)
-    .option("--out <file>", "CSV of the band statistics (default: bands.csv in the run)", parsePath)
-    .action(async (run: string, flags: Omit<EvaluateFlags, "asked">) => {
-      await evaluate(context, run, await withDrawing(command, flags));
+    .option(
+      "--out <file>",
+      "CSV of the band statistics; all figures go beside it as JSON (default: bands.csv and evaluation.json in each run)",
+      parsePath,
+    )
+    .option(
+      "--strip <file>",
+      "picture of the first images of all, side by side (default: strip.png in the first run, or beside --out)",
+      parsePath,
+    )
+    .action(async (names: readonly string[], flags: Omit<EvaluateFlags, "asked">) => {
+      await evaluate(context, names, await withDrawing(command, flags));
     });
   addBackendOptions(command);
   addExamples(command, [
     "subband evaluate runs/cifar",
     "subband evaluate runs/cifar -n 10000 --steps 6 --json",
-    "subband evaluate runs/cifar --on held-out",
+    "subband evaluate runs/a runs/b real --on held-out",
+    "subband evaluate samples --against ~/Pictures --out samples.csv",
   ]);
 }
 
-async function evaluate(context: Context, run: string, flags: EvaluateFlags): Promise<void> {
-  const { evaluateRun } = await import("../evaluation/evaluate-run.ts");
-  const { requirePyramid } = await import("../evaluation/require-pyramid.ts");
-  const { writeFileAtomic } = await import("../training/atomic-file.ts");
-  const { openRun } = await import("../training/open-drawable.ts");
-  const { imagesOf, openRunData } = await import("../training/run-data.ts");
+async function evaluate(context: Context, names: readonly string[], flags: EvaluateFlags): Promise<void> {
+  const { evaluateSubject, measureReference } = await import("../evaluation/evaluate-subject.ts");
+  const { evaluationFiles, planEvaluationFiles } = await import("./evaluate-files.ts");
+  const { openImages } = await import("./evaluate-images.ts");
+  const { evaluationLines } = await import("./evaluate-lines.ts");
+  const { evaluationJson, trainedSeconds, writeEvaluation } = await import("./evaluate-report.ts");
+  const { commonShape, levelsOf, namedSubject } = await import("./evaluate-subjects.ts");
   const { requireMemory } = await import("./memory-limit.ts");
   const { withOutputs } = await import("./output-folders.ts");
-  const { requirePlaceFor } = await import("./run-output.ts");
   const { dataListeners, imageProgress } = await import("./progress.ts");
-  const { drawingOf, weightsRows } = await import("./open-drawing.ts");
-  const opened = openRun(run, flags.weights);
-  const { arrays, weights, best } = opened;
-  const { config, system } = opened.run;
-  const { image, draw } = system;
-  const { n, seed, out = join(run, "bands.csv") } = flags;
-  const pyramid = requirePyramid(config.preset, system);
-  const { chosen, described } = drawingOf(opened, flags.asked);
-  requirePlaceFor("statistics", run, out);
-  // Numbers of four bytes: of those generated, and of those they are compared with.
-  requireMemory("-n", n, 8 * image.channels * image.height * image.width);
-  await withOutputs(context, [out], async (progress): Promise<void> => {
+  const { n, seed, on } = flags;
+  const subjects = names.map((name) => namedSubject(name, flags));
+  const against = namedSubject(flags.against, flags);
+  const shape = commonShape(subjects, against);
+  const { channels, height, width } = shape ?? { channels: 3, height: 64, width: 64 };
+  const files = evaluationFiles(subjects, flags);
+  const paths = planEvaluationFiles(files, subjects, against, { channels, height, width });
+  if (n !== undefined) requireMemory("-n", n, 8 * channels * height * width);
+  await withOutputs(context, paths, async (progress): Promise<void> => {
     const backend = await openBackend(context, flags);
-    tellWarning((line) => progress.note(line), opened);
-    const found = await openRunData(run, config, dataListeners(progress));
-    const source = imagesOf(run, found, flags.on);
-    const { images: _, ...figures } = await evaluateRun({ image, draw, pyramid }, arrays, source, backend, {
-      count: n,
-      seed,
-      chosen,
-      onProgress: (done) => imageProgress(progress, "sample", done, n),
+    for (const each of [...subjects, against])
+      if (each.kind === "run") tellWarning((line) => progress.note(line), each.opened);
+    const request = { subjects, against, shape, n, seed, on };
+    const images = await openImages(request, dataListeners(progress));
+    for (const line of images.notes) progress.note(line);
+    const hostOf = (name: string) => ({
+      ...{ backend, seed },
+      onProgress: (part: string, done: number, total: number) =>
+        imageProgress(progress, `${part} ${name}`, done, total),
     });
-    const rows = figures.bands.map(({ level, band, generated, real, stdRatio }) =>
-      [level, band, generated.std, real.std, stdRatio, generated.kurtosis, real.kurtosis].map((v) =>
-        typeof v === "number" && !Number.isInteger(v) ? v.toFixed(4) : String(v),
-      ),
-    );
-    const header = [
-      "level",
-      "band",
-      "std generated",
-      "std real",
-      "ratio",
-      "kurtosis generated",
-      "kurtosis real",
-    ];
-    writeFileAtomic(out, [header, ...rows].map((row) => `${row.join(",")}\n`).join(""));
-    const spread = figures.spread?.map((value, i) => `level ${i + 1}: ${value.toFixed(3)}`).join(", ");
+    const reference = await measureReference(images.reference, hostOf(against.name));
+    const evaluated = [];
+    for (const [i, named] of subjects.entries()) {
+      const levels = levelsOf(named, [...subjects, against], reference.set.image);
+      const found = await evaluateSubject(images.subjects[i]!, reference, levels, hostOf(named.name));
+      evaluated.push({ named, ...found, trainedSeconds: trainedSeconds(named) });
+    }
+    const compared = { name: against.name, seed, of: images.of, ...(against.kind === "real" && { on }) };
+    const written = await writeEvaluation(files, evaluated, compared, reference.set);
     answer(context, {
-      lines: [
-        ...formatTable([
-          ["images", `${n}, seed ${seed}, ${figures.nfeLow} + ${figures.nfeDetail} calls`],
-          ["compared with", comparedLine(figures.count, flags.on, found)],
-          ...described,
-          ...weightsRows(opened),
-          [
-            "radial error",
-            `${figures.radialSpectrumError.toFixed(4)} (real images among themselves: ${figures.radialSpectrumFloor?.toFixed(4) ?? "not measured, there is one"})`,
-          ],
-          ["spread", spread ?? "not measured for this preset"],
-          ["bands", out],
-        ]),
-        "",
-        ...formatColumns([header, ...rows]),
-      ],
-      json: { run, seed, ...chosen, weights, best, on: flags.on, of: source.count, ...figures, out },
+      lines: evaluationLines(evaluated, images.comparedLine, written),
+      json: { ...evaluationJson(evaluated, compared), ...Object.fromEntries(written) },
     });
   });
-}
-
-/** `60 of 4,096 images, of which 81 are held out`: how many were compared, and of which. */
-function comparedLine(
-  compared: number,
-  on: EvaluateFlags["on"],
-  { dataset, training, heldOutCount }: RunImages,
-): string {
-  const kept = `${formatCount(heldOutCount)} held-out images`;
-  switch (on) {
-    case "training":
-      return `${formatCount(compared)} of ${formatCount(training.count)} training images`;
-    case "held-out":
-      return `${formatCount(compared)} of ${kept}`;
-    case "all":
-      return `${formatCount(compared)} of ${formatCount(dataset.count)} images, ${kept} among them`;
-  }
 }

@@ -29,8 +29,8 @@ export interface PlannedWrite {
 export interface FilePlan {
   readonly reads: readonly PlannedRead[];
   readonly writes: readonly PlannedWrite[];
-  /** The run or model that the command is about: new files may be put into a run, beside those of its own. */
-  readonly about?: string | undefined;
+  /** The run or model that the command is about, or several: new files may be put into a run, beside those of its own. */
+  readonly about?: string | readonly string[] | undefined;
   /** Whether an output may replace the input that it is made of. */
   readonly force?: boolean | undefined;
 }
@@ -49,7 +49,7 @@ export function checkFilePlan(plan: FilePlan, look: Look = createLook()): void {
     const { identity } = look(read.path);
     inputs.set(identity, [...(inputs.get(identity) ?? []), read]);
   }
-  const about = plan.about === undefined ? undefined : realFolder(plan.about);
+  const about = [plan.about ?? []].flat().map(realFolder);
   const outputs = new Map<string, PlannedWrite>();
   for (const write of plan.writes) {
     const place = look(write.path);
@@ -104,14 +104,14 @@ export function checkRunFolder(out: string, reads: readonly PlannedRead[], look:
     throw partOf({ ...run, path: out }, home);
 }
 
-/** Whether the command about `about` may write there. */
+/** Whether the command about the folders `about` may write there. */
 function mayHold(
   { kind, folder, within }: Home,
-  about: string | undefined,
+  about: readonly (string | undefined)[],
   { isModel = false }: PlannedWrite,
 ): boolean {
   if (kind === "model") return isModel && within === MODEL_FILE;
-  return folder === about && !PARTS_OF_RUN.test(within);
+  return about.includes(folder) && !PARTS_OF_RUN.test(within);
 }
 
 function replacesInput({ what, path, replaces }: PlannedWrite, input: PlannedRead): UserError {

@@ -1,4 +1,4 @@
-/** @module Where a command puts the one file that it makes of a run: in the run, beside its own files, or elsewhere. */
+/** @module Where a command puts the one file that it makes of a run, or of several: in one, beside its own files, or elsewhere. */
 import { UserError } from "onnxgrad/errors";
 import { checkFilePlan } from "./file-plan.ts";
 import { readsAt } from "./planned-reads.ts";
@@ -26,8 +26,9 @@ const KINDS: Readonly<
  * Refuses a place that is taken or cannot be written, and another format's name.
  * @throws UserError `file/...`; `evaluate/name`, `export/name`.
  */
-export function requirePlaceFor(kind: RunOutput, run: string, out: string): void {
-  checkFilePlan({ reads: readsAt(run, "the run"), writes: [{ path: out, what: "--out" }], about: run });
+export function requirePlaceFor(kind: RunOutput, about: string | readonly string[], out: string): void {
+  const reads = [about].flat().flatMap((run) => readsAt(run, "the run"));
+  checkFilePlan({ reads, writes: [{ path: out, what: "--out" }], about });
   const { code, endings, told } = KINDS[kind];
   if (!endings.test(out)) throw new UserError(code, `"${out}": ${told}`);
 }

@@ -4,9 +4,10 @@ import { expectClose } from "onnxgrad/testing";
 import { describe, expect, test } from "vitest";
 import type { ImageSource } from "../images/image-source.ts";
 import type { DrawStep, HostStep } from "../systems/draw.ts";
-import type { Pyramid, System } from "../systems/system.ts";
+import type { Pyramid } from "../systems/system.ts";
 import { joinBlocks, splitBlocks } from "../wavelet/haar.ts";
-import { evaluateRun } from "./evaluate-run.ts";
+import { evaluateSubject, measureReference } from "./evaluate-subject.ts";
+import type { DrawnSubject, ImagesSubject } from "./subject.ts";
 
 const COUNT = 32;
 const [HEIGHT, WIDTH] = [16, 8];
@@ -49,24 +50,31 @@ const imageOf = (index: number) => {
   return images.subarray(at, at + SIZE);
 };
 
-/** A system that draws by `steps`. */
-function systemOf(pyramid: Pyramid, steps: readonly DrawStep[]): System & { readonly pyramid: Pyramid } {
-  const choice = { sampler: "none", steps: null };
-  return {
-    ...{ image: source, stages: [], networks: () => [], pyramid },
-    draw: { choose: () => choice, steps: () => steps, describe: () => [] },
-  };
+/** What a system draws by `steps`. */
+function drawn(pyramid: Pyramid, steps: readonly DrawStep[]): DrawnSubject {
+  const chosen = { sampler: "none", steps: null };
+  const draw = { choose: () => chosen, steps: () => steps, describe: () => [] };
+  const system = { image: source, stages: [], pyramid, draw };
+  return { kind: "drawn", system, arrays: new Map(), chosen, seed: 2, first: 0, count: COUNT };
 }
 
-const request = { seed: 2, count: COUNT, chosen: { sampler: "none", steps: null } };
+const pictures = (...indices: number[]): ImagesSubject => ({
+  kind: "images",
+  source,
+  indices: Uint32Array.from(indices),
+});
+const all = pictures(...Array.from({ length: COUNT }, (_, i) => i));
+const host = { backend: node(), seed: 2 };
+const evaluate = async (subject: DrawnSubject | ImagesSubject, levels: number) =>
+  evaluateSubject(subject, await measureReference(all, host), levels, host);
 
-describe("evaluateRun()", () => {
+describe("evaluateSubject()", () => {
   test.each([1, 2])(
     "of %d times the data: the deviation of each band is that, the power its square",
     async (k) => {
       const gives = [1, HEIGHT, WIDTH];
       const whole = stepOf({ name: "image", gives, level: 0 }, 5, (i) => imageOf(i).map((v) => k * v));
-      const found = await evaluateRun(systemOf({ levels: 0 }, [whole]), new Map(), source, node(), request);
+      const { figures: found, set } = await evaluate(drawn({ levels: 0 }, [whole]), 0);
       expect(found.bands.map(({ band }) => band)).toEqual(["LL"]);
       expectClose(
         found.bands.map(({ stdRatio }) => stdRatio),
@@ -75,13 +83,10 @@ describe("evaluateRun()", () => {
       );
       expectClose([found.radialSpectrumError], [Math.log10(k * k)], { atol: 1e-6 });
       expect(found).toMatchObject({
-        count: COUNT,
-        generated: COUNT,
-        nfeLow: 5,
-        nfeDetail: 0,
-        spread: undefined,
+        ...{ count: COUNT, generated: COUNT, pictures: COUNT, spread: null },
+        cost: { nfeLow: 5, nfeDetail: 0, gmac: null, parameters: 0 },
       });
-      expect(found.images).toEqual(images.map((v) => k * v));
+      expect(set.pictures).toEqual(images.map((v) => k * v));
     },
   );
 
@@ -113,13 +118,24 @@ describe("evaluateRun()", () => {
       }),
     ];
     const pyramid = { levels: 1, detailRms: [[rms, rms, rms]] };
-    const found = await evaluateRun(systemOf(pyramid, steps), new Map(), source, node(), request);
-    expect(found).toMatchObject({ nfeLow: 3, nfeDetail: 1 });
+    const { figures: found } = await evaluate(drawn(pyramid, steps), 1);
+    expect(found).toMatchObject({ cost: { nfeLow: 3, nfeDetail: 1 } });
     const ratios = Object.fromEntries(found.bands.map(({ band, stdRatio }) => [band, stdRatio]));
     expectClose([ratios["LL"]!], [1], { rtol: 1e-5, what: "low bands are the true ones" });
     // 1024 coefficients of either have a deviation to 1 / sqrt(2048) = 2.2 %.
     for (const band of ["LH", "HL", "HH"])
       expectClose([ratios[band]!], [deviation / 0.3], { rtol: 0.1, what: band });
     expectClose(found.spread!, [deviation / rms], { rtol: 0.05, what: "spread" });
+  });
+
+  test("of pictures there is neither spread nor cost, and others of the same kind differ from them by chance alone", async () => {
+    const numbers = Array.from({ length: COUNT / 2 }, (_, i) => i);
+    const reference = await measureReference(pictures(...numbers.map((i) => i + COUNT / 2)), host);
+    const { figures } = await evaluateSubject(pictures(...numbers), reference, 1, host);
+    expect(figures).toMatchObject({ spread: null, cost: null, generated: COUNT / 2, count: COUNT / 2 });
+    // 2,048 numbers a band: the ratio of two deviations is within 1 / sqrt(512) of 1 by one standard error.
+    for (const { band, stdRatio } of figures.bands) expectClose([stdRatio], [1], { atol: 0.15, what: band });
+    expect(figures.radialSpectrumError).toBeLessThan(3 * figures.radialSpectrumFloor!);
+    expect(figures.radialSpectrumError).toBeGreaterThan(figures.radialSpectrumFloor! / 3);
   });
 });

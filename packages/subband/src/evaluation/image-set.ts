@@ -1,0 +1,71 @@
+/** @module What is kept of a set of images once all of them went by: their mean spectrum, and the first ones as they are. */
+import { greyImages, radialPowerSpectrum } from "../spectrum/radial.ts";
+import type { ImageShape } from "../systems/system.ts";
+import { type BandStatistics, bandStatistics } from "./band-report.ts";
+import type { ImageStream } from "./image-stream.ts";
+
+/** Pictures that are kept, at most, and the bytes that they may take. */
+const MOST_PICTURES = 5000;
+const MOST_BYTES = 2 ** 28;
+
+/** Images, measured. */
+export interface ImageSet {
+  readonly image: ImageShape;
+  readonly count: number;
+  /** Mean radial spectrum of the grey images. */
+  readonly spectrum: Float64Array;
+  /** The first images [pictureCount, channels, height, width]: what figures of pictures are computed on. */
+  readonly pictures: Float32Array;
+  readonly pictureCount: number;
+}
+
+/** How many pictures of `count` are kept. */
+export function keptPictures(count: number, { channels, height, width }: ImageShape): number {
+  const most = Math.floor(MOST_BYTES / (4 * channels * height * width));
+  return Math.min(count, MOST_PICTURES, Math.max(1, most));
+}
+
+/** Lets all images of a stream go by; `onProgress` is told how many have. */
+export async function measureImages(
+  stream: ImageStream,
+  onProgress?: (done: number) => void,
+): Promise<ImageSet> {
+  const { image, count } = stream;
+  const size = image.channels * image.height * image.width;
+  const pictureCount = keptPictures(count, image);
+  const pictures = new Float32Array(pictureCount * size);
+  let spectrum: Float64Array | undefined;
+  let done = 0;
+  for await (const batch of stream.batches()) {
+    const n = batch.length / size;
+    if (done < pictureCount) pictures.set(batch.subarray(0, (pictureCount - done) * size), done * size);
+    const found = spectrumOf(batch, image);
+    spectrum ??= new Float64Array(found.length);
+    for (let i = 0; i < found.length; i++) spectrum[i]! += (found[i]! * n) / count;
+    done += n;
+    onProgress?.(done);
+  }
+  return { image, count, spectrum: spectrum!, pictures, pictureCount };
+}
+
+/** Radial spectrum of each picture that is kept, `most` at most. */
+export function pictureSpectra({ image, pictures, pictureCount }: ImageSet, most: number): Float64Array[] {
+  const size = image.channels * image.height * image.width;
+  return Array.from({ length: Math.min(most, pictureCount) }, (_, i) =>
+    spectrumOf(pictures.subarray(i * size, (i + 1) * size), image),
+  );
+}
+
+/** Moments of each band of the pictures that are kept. */
+export function bandsOf(
+  { image, pictures, pictureCount }: ImageSet,
+  levels: number,
+): readonly BandStatistics[] {
+  const shape = [pictureCount, image.channels, image.height, image.width];
+  return bandStatistics({ data: pictures, shape }, levels);
+}
+
+/** Mean radial spectrum of the grey versions of flat images. */
+function spectrumOf(pixels: Float32Array, { channels, height, width }: ImageShape): Float64Array {
+  return radialPowerSpectrum(greyImages(pixels, channels, height, width), height, width);
+}
