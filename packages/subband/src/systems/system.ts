@@ -31,6 +31,8 @@ export interface Pyramid {
   readonly levels: number;
   /** Root mean square of the details of the training images: of each level, the finest first, by band and channel. */
   readonly detailRms?: readonly (readonly number[])[];
+  /** What the chain of drawing passes on for a low band v of `level`, 1 or more: offset + scale v. Default v. */
+  readonly passes?: (level: number) => { readonly offset: number; readonly scale: number };
 }
 
 /** A system that can be trained, resolved from its configuration; what can be done with it is what it has. */

@@ -105,7 +105,8 @@ export function wmgmFaithful(config: WmgmFaithfulConfig): System {
   const low = faithfulLowStage(config);
   return {
     image: { channels, height, width },
-    pyramid: { levels },
+    // Orthonormal low bands of images in [0, 1].
+    pyramid: { levels, passes: (level) => ({ offset: 2 ** (level - 1), scale: 2 ** (level - 1) }) },
     stages: levels === 0 ? [low] : [faithfulDetailStage(config), low],
     draw: drawBySampler(FAITHFUL_SAMPLING, (chosen) => drawSteps(config, chosen)),
   };

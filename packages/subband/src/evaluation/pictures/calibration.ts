@@ -1,0 +1,90 @@
+/**
+ * @module Calibration of details: whether draws at one low band are as far apart as they are from the truth. It needs no
+ * model of the truth, and tells too little variety, which spread alone cannot.
+ */
+import type { CompiledDraw } from "../../drawing/compile-draw.ts";
+import { dwt2 } from "../../wavelet/dwt.ts";
+import { type Planes, planes } from "../../wavelet/planes.ts";
+import { drawDetails, type OracleRequest } from "./oracles.ts";
+
+/** Calibration of one band. */
+export interface BandCalibration {
+  /** 1 is the finest. */
+  readonly level: number;
+  readonly band: "LH" | "HL" | "HH";
+  /**
+   * E|X - X'|^2 / E|X - y|^2: 1 for draws of the true conditional distribution; below 1 they vary too little, or are off the
+   * truth. Details without noise give 0.
+   */
+  readonly ratio: number;
+  /** Of the ratio, over images: linearised. NaN for a single one. */
+  readonly standardError: number;
+}
+
+/**
+ * Calibration of each band from `real` pictures y, [n, channels, height, width], in which X and X' are two drawings from the real low
+ * band of `level`: true draws satisfy E|X - X'|^2 = E|X - y|^2, as y is one of them.
+ * @throws UserError `run/no-bands` for a chain that makes no such low band.
+ */
+export async function calibration(
+  drawing: CompiledDraw,
+  real: Float32Array,
+  request: OracleRequest,
+): Promise<readonly BandCalibration[]> {
+  const { image, pyramid, level = pyramid.levels, first = 0 } = request;
+  const count = real.length / (image.channels * image.height * image.width);
+  const one = await drawDetails(drawing, real, { ...request, first });
+  const other = await drawDetails(drawing, real, { ...request, first: first + count });
+  return compareDraws([one, other], real, [count, image.channels, image.height, image.width], level);
+}
+
+/** The calibration of two draws of each of the pictures `real`, of `shape`, over `levels` levels. */
+export function compareDraws(
+  [one, other]: readonly [Float32Array, Float32Array],
+  real: Float32Array,
+  shape: readonly [count: number, channels: number, height: number, width: number],
+  levels: number,
+): readonly BandCalibration[] {
+  const [count] = shape;
+  const report: BandCalibration[] = [];
+  let lows = [one, other, real].map((data): Planes<Float32Array> => planes(data, shape));
+  for (let level = 1; level <= levels; level++) {
+    const split = lows.map((low) => dwt2(low, "haar", "periodization"));
+    for (const [i, band] of (["LH", "HL", "HH"] as const).entries()) {
+      const [x, x2, y] = split.map(([, details]) => details[i]!.data) as [
+        Float32Array,
+        Float32Array,
+        Float32Array,
+      ];
+      const apart = squaresOf(x, x2, count);
+      const [a, b] = [squaresOf(x, y, count), squaresOf(x2, y, count)];
+      report.push({
+        level,
+        band,
+        ...ratioOfMeans(
+          apart,
+          a.map((value, k) => (value + b[k]!) / 2),
+        ),
+      });
+    }
+    lows = split.map(([low]) => low);
+  }
+  return report;
+}
+
+/** Squared distance of each of `count` pictures. */
+function squaresOf(a: Float32Array, b: Float32Array, count: number): Float64Array {
+  const size = a.length / count;
+  const squares = new Float64Array(count);
+  for (let i = 0; i < a.length; i++) squares[Math.floor(i / size)]! += (a[i]! - b[i]!) ** 2;
+  return squares;
+}
+
+/** The ratio of two means over the same images, and its error by linearisation: that of mean(a - r b) / mean(b). */
+function ratioOfMeans(a: Float64Array, b: Float64Array): { ratio: number; standardError: number } {
+  const n = a.length;
+  const sum = (values: Float64Array): number => values.reduce((total, value) => total + value, 0);
+  const ratio = sum(a) / sum(b);
+  const rest = sum(a.map((value, i) => (value - ratio * b[i]!) ** 2));
+  return { ratio, standardError: Math.sqrt(rest / (n - 1) / n) / (sum(b) / n) };
+}

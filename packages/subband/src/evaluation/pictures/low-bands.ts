@@ -1,0 +1,44 @@
+/** @module Low bands of real pictures as a chain of draw steps passes them on, and the step that they are given to. */
+import { UserError } from "onnxgrad";
+import type { DrawStep } from "../../systems/draw.ts";
+import type { ImageShape, Pyramid } from "../../systems/system.ts";
+
+/**
+ * Means of blocks of 2^level pixels of pictures [n, channels, height, width]: their low band by Haar, in the range of the
+ * image, [n, channels, height / 2^level, width / 2^level].
+ */
+export function blockMeans(images: Float32Array, { width }: ImageShape, level: number): Float32Array {
+  const side = 2 ** level;
+  const columns = width / side;
+  const sums = new Float64Array(images.length / side ** 2);
+  for (let i = 0; i < images.length; i++) {
+    const [x, row] = [i % width, Math.floor(i / width)];
+    sums[Math.floor(row / side) * columns + Math.floor(x / side)]! += images[i]!;
+  }
+  return Float32Array.from(sums, (sum) => sum / side ** 2);
+}
+
+/** The step that gives the low band of `level`. @throws UserError `run/no-bands` when none does. */
+export function lowStep(steps: readonly DrawStep[], level: number): number {
+  const found = steps.findLastIndex((step) => step.level === level);
+  if (level > 0 && found >= 0 && found < steps.length - 1) return found;
+  const levels = steps.slice(0, -1).map((step) => step.level);
+  throw new UserError(
+    "run/no-bands",
+    levels.length === 0
+      ? "This run draws images in one step, without a low band that could be exchanged for a real one."
+      : `This run makes no low band of level ${level}; known: ${levels.join(", ")}.`,
+  );
+}
+
+/** What the chain passes on for image-range low bands of `level`. */
+export function toChain(low: Float32Array, pyramid: Pyramid, level: number): Float32Array {
+  const { offset, scale } = pyramid.passes?.(level) ?? { offset: 0, scale: 1 };
+  return low.map((value) => offset + scale * value);
+}
+
+/** The inverse of {@link toChain}. */
+export function fromChain(passed: Float32Array, pyramid: Pyramid, level: number): Float32Array {
+  const { offset, scale } = pyramid.passes?.(level) ?? { offset: 0, scale: 1 };
+  return passed.map((value) => (value - offset) / scale);
+}
