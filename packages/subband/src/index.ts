@@ -138,6 +138,8 @@ export { train, type TrainOptions, type TrainSummary } from "./loop/trainer.ts";
 
 // Evaluation
 export { type Blockiness, blockiness, changeSums } from "./evaluation/pictures/blockiness.ts";
+export { type BandCalibration, calibration, compareDraws } from "./evaluation/pictures/calibration.ts";
+export { drawDetails, drawLow, graft, type OracleRequest } from "./evaluation/pictures/oracles.ts";
 export { type Specks, specks, speckSums } from "./evaluation/pictures/specks.ts";
 export { cifarFeatures } from "./evaluation/features/cifar-features.ts";
 export {
