@@ -58,6 +58,9 @@ test("an interruption is 130, a mistake 1, a bug of ours is called one", () => {
       throw error;
     });
   expect(fail(new UserError("restoration/stopped", "stopped."))).toMatchObject({ exitCode: 130 });
+  expect(describeError(new UserError("restoration/stopped", "stopped."), new Command(), 143).exitCode).toBe(
+    143,
+  );
   expect(fail(new UserError("data/empty", "empty.\n Fill it."))).toEqual({
     code: "data/empty",
     message: "empty. Fill it.",

@@ -13,22 +13,22 @@ export interface ErrorLine {
   readonly code: string;
   /** One line. */
   readonly message: string;
-  readonly exitCode: 1 | 2 | 130;
+  readonly exitCode: number;
 }
 
 /** The code of an error that an interruption caused. */
-const INTERRUPTED = /\/(?:stopped|interrupted)$/;
+const STOPPED = /\/stopped$/;
 
 /** How engines say that there is no memory for what was asked. */
 const NO_MEMORY =
   /allocation failed|invalid (?:typed )?array length|invalid string length|longer than 0x|out of memory|bad_alloc|failed to allocate|cannot allocate memory/i;
 
-/** What to say of an error that `command` raised. */
-export function describeError(error: unknown, command: Command): ErrorLine {
+/** What to say of an error that `command` raised; `stopped` is the exit code of a command that was asked to stop. */
+export function describeError(error: unknown, command: Command, stopped = 130): ErrorLine {
   if (error instanceof CommanderError)
     return { code: "usage", message: usageMessage(command, error), exitCode: 2 };
   const { code, message } = errorLine(error);
-  return { code, message, exitCode: INTERRUPTED.test(code) ? 130 : 1 };
+  return { code, message, exitCode: STOPPED.test(code) ? stopped : 1 };
 }
 
 /** What to say of an error that is no wrong usage; the code is `internal` for a bug of ours. */

@@ -4,7 +4,6 @@ import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { fileURLToPath } from "node:url";
 import { node } from "onnxgrad/node";
 import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from "vitest";
 import { loadCheckpoint } from "../training/checkpoint.ts";
@@ -12,6 +11,7 @@ import { trainRun } from "../training/train-run.ts";
 import { captureIo } from "./capture-io.testing.ts";
 import { Interruption } from "./interruption.ts";
 import { type CommandFile, main } from "./main.ts";
+import { commandCode, nodeArguments, PACKAGE, startNode } from "./processes.testing.ts";
 
 let dir: string;
 let children: ChildProcess[] = [];
@@ -32,13 +32,6 @@ afterAll(() => {
   rmSync(dir, { recursive: true, force: true });
 });
 
-const PACKAGE = fileURLToPath(new URL("../..", import.meta.url));
-
-/** What Node is given to run `code`. */
-function nodeArguments(code: string): string[] {
-  return ["--import", "tsx", "--conditions=@subband/source", "--input-type=module", "-e", code];
-}
-
 /** Ends all processes of a group; none may be left of it. */
 function endGroup(leader: number): void {
   try {
@@ -50,10 +43,7 @@ function endGroup(leader: number): void {
 
 /** A process that runs `code`. */
 function start(code: string): ChildProcess {
-  const child = spawn(process.execPath, nodeArguments(code), {
-    stdio: ["ignore", "pipe", "pipe"],
-    cwd: PACKAGE,
-  });
+  const child = startNode(code);
   children.push(child);
   return child;
 }
@@ -73,9 +63,7 @@ describe("a training that is asked to stop", () => {
   function trainingCode(out: string): string {
     const words = `train --data faces --limit 32 --size 8 --levels 0 --width 16 --batch 8 --images ${IMAGES}`;
     const argv = [...words.split(" "), "--threads", "1", "--save-seconds", "0.2", "--out", out];
-    const module = new URL("./main.ts", import.meta.url).href;
-    return `import { main, processIo } from ${JSON.stringify(module)};
-      process.exitCode = await main(${JSON.stringify(argv)}, processIo());`;
+    return commandCode(argv);
   }
   const firstCheckpoint = async (child: ChildProcess, out: string): Promise<void> => {
     while (child.exitCode === null && !existsSync(join(out, "state.safetensors"))) await sleep(20);

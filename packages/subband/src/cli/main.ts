@@ -103,7 +103,8 @@ export async function main(
     return stopped ?? exitCode;
   } catch (error) {
     if (error instanceof Error && error === signal?.reason) return interruptedCode(signal) ?? 1;
-    return await report(error, raisedBy, context, program.opts()["debug"] === true);
+    const debug = program.opts()["debug"] === true;
+    return await report(error, raisedBy, context, { debug, stopped: interruptedCode(signal) });
   }
 }
 
@@ -150,11 +151,16 @@ function allCommands(command: Command): Command[] {
 }
 
 /** Prints the error and returns the exit code. */
-async function report(error: unknown, command: Command, context: Context, debug: boolean): Promise<number> {
+async function report(
+  error: unknown,
+  command: Command,
+  context: Context,
+  { debug, stopped }: { readonly debug: boolean; readonly stopped: number | undefined },
+): Promise<number> {
   if (error instanceof CommanderError && (error.exitCode === 0 || error.code === "commander.help"))
     return error.exitCode === 0 ? 0 : 2; // help or version, asked for or in place of a missing command
   const { describeError } = await import("./describe-error.ts"); // only errors need the engine
-  const { code, message, exitCode } = describeError(error, command);
+  const { code, message, exitCode } = describeError(error, command, stopped);
   complain(context, `error: ${message}`);
   if (debug) for (const line of (await stack(error)).split("\n")) complain(context, line);
   if (context.json) answer(context, { lines: [], json: { error: { code, message } } });

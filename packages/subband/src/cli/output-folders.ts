@@ -1,6 +1,6 @@
 /**
- * @module The folders of a command's outputs: made and tried before the work, and taken back when it comes to nothing. Long
- * work that writes files is done here, with its progress shown.
+ * @module The folders of a command's outputs: made and tried before the work, and taken back when nothing came of them. Long
+ * work that writes files is done here, with its progress shown, and can be stopped.
  */
 import { closeSync, openSync, rmSync } from "node:fs";
 import { dirname, join } from "node:path";
@@ -8,22 +8,26 @@ import { writeError } from "../training/atomic-file.ts";
 import { makeFolder, removeIfEmpty } from "../training/run-directory.ts";
 import type { Context } from "./context.ts";
 import { type Progress, withProgress } from "./progress.ts";
+import { stoppable } from "./stoppable.ts";
 
 /**
- * Does long work that writes the files `paths`: its folders as in {@link withFolders}, its progress as in `withProgress`.
+ * Does long work that writes the files `paths`: its folders as in {@link withFolders}, its progress as in `withProgress`,
+ * and Ctrl-C as in `stoppable`.
  * @throws UserError `file/...` for a folder that cannot be made or written; whatever `work` throws.
  */
 export async function withOutputs<T>(
   context: Context,
   paths: readonly string[],
-  work: (progress: Progress) => Promise<T>,
+  work: (progress: Progress, wrote: () => void) => Promise<T>,
 ): Promise<T> {
-  return withProgress(context, async (progress) => withFolders(paths, () => work(progress)));
+  return withProgress(context, async (progress) =>
+    stoppable(context, progress, (steps, wrote) => withFolders(paths, () => work(steps, wrote))),
+  );
 }
 
 /**
- * Makes the folders of the files `paths`, sees that a file can be made in each, and does `work`. When that fails, folders
- * that were made and are still empty are removed.
+ * Makes the folders of the files `paths`, sees that a file can be made in each, and does `work`. Folders that
+ * were made and are still empty then, because it failed or was stopped, are removed.
  * @throws UserError `file/...` for a folder that cannot be made or written; whatever `work` throws.
  */
 export async function withFolders<T>(paths: readonly string[], work: () => Promise<T>): Promise<T> {
@@ -35,9 +39,8 @@ export async function withFolders<T>(paths: readonly string[], work: () => Promi
       tryFolder(folder);
     }
     return await work();
-  } catch (error) {
+  } finally {
     for (const folder of made.toReversed()) removeIfEmpty(folder);
-    throw error;
   }
 }
 

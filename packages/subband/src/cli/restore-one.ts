@@ -1,5 +1,5 @@
 /** @module One picture of a command that restores: read, restored, written, compared with its reference, and told. */
-import type { Backend } from "onnxgrad";
+import { type Backend, turnOfEventLoop } from "onnxgrad";
 import { UserError } from "onnxgrad/errors";
 import { requireSameSize, type Similarity, similarity, stripPng } from "../restoration/compare-pictures.ts";
 import {
@@ -83,7 +83,8 @@ const BYTES_PER_PIXEL = 3 * (1 + 4 + 4);
 
 /**
  * Reads, restores, writes and compares picture `index` of `total`.
- * @throws UserError `picture/...`, before the work what sizes tell; `restoration/...`, `file/...`.
+ * @throws UserError `picture/...`, before the work what sizes tell; `restoration/...`, `file/...`; the reason of the
+ * context's signal, before the picture is written.
  */
 export async function restoreOne(
   place: Workplace,
@@ -93,12 +94,13 @@ export async function restoreOne(
 ): Promise<RestoredOne> {
   const { restoration, progress, source } = place;
   const { comparison } = job;
+  const onShare = shares(place, index, total);
+  await onShare(0);
   await requireSizes(place, job);
   const picture = await readPicture(source(job.input), keepsProfile(streamName(job.output)));
   const reference = comparison && (await readPicture(source(comparison.reference), true));
   for (const line of picture.notes) progress.note(`note: ${line}`);
   const begun = performance.now();
-  const onShare = shares(place, job, index, total);
   const found = await restoration.restore(picture, place, onShare);
   const seconds = (performance.now() - begun) / 1000;
   const { picture: result, before = picture, extra = [] } = found;
@@ -167,19 +169,11 @@ function requireRoom(input: string, { height, width }: PictureSize): void {
 }
 
 /** Shows the share of the work that is done, and stops when the user wants it. */
-function shares(
-  { context, restoration, progress }: Workplace,
-  job: RestorationJob,
-  index: number,
-  total: number,
-): OnShare {
-  const { signal } = context;
+function shares({ restoration, progress }: Workplace, index: number, total: number): NonNullable<OnShare> {
   return async (share) => {
+    await turnOfEventLoop(); // lets a signal in
     const done = index + share;
     progress.update({ label: restoration.verb, done, total, unit: "images", fraction: done / total });
-    await new Promise(setImmediate); // lets a signal in
-    if (signal.aborted)
-      throw new UserError("restoration/stopped", `stopped; "${job.output}" was not written.`);
   };
 }
 

@@ -78,8 +78,8 @@ export async function restoreAll(
   }
 }
 
-/** Codes of errors that are of no single picture: an interruption, a full disk. */
-const STOPS_ALL = /^(?:.*\/stopped|file\/.*)$/;
+/** Codes of errors that are of no single picture: a full disk. */
+const STOPS_ALL = /^file\//;
 
 /** What became of the pictures. */
 interface Done {
@@ -87,7 +87,10 @@ interface Done {
   readonly failed: readonly { readonly input: string; readonly error: string }[];
 }
 
-/** Restores one after the other; where there are several, one that cannot be does not stop the others. */
+/**
+ * Restores one after the other; where there are several, one that cannot be does not stop the others. What is done when
+ * the user stops it is an outcome, too.
+ */
 async function restoreEach(place: Workplace, { jobs, isFolder }: PlannedRestoration): Promise<Done> {
   const { UserError } = await import("onnxgrad");
   const { errorLine } = await import("./describe-error.ts");
@@ -99,6 +102,12 @@ async function restoreEach(place: Workplace, { jobs, isFolder }: PlannedRestorat
     try {
       results.push(await restoreOne(place, job, i, jobs.length));
     } catch (error) {
+      if (context.signal.aborted && error === context.signal.reason) {
+        const line = `stopped; "${job.output}" was not written.`;
+        if (results.length === 0) throw new UserError("restoration/stopped", line);
+        complain(context, `error: ${line}`);
+        break;
+      }
       const { code, message } = errorLine(error);
       if (!isFolder || STOPS_ALL.test(code)) throw error;
       failed.push({ input: job.input, error: message });

@@ -49,14 +49,16 @@ export function planSampleFiles(
   return writes.map(({ path }) => path);
 }
 
-/** Writes the images. */
+/** Writes the images; `onFile` is told of each file, and may throw to stop. */
 export async function writeSamples(
   context: Context,
   { grid, each }: SampleFiles,
   images: PlanarImages,
+  onFile: () => void,
 ): Promise<void> {
   const { data: samples, channels: colours, height, width } = gridPixels(images);
   const picture: Picture = { height, width, colours, alpha: false, samples, notes: [] };
   await putEncoded(context, grid, (await encodePicture(streamName(grid), picture)).bytes);
-  if (each !== undefined) await saveEach(each, images);
+  onFile();
+  if (each !== undefined) await saveEach(each, images, 0, onFile);
 }

@@ -100,7 +100,7 @@ export async function sampleRun(
   const grid = out ?? gridOf(run, opened.run !== undefined);
   const files = planSampleFiles(context, path, { grid, each }, n, { channels, height, width });
 
-  const outcome = await withOutputs(context, files, async (progress): Promise<SampleOutcome> => {
+  const outcome = await withOutputs(context, files, async (progress, wrote): Promise<SampleOutcome> => {
     tellWarning((line) => progress.note(line), opened);
     const batch = Math.min(n, most);
     const began = performance.now();
@@ -118,7 +118,7 @@ export async function sampleRun(
       progress.note(
         "warning: some images did not reach the noise level at which ascent stops; they are as it left them",
       );
-    await writeSamples(context, { grid, each }, { data, n, channels, height, width });
+    await writeSamples(context, { grid, each }, { data, n, channels, height, width }, wrote);
     return {
       ...{ run, n, size: { width, height }, seed },
       ...chosen,

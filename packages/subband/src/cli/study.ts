@@ -144,8 +144,8 @@ async function studyLocal(context: Context, flags: LocalFlags): Promise<void> {
   const exclude = [out, ...(dump === undefined ? [] : [dump])];
   const pictures = await readPictures(folder, { channels, size, exclude });
   tellLeftOut(context, plan, pictures);
-  await withOutputs(context, plan.outputs, async (progress): Promise<void> => {
-    const dumped = dump === undefined ? undefined : dumpNoisy(dump, pictures, sigmas, seed);
+  await withOutputs(context, plan.outputs, async (progress, wrote): Promise<void> => {
+    const dumped = dump === undefined ? undefined : await dumpNoisy(dump, pictures, sigmas, seed, wrote);
     const backend = await openBackend(context, flags);
     const methods = [...models.map(({ name, model }) => modelMethod(name, model, backend)), ...outside];
     const about: [string, string][] = [

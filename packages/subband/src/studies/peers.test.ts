@@ -38,8 +38,8 @@ function halve(list: string): string {
 const study = (file: string, seed = 3) => runLocalStudy({ methods: readPeers(file), pictures, sigmas, seed });
 
 describe("dumpNoisy()", () => {
-  test("writes the very pictures that methods are given", () => {
-    const list = dumpNoisy(dir, pictures, sigmas, 3);
+  test("writes the very pictures that methods are given", async () => {
+    const list = await dumpNoisy(dir, pictures, sigmas, 3);
     const lines = readFileSync(list, "utf8").trim().split("\n");
     expect(lines).toHaveLength(5);
     const [picture, sigma, channels, height, width, clean, noisy] = lines[4]!.split(",");
@@ -51,7 +51,7 @@ describe("dumpNoisy()", () => {
 
 describe("readPeers()", () => {
   test("measures what a peer made as it measures everything", async () => {
-    const rows = await study(halve(dumpNoisy(dir, pictures, sigmas, 3)));
+    const rows = await study(halve(await dumpNoisy(dir, pictures, sigmas, 3)));
     expect(rows.map(({ method, isPeer, ms }) => [method, isPeer, ms])).toEqual(
       new Array(4).fill(["half", true, 4.5]),
     );
@@ -60,7 +60,7 @@ describe("readPeers()", () => {
   });
 
   test("refuses results on other noise, without a picture, or of another picture", async () => {
-    const file = halve(dumpNoisy(dir, pictures, sigmas, 3));
+    const file = halve(await dumpNoisy(dir, pictures, sigmas, 3));
     await expect(study(file, 4)).rejects.toMatchObject({ code: "peers/noise" });
     const good = readFileSync(file, "utf8");
     const refused = async (changed: string, code: string) => {

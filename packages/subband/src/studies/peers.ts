@@ -5,7 +5,7 @@
 import { existsSync, readFileSync, statSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { crc32 } from "node:zlib";
-import { UserError } from "onnxgrad";
+import { slices, UserError } from "onnxgrad";
 import { psnr } from "../evaluation/psnr.ts";
 import { writeFileAtomic } from "../training/atomic-file.ts";
 import { makeFolder } from "../training/run-directory.ts";
@@ -35,31 +35,37 @@ export function dumpFiles(pictures: number, sigmas: readonly number[]): string[]
 
 /**
  * Writes every noisy picture, and the clean ones, as little-endian float32 `[channels, height, width]`, and the list of
- * them, `noisy.csv`; returns its path.
+ * them, `noisy.csv`; returns its path. `onFile` is told of each file when it is written; throw from it to stop.
  * @throws UserError `file/...`.
  */
-export function dumpNoisy(
+export async function dumpNoisy(
   folder: string,
   pictures: readonly Picture[],
   sigmas: readonly number[],
   seed: number,
-): string {
+  onFile?: () => void,
+): Promise<string> {
   makeFolder(folder);
+  const pause = slices();
+  const write = async (name: string, content: Uint8Array | string): Promise<void> => {
+    writeFileAtomic(join(folder, name), content);
+    await pause();
+    onFile?.();
+  };
   const lines = [DUMP_COLUMNS.join(",")];
   for (const [i, picture] of pictures.entries()) {
     const { name, channels, height, width, data } = picture;
     const clean = cleanName(i);
-    writeFileAtomic(join(folder, clean), bytesOf(data));
+    await write(clean, bytesOf(data));
     for (const sigma of sigmas) {
       const bytes = bytesOf(addNoise(picture, sigma, seed));
       const noisy = noisyName(i, sigma);
-      writeFileAtomic(join(folder, noisy), bytes);
+      await write(noisy, bytes);
       lines.push([plain(name), sigma, channels, height, width, clean, noisy, crc32(bytes)].join(","));
     }
   }
-  const list = join(folder, DUMP_LIST);
-  writeFileAtomic(list, `${lines.join("\n")}\n`);
-  return list;
+  await write(DUMP_LIST, `${lines.join("\n")}\n`);
+  return join(folder, DUMP_LIST);
 }
 
 /**

@@ -123,11 +123,19 @@ export async function saveGrid(path: string, images: PlanarImages, options: Grid
 
 /**
  * Writes each image, at its own size, to `DIR/00000.png`, `DIR/00001.png`, ..., counted from `first`. The folder must exist.
+ * `onFile` is told of each file when it is written; throw from it to stop.
  * @throws UserError `file/...` of `writeFileAtomic`.
  */
-export async function saveEach(dir: string, images: PlanarImages, first = 0): Promise<void> {
+export async function saveEach(
+  dir: string,
+  images: PlanarImages,
+  first = 0,
+  onFile?: () => void,
+): Promise<void> {
   for (let i = 0; i < images.n; i++) {
-    writeFileAtomic(join(dir, eachName(first + i)), await encodePng(imagePixels(images, i)));
+    const path = join(dir, eachName(first + i));
+    writeFileAtomic(path, await encodePng(imagePixels(images, i)));
+    onFile?.();
   }
 }
 
