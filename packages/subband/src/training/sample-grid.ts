@@ -159,13 +159,19 @@ function draw(
 ): void {
   const { data, channels, height, width } = images;
   const plane = height * width;
-  for (let c = 0; c < channels; c++) {
-    const start = (index * channels + c) * plane;
-    for (let y = 0; y < height * scale; y++) {
-      const row = start + Math.floor(y / scale) * width;
-      let to = ((top + y) * into.width + left) * channels + c;
-      for (let x = 0; x < width * scale; x++, to += channels)
-        into.data[to] = toSample(data[row + Math.floor(x / scale)]!);
+  const pixels = into.data;
+  const rowLength = into.width * channels;
+  for (let y = 0; y < height; y++) {
+    const first = (top + y * scale) * rowLength + left * channels;
+    for (let c = 0; c < channels; c++) {
+      const from = (index * channels + c) * plane + y * width;
+      let to = first + c;
+      for (let x = 0; x < width; x++) {
+        const sample = toSample(data[from + x]!);
+        for (let i = 0; i < scale; i++, to += channels) pixels[to] = sample;
+      }
     }
+    for (let i = 1; i < scale; i++)
+      pixels.copyWithin(first + i * rowLength, first, first + width * scale * channels);
   }
 }
