@@ -4,6 +4,7 @@
  */
 import { rng, UserError } from "onnxgrad";
 import { openDataset } from "../data/open-dataset.ts";
+import { FEWEST_FOR_DISTANCES } from "../evaluation/feature-distances.ts";
 import type { Subject } from "../evaluation/subject.ts";
 import type { ImageSource } from "../images/image-source.ts";
 import type { ImageShape } from "../systems/system.ts";
@@ -86,6 +87,28 @@ export async function openImages(
     of: found?.source.count ?? null,
     notes: notesOf(subjects),
   };
+}
+
+/**
+ * Whether there are images enough for distances on either side; what was asked for by name (`features`) is not left out silently.
+ * @throws UserError `evaluate/too-few`.
+ */
+export function isEnoughFor(
+  features: string | undefined,
+  { reference, subjects }: Pick<EvaluationImages, "reference" | "subjects">,
+): boolean {
+  const counts = subjects.map(countOf);
+  if (countOf(reference) >= FEWEST_FOR_DISTANCES && Math.max(...counts) >= FEWEST_FOR_DISTANCES) return true;
+  if (features === undefined) return false;
+  throw new UserError(
+    "evaluate/too-few",
+    `--features: distances need ${FEWEST_FOR_DISTANCES} images on either side; there are ${formatCount(Math.max(...counts))} beside ` +
+      `${formatCount(countOf(reference))}. Take more by -n, compare with more, or leave --features out.`,
+  );
+}
+
+function countOf(subject: Subject): number {
+  return subject.kind === "drawn" ? subject.count : subject.indices.length;
 }
 
 /** Images to compare with: all that are wanted, or what leaves as many for a subject that is of the same images. */

@@ -1,5 +1,8 @@
 /** @module The figures of an evaluation for people: a row each, a column a subject. */
 import type { Figures } from "../evaluation/evaluate-subject.ts";
+import { ENOUGH_FOR_DISTANCES, FEWEST_FOR_DISTANCES } from "../evaluation/feature-distances.ts";
+import { distanceName, type FeatureExtractor, scaledFrom } from "../evaluation/features/feature-extractor.ts";
+import type { ImageShape } from "../systems/system.ts";
 import type { NamedSubject } from "./evaluate-subjects.ts";
 import { formatCount, formatDuration } from "./format.ts";
 import { weightsRows } from "./open-drawing.ts";
@@ -13,8 +16,56 @@ export interface Evaluated {
   readonly trainedSeconds: number | null;
 }
 
+/** What distances are computed on, and the images that go in. */
+export interface UsedFeatures {
+  readonly extractor: FeatureExtractor;
+  readonly image: ImageShape;
+}
+
 /** A figure, and what it is of a subject, if it has one. */
 type Row = readonly [label: string, cell: (evaluated: Evaluated) => string | null | undefined];
+
+/** Distances; the first is called by its features. */
+function distanceRows({ extractor }: UsedFeatures): Row[] {
+  return [
+    [distanceName(extractor), ({ figures: { distances } }) => distances?.frechet.toPrecision(4)],
+    [
+      "  95 % of other images, bias off",
+      ({ figures: { distances } }) =>
+        distances?.interval &&
+        `${distances.interval.low.toPrecision(3)}..${distances.interval.high.toPrecision(3)}`,
+    ],
+    ["  of infinitely many images", ({ figures: { distances } }) => distances?.extrapolated?.toPrecision(3)],
+    [
+      "KID",
+      ({ figures: { distances } }) =>
+        distances && `${distances.kid.toPrecision(3)} +- ${distances.kidStandardError.toPrecision(2)}`,
+    ],
+    ["sliced W2", ({ figures: { distances } }) => distances?.slicedWasserstein.toPrecision(4)],
+    ["precision (k = 5)", ({ figures: { distances } }) => distances?.precision.toFixed(3)],
+    ["recall", ({ figures: { distances } }) => distances?.recall.toFixed(3)],
+    ["density", ({ figures: { distances } }) => distances?.density.toFixed(3)],
+    ["coverage", ({ figures: { distances } }) => distances?.coverage.toFixed(3)],
+    ["nearest image, of real ones' own", ({ figures: { distances } }) => distances?.nearestRatio?.toFixed(3)],
+  ];
+}
+
+/** How many images distances are of, where those are few. */
+function fewRows(evaluated: readonly Evaluated[]): [string, string][] {
+  return evaluated.flatMap(({ named, figures: { distances, generated, count } }): [string, string][] => {
+    const n = Math.min(generated, count);
+    if (distances === null)
+      return [[named.name, `no distances: ${formatCount(n)} images, ${FEWEST_FOR_DISTANCES} are needed`]];
+    if (n >= ENOUGH_FOR_DISTANCES) return [];
+    const bias = distances.interval && ` by about ${distances.interval.bias.toPrecision(2)}`;
+    return [
+      [
+        named.name,
+        `${distances.name} of ${formatCount(n)} images is too large${bias ?? ""}; compare equal numbers`,
+      ],
+    ];
+  });
+}
 
 const ROWS: readonly Row[] = [
   ["images", ({ figures }) => formatCount(figures.generated)],
@@ -22,6 +73,14 @@ const ROWS: readonly Row[] = [
     "network calls (low band + details)",
     ({ figures: { cost } }) => cost && `${callsText(cost.nfeLow)} + ${callsText(cost.nfeDetail)}`,
   ],
+  [
+    "specks",
+    ({ figures: { specks } }) => (specks && !Number.isNaN(specks.ratio) ? specks.ratio.toFixed(3) : null),
+  ],
+  ...[1, 2, 3, 4, 5, 6, 7].map((level): Row => [
+    `blockiness, ${2 ** level} pixels`,
+    ({ figures }) => figures.blockiness?.[level - 1]?.ratio.toFixed(3),
+  ]),
   ["radial error", ({ figures }) => figures.radialSpectrumError.toFixed(4)],
   [
     "  of real images among themselves",
@@ -45,9 +104,14 @@ const ROWS: readonly Row[] = [
 export function evaluationLines(
   evaluated: readonly Evaluated[],
   compared: string,
+  features: UsedFeatures | undefined,
   written: readonly (readonly [what: string, where: string])[],
 ): string[] {
-  const rows = [...ROWS, ...(evaluated.length > 1 ? bandRows(evaluated) : [])]
+  const rows = [
+    ...(features ? distanceRows(features) : []),
+    ...ROWS,
+    ...(evaluated.length > 1 ? bandRows(evaluated) : []),
+  ]
     .map(([label, cell]) => ({ label, cells: evaluated.map(cell) }))
     .filter(({ cells }) => cells.some((cell) => typeof cell === "string"));
   const table = columns([
@@ -55,12 +119,24 @@ export function evaluationLines(
     ...rows.map(({ label, cells }) => [label, ...cells.map((cell) => cell ?? "-")]),
   ]);
   return [
-    ...formatTable([["compared with", compared], ...howDrawn(evaluated)]),
+    ...formatTable([
+      ["compared with", compared],
+      ...howDrawn(evaluated),
+      ...(features === undefined ? [] : [["features", featuresText(features)] as const]),
+      ...fewRows(evaluated),
+    ]),
     "",
     ...table,
     ...(evaluated.length === 1 ? ["", ...formatColumns(bandTable(evaluated[0]!.figures))] : []),
     ...(written.length === 0 ? [] : ["", ...formatTable(written)]),
   ];
+}
+
+function featuresText({ extractor, image }: UsedFeatures): string {
+  const { name, dimensions, side } = extractor;
+  const from = scaledFrom(extractor, image);
+  const scaled = from && `, images scaled from ${from.width} x ${from.height} to ${side} x ${side}`;
+  return `${name}, ${formatCount(dimensions)} a picture${scaled ?? ""}`;
 }
 
 /** How each run draws; its name before each row where there are several subjects. */

@@ -1,13 +1,15 @@
 /** @module What an evaluation leaves: its figures as plain data, the bands as CSV, and the first images of all side by side. */
 import type { Evaluation } from "../evaluation/evaluate-subject.ts";
+import { scaledFrom } from "../evaluation/features/feature-extractor.ts";
 import type { ImageSet } from "../evaluation/image-set.ts";
 import { encodePicture } from "../restoration/picture.ts";
 import { writeFileAtomic } from "../training/atomic-file.ts";
 import { readRunFile } from "../training/run-file.ts";
 import { gridPixels } from "../training/sample-grid.ts";
 import { type EvaluationFiles, STRIP_COLUMNS } from "./evaluate-files.ts";
-import { bandTable, type Evaluated } from "./evaluate-lines.ts";
+import { bandTable, type Evaluated, type UsedFeatures } from "./evaluate-lines.ts";
 import type { NamedSubject } from "./evaluate-subjects.ts";
+import { withInfinities } from "./output.ts";
 
 /** What subjects were compared with. */
 export interface ComparedWith {
@@ -16,6 +18,8 @@ export interface ComparedWith {
   /** Images that there were to choose from; null where they were drawn. */
   readonly of: number | null;
   readonly on?: string;
+  /** What distances are computed on; absent where none are. */
+  readonly features?: UsedFeatures | undefined;
 }
 
 type Found = Evaluated & Evaluation;
@@ -30,12 +34,13 @@ export function trainedSeconds(named: NamedSubject): number | null {
 /** All figures as one object, the same in every file and on stdout. */
 export function evaluationJson(
   evaluated: readonly Evaluated[],
-  { name, seed, of, on }: ComparedWith,
+  { name, seed, of, on, features }: ComparedWith,
 ): Readonly<Record<string, unknown>> {
   return {
     format: 1,
     seed,
     against: { name, of, ...(on !== undefined && { on }) },
+    features: features ? featuresJson(features) : null,
     subjects: evaluated.map(({ named, figures, trainedSeconds: seconds }) => ({
       name: named.name,
       kind: named.kind,
@@ -51,6 +56,11 @@ export function evaluationJson(
   };
 }
 
+function featuresJson({ extractor, image }: UsedFeatures): Readonly<Record<string, unknown>> {
+  const { name, dimensions, side, digest } = extractor;
+  return { name, dimensions, side: side ?? null, digest, scaledFrom: scaledFrom(extractor, image) ?? null };
+}
+
 /** Writes all files and says what lies where. */
 export async function writeEvaluation(
   { csv, json, strip }: EvaluationFiles,
@@ -61,7 +71,10 @@ export async function writeEvaluation(
   const some = (of: readonly number[]) => of.map((i) => evaluated[i]!);
   for (const { path, of } of csv) writeFileAtomic(path, bandCsv(some(of)));
   for (const { path, of } of json)
-    writeFileAtomic(path, `${JSON.stringify(evaluationJson(some(of), compared), undefined, 2)}\n`);
+    writeFileAtomic(
+      path,
+      `${JSON.stringify(withInfinities(evaluationJson(some(of), compared)), undefined, 2)}\n`,
+    );
   if (strip !== undefined) await writeStrip(strip, [...evaluated.map(({ set }) => set), reference]);
   return [
     ...csv.map(({ path }) => ["bands", path] as const),

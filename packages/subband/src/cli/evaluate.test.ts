@@ -222,6 +222,26 @@ describe("subband evaluate", () => {
     });
   });
 
+  test("distances are on features of the shipped classifier, of 500 images or more, and it says from what they are scaled", async () => {
+    const out = join(dir, "distances.csv");
+    const text = await evaluated(run, "--against", run, "-n", "500", "--out", out);
+    expect(text).toMatch(/^fd-cifar +\d/m);
+    expect(text).toMatch(/^features +cifar, 192 a picture, images scaled from 16 x 16 to 32 x 32$/m);
+    expect(text).toContain("fd-cifar of 500 images is too large by about");
+    const report = JSON.parse(readFileSync(join(dir, "distances.json"), "utf8")) as Report & {
+      readonly features: object;
+    };
+    expect(report.features).toMatchObject({ name: "cifar", scaledFrom: { height: 16, width: 16 } });
+    const { frechet, interval, extrapolated, recall } = report.subjects[0]!["distances"] as Record<
+      string,
+      number
+    > & { readonly interval: Readonly<Record<"bias" | "low", number>> };
+    // Other images of the same run: all of the distance is for want of images.
+    expect(interval.low).toBeLessThan(frechet! / 4);
+    expect(extrapolated).toBeLessThan(frechet! / 2);
+    expect(recall).toBeGreaterThan(0.5);
+  });
+
   test("refuses in one line what cannot be compared", async () => {
     const each = join(dir, "some");
     mkdirSync(each);
@@ -238,6 +258,10 @@ describe("subband evaluate", () => {
       [[run, large], "images of 16 x 16 in colour,"],
       [[run, "--against", large], "of 32 x 32 in colour: they cannot"],
       [[run, run], "is named twice"],
+      [[run, "--features", "cifar", "-n", "24", "--out", join(dir, "x.csv")], "distances need 500 images"],
+      [[run, "--features", join(dir, "no.onnx")], "there is no file"],
+      [[run, "--features", join(run, "run.json")], "features "],
+      [[run, "--layer", "pool"], "have a fixed layer"],
       [[each], "is no run, whose data would be known"],
       [["real"], "is no run, whose data would be known"],
       [[run, "real", "--against", run], "are drawn by a run"],

@@ -12,6 +12,8 @@ export { complete } from "./drawing-options.ts";
 export interface EvaluateFlags extends DrawingFlags, BackendFlags {
   readonly n?: number;
   readonly against: string;
+  readonly features?: string;
+  readonly layer?: string;
   readonly on: "all" | "training" | "held-out";
   readonly seed: number;
   readonly out?: string;
@@ -22,7 +24,9 @@ export interface EvaluateFlags extends DrawingFlags, BackendFlags {
 export function register(program: Command, context: Context): void {
   const command = program
     .command("evaluate")
-    .description("measure runs, or pictures, against data: bands, radial spectrum, spread, cost")
+    .description(
+      "measure runs, or pictures, against data: distances of features, specks, blocks, bands, spectrum, cost",
+    )
     .argument(
       "<subjects...>",
       "runs; folders, archives or known data sets of pictures; real for more images of the data",
@@ -43,6 +47,12 @@ export function register(program: Command, context: Context): void {
         .choices(["all", "training", "held-out"])
         .default("all"),
     )
+    .option(
+      "--features <what>",
+      "features that distances are computed on: cifar, which is shipped, or an ONNX file that takes images in [-1, 1] (default: cifar)",
+      parsePath,
+    )
+    .option("--layer <name>", "value of the ONNX file to take for features (default: its first output)")
     .option(...WEIGHTS_OPTION)
     .option("--seed <n>", "seed of the images, and of the choice of real ones", parseCount, 0)
     .option(
@@ -69,8 +79,10 @@ export function register(program: Command, context: Context): void {
 
 async function evaluate(context: Context, names: readonly string[], flags: EvaluateFlags): Promise<void> {
   const { evaluateSubject, measureReference } = await import("../evaluation/evaluate-subject.ts");
+  const { BATCH } = await import("../evaluation/image-stream.ts");
+  const { CIFAR_FEATURES, openFeatures } = await import("../evaluation/open-features.ts");
   const { evaluationFiles, planEvaluationFiles } = await import("./evaluate-files.ts");
-  const { openImages } = await import("./evaluate-images.ts");
+  const { isEnoughFor, openImages } = await import("./evaluate-images.ts");
   const { evaluationLines } = await import("./evaluate-lines.ts");
   const { evaluationJson, trainedSeconds, writeEvaluation } = await import("./evaluate-report.ts");
   const { commonShape, levelsOf, namedSubject } = await import("./evaluate-subjects.ts");
@@ -84,7 +96,11 @@ async function evaluate(context: Context, names: readonly string[], flags: Evalu
   const { channels, height, width } = shape ?? { channels: 3, height: 64, width: 64 };
   const files = evaluationFiles(subjects, flags);
   const paths = planEvaluationFiles(files, subjects, against, { channels, height, width });
-  if (n !== undefined) requireMemory("-n", n, 8 * channels * height * width);
+  const extractor = await openFeatures(flags.features ?? CIFAR_FEATURES, {
+    ...(flags.layer !== undefined && { layer: flags.layer }),
+  });
+  // Numbers of four bytes: features of those generated, and of those they are compared with.
+  if (n !== undefined) requireMemory("-n", n, 8 * extractor.dimensions);
   await withOutputs(context, paths, async (progress): Promise<void> => {
     const backend = await openBackend(context, flags);
     for (const each of [...subjects, against])
@@ -92,8 +108,9 @@ async function evaluate(context: Context, names: readonly string[], flags: Evalu
     const request = { subjects, against, shape, n, seed, on };
     const images = await openImages(request, dataListeners(progress));
     for (const line of images.notes) progress.note(line);
+    const open = isEnoughFor(flags.features, images) ? await extractor.open(backend, BATCH) : undefined;
     const hostOf = (name: string) => ({
-      ...{ backend, seed },
+      ...{ backend, seed, features: open && { extractor, open } },
       onProgress: (part: string, done: number, total: number) =>
         imageProgress(progress, `${part} ${name}`, done, total),
     });
@@ -104,10 +121,14 @@ async function evaluate(context: Context, names: readonly string[], flags: Evalu
       const found = await evaluateSubject(images.subjects[i]!, reference, levels, hostOf(named.name));
       evaluated.push({ named, ...found, trainedSeconds: trainedSeconds(named) });
     }
-    const compared = { name: against.name, seed, of: images.of, ...(against.kind === "real" && { on }) };
+    await open?.dispose();
+    const compared = {
+      ...{ name: against.name, seed, of: images.of, ...(against.kind === "real" && { on }) },
+      features: open === undefined ? undefined : { extractor, image: reference.set.image },
+    };
     const written = await writeEvaluation(files, evaluated, compared, reference.set);
     answer(context, {
-      lines: evaluationLines(evaluated, images.comparedLine, written),
+      lines: evaluationLines(evaluated, images.comparedLine, compared.features, written),
       json: { ...evaluationJson(evaluated, compared), ...Object.fromEntries(written) },
     });
   });

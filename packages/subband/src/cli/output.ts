@@ -25,7 +25,7 @@ export function answer(context: Context, { lines, json }: Result): void {
 }
 
 /** The same with `"Infinity"`, `"-Infinity"` and `"NaN"` for the numbers that JSON has no form for. */
-function withInfinities(value: unknown): unknown {
+export function withInfinities(value: unknown): unknown {
   if (typeof value === "number") return Number.isFinite(value) ? value : String(value);
   if (Array.isArray(value)) return value.map(withInfinities);
   if (typeof value !== "object" || value === null || "toJSON" in value) return value;

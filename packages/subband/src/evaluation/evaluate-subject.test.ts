@@ -138,4 +138,62 @@ describe("evaluateSubject()", () => {
     expect(figures.radialSpectrumError).toBeLessThan(3 * figures.radialSpectrumFloor!);
     expect(figures.radialSpectrumError).toBeGreaterThan(figures.radialSpectrumFloor! / 3);
   });
+
+  test("of images whose features all lie elsewhere by mu the distances are those of mu; specks and grids are those of the images", async () => {
+    const [n, side, d] = [512, 16, 4];
+    const noise = rng(4, "many").fillNormal(new Float32Array(2 * n * side * side));
+    const many: ImageSource = {
+      ...{ channels: 1, height: side, width: side, count: 2 * n },
+      read: (index, _, into, offset) =>
+        into.set(noise.subarray(index * side * side, (index + 1) * side * side), offset),
+    };
+    const from = (first: number): ImagesSubject => ({
+      ...{ kind: "images", source: many },
+      indices: Uint32Array.from({ length: n }, (_, i) => first + i),
+    });
+    const mu = [0.5, -0.25, 0, 1];
+    // The first pixels of an image; those of the second reading moved.
+    let moved = 0;
+    const extract = (images: Float32Array, _: unknown, count: number) =>
+      Promise.resolve(
+        Float32Array.from(
+          { length: count * d },
+          (__, i) => images[Math.floor(i / d) * side * side + (i % d)]! + moved * mu[i % d]!,
+        ),
+      );
+    const extractor = {
+      name: "first",
+      dimensions: d,
+      side: undefined,
+      digest: "",
+      open: () => Promise.reject(new Error()),
+    };
+    const features = { extractor, open: { extract, dispose: () => Promise.resolve() } };
+    const reference = await measureReference(from(0), { ...host, features });
+    moved = 1;
+    const { figures } = await evaluateSubject(from(0), reference, 2, { ...host, features });
+    const square = mu.reduce((sum, value) => sum + value * value, 0);
+    expect(figures.distances!.name).toBe("fd-first");
+    expectClose([figures.distances!.frechet], [square], { rtol: 1e-5, what: "Frechet" });
+    // 1,000 directions: the mean square along them deviates by some 3 %.
+    expectClose([figures.distances!.slicedWasserstein], [Math.sqrt(square / d)], {
+      rtol: 0.1,
+      what: "sliced",
+    });
+    expect(figures.distances!.interval!.low).toBeLessThan(square);
+    expect(figures.distances!.interval!.high).toBeGreaterThan(square);
+    expect(figures.specks!.ratio).toBe(1);
+    expectClose(
+      figures.blockiness!.map(({ ratio }) => ratio),
+      [1, 1],
+      { rtol: 1e-9, what: "blockiness" },
+    );
+    moved = 0;
+    const others = await evaluateSubject(from(n), reference, 2, { ...host, features });
+    expect(others.figures.distances!.frechet).toBeLessThan(0.1);
+    expect(others.figures.distances!.extrapolated).toBeLessThan(others.figures.distances!.frechet);
+    const { kid, kidStandardError } = others.figures.distances!;
+    expect(Math.abs(kid)).toBeLessThan(4 * kidStandardError);
+    expect(others.figures.distances!.nearestRatio).toBeCloseTo(1, 0);
+  });
 });

@@ -5,6 +5,10 @@
 import type { Backend } from "onnxgrad";
 import { radialSpectrumError } from "../spectrum/radial.ts";
 import { type BandComparison, bandReport } from "./band-report.ts";
+import { type FeatureDistances, featureDistances } from "./feature-distances.ts";
+import type { FeatureExtractor, OpenFeatures } from "./features/feature-extractor.ts";
+import { type Blockiness, blockiness } from "./pictures/blockiness.ts";
+import { type Specks, specks } from "./pictures/specks.ts";
 import { detailSpread, SPREAD_IMAGES } from "./detail-spread.ts";
 import { type DrawingCost, drawingCost } from "./drawing-cost.ts";
 import { bandsOf, type ImageSet, measureImages, pictureSpectra } from "./image-set.ts";
@@ -16,6 +20,8 @@ export interface EvaluationHost {
   readonly backend: Backend;
   /** Of whatever is chosen at random. */
   readonly seed: number;
+  /** Features that distances are computed on; default no distances. */
+  readonly features?: { readonly extractor: FeatureExtractor; readonly open: OpenFeatures } | undefined;
   /** Told how many images of a part are done. */
   readonly onProgress?: (part: string, done: number, total: number) => void;
 }
@@ -41,6 +47,12 @@ export interface Figures {
   /** The same error between disjoint sets of the images compared with, see `spectrumFloor()`: what is left to gain ends here. */
   readonly radialSpectrumFloor: number | null;
   readonly bands: readonly BandComparison[];
+  /** Null where sides are under 16 pixels. */
+  readonly specks: Specks | null;
+  /** For the grids of the levels, the finest first. */
+  readonly blockiness: readonly Blockiness[] | null;
+  /** Null without features, and where there are fewer than 500 images on either side. */
+  readonly distances: FeatureDistances | null;
   /** See `detailSpread()`; null for systems that have not measured it, and for pictures. */
   readonly spread: readonly number[] | null;
   /** Null for pictures. */
@@ -60,7 +72,7 @@ const FLOOR_PICTURES = 4000;
 export async function measureReference(subject: Subject, host: EvaluationHost): Promise<Reference> {
   const opened = await openSubject(subject, host.backend);
   try {
-    const set = await measureImages(opened.stream, (done) =>
+    const set = await measureImages(opened.stream, host.features?.open, (done) =>
       host.onProgress?.("compared with", done, opened.stream.count),
     );
     return { set, isReal: subject.kind === "images", spectra: pictureSpectra(set, FLOOR_PICTURES) };
@@ -79,12 +91,14 @@ export async function evaluateSubject(
   levels: number,
   host: EvaluationHost,
 ): Promise<Evaluation> {
-  const { backend, seed, onProgress } = host;
+  const { backend, features, onProgress } = host;
   const opened = await openSubject(subject, backend);
   try {
     const part = opened.kind === "drawn" ? "sample" : "read";
-    const set = await measureImages(opened.stream, (done) => onProgress?.(part, done, opened.stream.count));
-    const compared = compareSets(set, reference, levels, seed);
+    const set = await measureImages(opened.stream, features?.open, (done) =>
+      onProgress?.(part, done, opened.stream.count),
+    );
+    const compared = await compareSets(set, reference, levels, host);
     if (subject.kind !== "drawn" || opened.kind !== "drawn")
       return { set, figures: { ...compared, spread: null, cost: null } };
     const { image, pyramid } = subject.system;
@@ -101,12 +115,16 @@ export async function evaluateSubject(
 }
 
 /** The figures that any set of images has. */
-function compareSets(
+async function compareSets(
   set: ImageSet,
   reference: Reference,
   levels: number,
-  seed: number,
-): Omit<Figures, "spread" | "cost"> {
+  { backend, seed, features }: EvaluationHost,
+): Promise<Omit<Figures, "spread" | "cost">> {
+  const { image, sums, rows } = set;
+  const { sums: realSums, rows: realRows } = reference.set;
+  // Blocks of half a side and more have no borders to compare.
+  const grids = Math.min(levels, Math.floor(Math.log2(Math.min(image.height, image.width))) - 1);
   const sizes = { generated: set.count, real: reference.set.count };
   return {
     generated: set.count,
@@ -115,5 +133,11 @@ function compareSets(
     radialSpectrumError: radialSpectrumError(set.spectrum, reference.set.spectrum),
     radialSpectrumFloor: spectrumFloor(reference.spectra, sizes, seed) ?? null,
     bands: bandReport(bandsOf(set, levels), bandsOf(reference.set, levels)),
+    specks: sums && realSums ? specks(image, realSums.specks).result(sums.specks) : null,
+    blockiness: sums && realSums ? blockiness(image, grids, realSums.changes).result(sums.changes) : null,
+    distances:
+      features && rows && realRows
+        ? await featureDistances(features.extractor, rows, realRows, { backend, seed })
+        : null,
   };
 }

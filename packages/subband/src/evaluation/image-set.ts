@@ -1,6 +1,13 @@
-/** @module What is kept of a set of images once all of them went by: their mean spectrum, and the first ones as they are. */
+/**
+ * @module What is kept of a set of images once all of them went by: their mean spectrum, sums that figures of pictures are made
+ * of, a row of features each, and the first ones as they are.
+ */
 import { greyImages, radialPowerSpectrum } from "../spectrum/radial.ts";
 import type { ImageShape } from "../systems/system.ts";
+import type { OpenFeatures } from "./features/feature-extractor.ts";
+import { type Rows, rowsOf } from "./metrics/rows.ts";
+import { changeSums } from "./pictures/blockiness.ts";
+import { speckSums } from "./pictures/specks.ts";
 import { type BandStatistics, bandStatistics } from "./band-report.ts";
 import type { ImageStream } from "./image-stream.ts";
 
@@ -14,6 +21,10 @@ export interface ImageSet {
   readonly count: number;
   /** Mean radial spectrum of the grey images. */
   readonly spectrum: Float64Array;
+  /** See `speckSums()` and `changeSums()`; absent where sides are under 16 pixels. */
+  readonly sums: { readonly specks: Float64Array; readonly changes: Float64Array } | undefined;
+  /** Features of all; absent where none were asked for. */
+  readonly rows: Rows | undefined;
   /** The first images [pictureCount, channels, height, width]: what figures of pictures are computed on. */
   readonly pictures: Float32Array;
   readonly pictureCount: number;
@@ -25,9 +36,10 @@ export function keptPictures(count: number, { channels, height, width }: ImageSh
   return Math.min(count, MOST_PICTURES, Math.max(1, most));
 }
 
-/** Lets all images of a stream go by; `onProgress` is told how many have. */
+/** Lets all images of a stream go by, through `features` where they are wanted; `onProgress` is told how many have. */
 export async function measureImages(
   stream: ImageStream,
+  features?: OpenFeatures,
   onProgress?: (done: number) => void,
 ): Promise<ImageSet> {
   const { image, count } = stream;
@@ -35,17 +47,34 @@ export async function measureImages(
   const pictureCount = keptPictures(count, image);
   const pictures = new Float32Array(pictureCount * size);
   let spectrum: Float64Array | undefined;
+  const [specked, changed] = [speckSums, changeSums].map((of) => (isLarge(image) ? of(image) : undefined));
+  let [specks, changes] = [specked?.start(), changed?.start()];
+  let rows: Float32Array | undefined;
   let done = 0;
   for await (const batch of stream.batches()) {
     const n = batch.length / size;
     if (done < pictureCount) pictures.set(batch.subarray(0, (pictureCount - done) * size), done * size);
-    const found = spectrumOf(batch, image);
-    spectrum ??= new Float64Array(found.length);
-    for (let i = 0; i < found.length; i++) spectrum[i]! += (found[i]! * n) / count;
+    const power = spectrumOf(batch, image);
+    spectrum ??= new Float64Array(power.length);
+    for (let i = 0; i < power.length; i++) spectrum[i]! += (power[i]! * n) / count;
+    specks = specks && specked?.add(specks, batch, n);
+    changes = changes && changed?.add(changes, batch, n);
+    const found = await features?.extract(batch, image, n);
+    if (found !== undefined)
+      (rows ??= new Float32Array((count * found.length) / n)).set(found, (done * found.length) / n);
     done += n;
     onProgress?.(done);
   }
-  return { image, count, spectrum: spectrum!, pictures, pictureCount };
+  return {
+    ...{ image, count, spectrum: spectrum!, pictures, pictureCount },
+    sums: specks && changes && { specks, changes },
+    rows: rows && rowsOf(rows, count),
+  };
+}
+
+/** Whether specks and grids can be told. */
+function isLarge({ height, width }: ImageShape): boolean {
+  return Math.min(height, width) >= 16;
 }
 
 /** Radial spectrum of each picture that is kept, `most` at most. */
