@@ -32,11 +32,11 @@ export { ssim } from "./evaluation/ssim.ts";
 export {
   evaluateSubject,
   type Evaluation,
-  type EvaluationHost,
   type Figures,
   measureReference,
   type Reference,
 } from "./evaluation/evaluate-subject.ts";
+export type { EvaluationHost } from "./evaluation/evaluation-host.ts";
 export type { DrawnSubject, ImagesSubject, Subject } from "./evaluation/subject.ts";
 export { bandReport, bandStatistics, conditionalSpread } from "./evaluation/band-report.ts";
 

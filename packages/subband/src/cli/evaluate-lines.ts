@@ -41,6 +41,16 @@ function distanceRows({ extractor }: UsedFeatures): Row[] {
       ({ figures: { distances } }) =>
         distances && `${distances.kid.toPrecision(3)} +- ${distances.kidStandardError.toPrecision(2)}`,
     ],
+    ["  real low bands, own details", ({ figures: { halves } }) => halves?.oracles?.realLow.toPrecision(4)],
+    [
+      "  own low bands, nearest real details",
+      ({ figures: { halves } }) => halves?.oracles?.realDetails.toPrecision(4),
+    ],
+    [
+      "  neither, of as many images",
+      ({ figures: { halves: halved } }) =>
+        halved?.oracles && `${halved.oracles.neither.toPrecision(4)} (${formatCount(halved.oracles.images)})`,
+    ],
     ["sliced W2", ({ figures: { distances } }) => distances?.slicedWasserstein.toPrecision(4)],
     ["precision (k = 5)", ({ figures: { distances } }) => distances?.precision.toFixed(3)],
     ["recall", ({ figures: { distances } }) => distances?.recall.toFixed(3)],
@@ -89,6 +99,14 @@ const ROWS: readonly Row[] = [
   ...[1, 2, 3, 4, 5, 6, 7, 8].map((level): Row => [
     `spread, level ${level}`,
     ({ figures }) => figures.spread?.[level - 1]?.toFixed(3),
+  ]),
+  ...[1, 2, 3, 4, 5, 6, 7, 8].map((level): Row => [
+    `calibration LH, HL, HH, level ${level}`,
+    ({ figures: { halves } }) =>
+      halves?.calibration
+        ?.filter((band) => band.level === level)
+        .map(({ ratio }) => ratio.toFixed(2))
+        .join(", ") || undefined,
   ]),
   ["parameters", ({ figures: { cost } }) => cost && formatCount(cost.parameters)],
   ["GMAC an image", ({ figures: { cost } }) => cost?.gmac?.toPrecision(3)],

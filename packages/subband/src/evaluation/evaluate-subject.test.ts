@@ -126,6 +126,10 @@ describe("evaluateSubject()", () => {
     for (const band of ["LH", "HL", "HH"])
       expectClose([ratios[band]!], [deviation / 0.3], { rtol: 0.1, what: band });
     expectClose(found.spread!, [deviation / rms], { rtol: 0.05, what: "spread" });
+    // E|X - X'|^2 = 2 0.6^2 and E|X - y|^2 = 0.6^2 + 0.3^2, of 1,024 numbers a band.
+    for (const { band, ratio } of found.halves!.calibration!)
+      expectClose([ratio], [0.72 / 0.45], { rtol: 0.15, what: `calibration of ${band}` });
+    expect(found.halves!.oracles).toBeNull();
   });
 
   test("of pictures there is neither spread nor cost, and others of the same kind differ from them by chance alone", async () => {
@@ -195,5 +199,54 @@ describe("evaluateSubject()", () => {
     const { kid, kidStandardError } = others.figures.distances!;
     expect(Math.abs(kid)).toBeLessThan(4 * kidStandardError);
     expect(others.figures.distances!.nearestRatio).toBeCloseTo(1, 0);
+  });
+
+  test("of true low bands without details the oracles are as far as the run, and at 0 with the details of those pictures", async () => {
+    const [n, side, d] = [512, 8, 6];
+    const noise = rng(5, "oracles").fillNormal(new Float32Array(n * side * side));
+    const pixels = (index: number) => noise.subarray(index * side * side, (index + 1) * side * side);
+    const many: ImageSource = {
+      ...{ channels: 1, height: side, width: side, count: n },
+      read: (index, _, into, offset) => into.set(pixels(index), offset),
+    };
+    const mean = (index: number) =>
+      Float32Array.from({ length: 16 }, (_, i) => {
+        const at = 2 * side * Math.floor(i / 4) + 2 * (i % 4);
+        const of = pixels(index % n);
+        return (of[at]! + of[at + 1]! + of[at + side]! + of[at + side + 1]!) / 4;
+      });
+    const steps = [
+      stepOf({ name: "low", gives: [1, 4, 4], level: 1 }, 1, mean),
+      stepOf({ name: "details", gives: [1, side, side], level: 0 }, 1, (_, given) =>
+        Float32Array.from(
+          { length: side * side },
+          (__, i) => given[4 * Math.floor(i / side / 2) + Math.floor((i % side) / 2)]!,
+        ),
+      ),
+    ];
+    const subject = drawn({ levels: 1 }, steps);
+    const system = { ...subject.system, image: many };
+    const extract = (images: Float32Array, _: unknown, count: number) =>
+      Promise.resolve(
+        Float32Array.from(
+          { length: count * d },
+          (__, i) => images[Math.floor(i / d) * side * side + (i % d)]!,
+        ),
+      );
+    const extractor = {
+      ...{ name: "first", dimensions: d, side: undefined, digest: "" },
+      open: () => Promise.reject(new Error()),
+    };
+    const hosted = { ...host, features: { extractor, open: { extract, dispose: () => Promise.resolve() } } };
+    const indices = Uint32Array.from({ length: n }, (_, i) => i);
+    const reference = await measureReference({ kind: "images", source: many, indices }, hosted);
+    const { figures } = await evaluateSubject({ ...subject, system, count: n }, reference, 1, hosted);
+    const { realLow, realDetails, neither, images: counted } = figures.halves!.oracles!;
+    expect(counted).toBe(n);
+    expect(neither).toBeGreaterThan(1);
+    expectClose([realLow, neither], [figures.distances!.frechet, figures.distances!.frechet], { rtol: 1e-6 });
+    expect(realDetails).toBeLessThan(1e-6);
+    // Details that do not vary.
+    expect(figures.halves!.calibration!.map(({ ratio }) => ratio)).toEqual([0, 0, 0]);
   });
 });

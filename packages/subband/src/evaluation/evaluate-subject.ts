@@ -2,29 +2,18 @@
  * @module All figures of one subject beside what it is compared with, as plain data: bands, radial spectrum and, of what a run
  * draws, spread over the noise input and cost. It reads and writes no files.
  */
-import type { Backend } from "onnxgrad";
 import { radialSpectrumError } from "../spectrum/radial.ts";
 import { type BandComparison, bandReport } from "./band-report.ts";
+import type { EvaluationHost } from "./evaluation-host.ts";
 import { type FeatureDistances, featureDistances } from "./feature-distances.ts";
-import type { FeatureExtractor, OpenFeatures } from "./features/feature-extractor.ts";
 import { type Blockiness, blockiness } from "./pictures/blockiness.ts";
 import { type Specks, specks } from "./pictures/specks.ts";
 import { detailSpread, SPREAD_IMAGES } from "./detail-spread.ts";
 import { type DrawingCost, drawingCost } from "./drawing-cost.ts";
+import { type Halves, halvesOf } from "./halves.ts";
 import { bandsOf, type ImageSet, measureImages, pictureSpectra } from "./image-set.ts";
 import { spectrumFloor } from "./spectrum-floor.ts";
 import { openSubject, type Subject } from "./subject.ts";
-
-/** What evaluating needs of its surroundings. */
-export interface EvaluationHost {
-  readonly backend: Backend;
-  /** Of whatever is chosen at random. */
-  readonly seed: number;
-  /** Features that distances are computed on; default no distances. */
-  readonly features?: { readonly extractor: FeatureExtractor; readonly open: OpenFeatures } | undefined;
-  /** Told how many images of a part are done. */
-  readonly onProgress?: (part: string, done: number, total: number) => void;
-}
 
 /** What subjects are compared with, measured once for all of them. */
 export interface Reference {
@@ -55,6 +44,8 @@ export interface Figures {
   readonly distances: FeatureDistances | null;
   /** See `detailSpread()`; null for systems that have not measured it, and for pictures. */
   readonly spread: readonly number[] | null;
+  /** Null for pictures, and beside images that are drawn. */
+  readonly halves: Halves | null;
   /** Null for pictures. */
   readonly cost: DrawingCost | null;
 }
@@ -100,15 +91,18 @@ export async function evaluateSubject(
     );
     const compared = await compareSets(set, reference, levels, host);
     if (subject.kind !== "drawn" || opened.kind !== "drawn")
-      return { set, figures: { ...compared, spread: null, cost: null } };
+      return { set, figures: { ...compared, spread: null, halves: null, cost: null } };
     const { image, pyramid } = subject.system;
     const { pictures } = reference.set;
     const few = pictures.subarray(0, SPREAD_IMAGES * image.channels * image.height * image.width);
     const spread = reference.isReal
       ? await detailSpread(opened.drawing, pyramid, few, image, subject.seed)
       : undefined;
+    const halves = reference.isReal
+      ? await halvesOf(opened.drawing, subject, set, reference.set, host)
+      : null;
     const cost = await drawingCost(subject, opened.stream, backend);
-    return { set, figures: { ...compared, spread: spread ?? null, cost } };
+    return { set, figures: { ...compared, spread: spread ?? null, halves, cost } };
   } finally {
     await opened.dispose();
   }
@@ -120,7 +114,7 @@ async function compareSets(
   reference: Reference,
   levels: number,
   { backend, seed, features }: EvaluationHost,
-): Promise<Omit<Figures, "spread" | "cost">> {
+): Promise<Omit<Figures, "spread" | "halves" | "cost">> {
   const { image, sums, rows } = set;
   const { sums: realSums, rows: realRows } = reference.set;
   // Blocks of half a side and more have no borders to compare.
