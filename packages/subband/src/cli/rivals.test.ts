@@ -26,9 +26,8 @@ async function run(...argv: string[]): Promise<string> {
 }
 
 interface Figures {
-  readonly nfeLow: number;
-  readonly nfeDetail: number;
-  readonly spread?: readonly number[];
+  readonly cost: { readonly nfeLow: number; readonly nfeDetail: number };
+  readonly spread: readonly number[] | null;
   readonly bands: readonly {
     readonly level: number;
     readonly band: string;
@@ -84,10 +83,11 @@ describe.each(CASES)("a run of $preset $options", ({ preset, options, bands, cal
   test("evaluate compares its bands with the data's", async () => {
     const csv = join(dir, "bands.csv");
     const argv = ["evaluate", out, "-n", "4", "--steps", "3", "--threads", "1", "--out", csv, "--json"];
-    const figures = JSON.parse((await run(...argv)).trim().split("\n").at(-1)!) as Figures;
+    const report = JSON.parse((await run(...argv)).trim().split("\n").at(-1)!) as { subjects: Figures[] };
+    const figures = report.subjects[0]!;
     expect(figures.bands.map(({ band, level }) => `${band}${level}`)).toEqual(bands);
     // Three calls a scale: of the coarsest, and of all others together.
-    expect([figures.nfeLow, figures.nfeDetail]).toEqual(calls);
+    expect([figures.cost.nfeLow, figures.cost.nfeDetail]).toEqual(calls);
     for (const { band, generated, real, stdRatio } of figures.bands) {
       expect(real.std, band).toBeGreaterThan(0);
       expect(stdRatio, band).toBeCloseTo(generated.std / real.std, 10);
