@@ -9,7 +9,7 @@ import type { Backend, RuntimeData, RuntimeTensor, Session, ShardPlan } from "..
 import { smallestModel } from "../../onnx/empty-sequence.ts";
 import { node } from "./node-backend.ts";
 import type { NodeOptions } from "./node-options.ts";
-import { createSession } from "./ort-session.ts";
+import { createSession, sessionOptions } from "./ort-session.ts";
 import { openPlan } from "../sharded-session.ts";
 import { ready, threadData, work } from "../threads/thread-work.ts";
 
@@ -90,9 +90,14 @@ port.on("message", (request: Request) => {
     }),
   );
 });
-// The first session takes long, for ONNX Runtime starts with it; the caller still traces meanwhile. What is wrong shows again.
-if (((threadData as NodeOptions).provider ?? "cpu") === "cpu")
-  await createSession(smallestModel(), { logSeverityLevel: 4 }).then(
+// The first session takes long, for ONNX Runtime starts with it; the caller still traces meanwhile. Whether denormals count
+// as zero in this thread is decided by it, too, so it has the settings of the others. What is wrong shows again.
+const settings: NodeOptions = threadData as NodeOptions;
+if ((settings.provider ?? "cpu") === "cpu")
+  await createSession(smallestModel(), {
+    ...sessionOptions({ ...settings, threads: 1 }),
+    logSeverityLevel: 4,
+  }).then(
     (session) => session.release(),
     () => {},
   );

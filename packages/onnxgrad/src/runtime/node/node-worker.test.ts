@@ -370,6 +370,22 @@ describe("nodeWorker()", () => {
     expect(await printedBy(script)).toEqual({ stdout: output, stderr: "" });
   });
 
+  // The first session of a process decides for the thread that makes it; resumed elsewhere, a run is to have the same bytes.
+  test.each(["node", "nodeWorker"])(
+    "%s() takes denormals for zero, from its first session on",
+    async (backend) => {
+      const script = `
+      import { compile, mul } from "onnxgrad";
+      import { node } from "onnxgrad/node";
+      import { nodeWorker } from "onnxgrad/node-worker";
+      const half = await compile(${backend}({ threads: 1 }), { inputs: { x: [64] } }, ({ x }) => ({ y: mul(x, 0.5) }));
+      const { y } = await half.run({ x: new Float32Array(64).fill(2e-38) });
+      console.log(y.every((value) => value === 0));
+      await half.dispose();`;
+      expect(await printedBy(script)).toEqual({ stdout: "true", stderr: "" });
+    },
+  );
+
   test("loads the model with which its thread starts ONNX Runtime", async () => {
     const session = await createSession(smallestModel(), {});
     expect(session.outputNames).toEqual(["empty"]);
