@@ -50,7 +50,7 @@ export async function drawLow(
 
 /**
  * Low bands of level `level`, [n, ...], with the details of other pictures: `real`, [m, channels, height, width], of which low band
- * i takes number `of[i]`. With the nearest of {@link blockMeans} of many real pictures, the error that is left is one of the
+ * i takes number `of[i]`. With the nearest of the low bands of many real pictures, the error that is left is one of the
  * low bands, and of real details that fit the nearest one better.
  */
 export function graft(
