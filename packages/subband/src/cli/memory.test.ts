@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, expect, test } from "vitest";
 
-/** Every preset, at a size where what it works in outweighs the process, and steps enough that all its programs run. */
+/** Presets, at a size where what it works in outweighs the process, and steps enough that all its programs run. */
 const RUNS: Readonly<Record<string, string>> = {
   wmgm: "--size 32 --width 32 --batch 32 --images 32",
   "wmgm-faithful": "--size 32 --width 8 --batch 16 --images 64",
