@@ -3,8 +3,8 @@
  * model of the truth, and tells too little variety, which spread alone cannot.
  */
 import type { CompiledDraw } from "../../drawing/compile-draw.ts";
-import { dwt2 } from "../../wavelet/dwt.ts";
-import { type Planes, planes } from "../../wavelet/planes.ts";
+import { planes } from "../../wavelet/planes.ts";
+import { type Pyramid2, wavedec2 } from "../../wavelet/wavedec.ts";
 import { drawDetails, type OracleRequest } from "./oracles.ts";
 
 /** Calibration of one band. */
@@ -46,30 +46,25 @@ export function compareDraws(
   levels: number,
 ): readonly BandCalibration[] {
   const [count] = shape;
-  const report: BandCalibration[] = [];
-  let lows = [one, other, real].map((data): Planes<Float32Array> => planes(data, shape));
-  for (let level = 1; level <= levels; level++) {
-    const split = lows.map((low) => dwt2(low, "haar", "periodization"));
-    for (const [i, band] of (["LH", "HL", "HH"] as const).entries()) {
-      const [x, x2, y] = split.map(([, details]) => details[i]!.data) as [
-        Float32Array,
-        Float32Array,
-        Float32Array,
+  // Of the cascade [cA, coarsest, ..., finest].
+  const [x, x2, y] = [one, other, real].map((data) =>
+    wavedec2(planes(data, shape), "haar", "periodization", levels),
+  ) as [Pyramid2<Float32Array>, Pyramid2<Float32Array>, Pyramid2<Float32Array>];
+  return Array.from({ length: levels }, (_, i) => i + 1).flatMap((level) =>
+    (["LH", "HL", "HH"] as const).map((band, b): BandCalibration => {
+      const coefficients = ([, ...details]: Pyramid2<Float32Array>) => details[levels - level]![b]!.data;
+      const apart = squaresOf(coefficients(x), coefficients(x2), count);
+      const [off, off2] = [x, x2].map((draw) => squaresOf(coefficients(draw), coefficients(y), count)) as [
+        Float64Array,
+        Float64Array,
       ];
-      const apart = squaresOf(x, x2, count);
-      const [a, b] = [squaresOf(x, y, count), squaresOf(x2, y, count)];
-      report.push({
-        level,
-        band,
-        ...ratioOfMeans(
-          apart,
-          a.map((value, k) => (value + b[k]!) / 2),
-        ),
-      });
-    }
-    lows = split.map(([low]) => low);
-  }
-  return report;
+      const ratio = ratioOfMeans(
+        apart,
+        off.map((value, k) => (value + off2[k]!) / 2),
+      );
+      return { level, band, ...ratio };
+    }),
+  );
 }
 
 /** Squared distance of each of `count` pictures. */

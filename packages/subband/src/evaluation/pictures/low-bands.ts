@@ -2,20 +2,17 @@
 import { UserError } from "onnxgrad";
 import type { DrawStep } from "../../systems/draw.ts";
 import type { ImageShape, Pyramid } from "../../systems/system.ts";
+import { planes } from "../../wavelet/planes.ts";
+import { wavedec2 } from "../../wavelet/wavedec.ts";
 
 /**
  * Means of blocks of 2^level pixels of pictures [n, channels, height, width]: their low band by Haar, in the range of the
  * image, [n, channels, height / 2^level, width / 2^level].
  */
-export function blockMeans(images: Float32Array, { width }: ImageShape, level: number): Float32Array {
-  const side = 2 ** level;
-  const columns = width / side;
-  const sums = new Float64Array(images.length / side ** 2);
-  for (let i = 0; i < images.length; i++) {
-    const [x, row] = [i % width, Math.floor(i / width)];
-    sums[Math.floor(row / side) * columns + Math.floor(x / side)]! += images[i]!;
-  }
-  return Float32Array.from(sums, (sum) => sum / side ** 2);
+export function blockMeans(images: Float32Array, { height, width }: ImageShape, level: number): Float32Array {
+  const shape = [images.length / (height * width), height, width];
+  const [{ data }] = wavedec2(planes(images, shape), "haar", "periodization", level);
+  return data.map((value) => value / 2 ** level);
 }
 
 /** The step that gives the low band of `level`. @throws UserError `run/no-bands` when none does. */
