@@ -5,7 +5,7 @@
 import { radialSpectrumError } from "../spectrum/radial.ts";
 import { type BandComparison, bandReport } from "./band-report.ts";
 import type { EvaluationHost } from "./evaluation-host.ts";
-import { type FeatureDistances, featureDistances } from "./feature-distances.ts";
+import { type FeatureDistances, type FeatureReference, featureReference } from "./feature-distances.ts";
 import { type Blockiness, blockiness } from "./pictures/blockiness.ts";
 import { type Specks, specks } from "./pictures/specks.ts";
 import { detailSpread, SPREAD_IMAGES } from "./detail-spread.ts";
@@ -22,6 +22,8 @@ export interface Reference {
   readonly isReal: boolean;
   /** Radial spectra of single pictures. */
   readonly spectra: readonly Float64Array[];
+  /** Undefined without features, and of fewer than 500 images. */
+  readonly features: FeatureReference | undefined;
 }
 
 /** Figures of one subject. */
@@ -61,12 +63,16 @@ const FLOOR_PICTURES = 4000;
 
 /** Measures what subjects are compared with. */
 export async function measureReference(subject: Subject, host: EvaluationHost): Promise<Reference> {
-  const opened = await openSubject(subject, host.backend);
+  const { backend, features, onProgress } = host;
+  const opened = await openSubject(subject, backend);
   try {
-    const set = await measureImages(opened.stream, host.features?.open, (done) =>
-      host.onProgress?.("compared with", done, opened.stream.count),
+    const set = await measureImages(opened.stream, features?.open, (done) =>
+      onProgress?.("compared with", done, opened.stream.count),
     );
-    return { set, isReal: subject.kind === "images", spectra: pictureSpectra(set, FLOOR_PICTURES) };
+    return {
+      ...{ set, isReal: subject.kind === "images", spectra: pictureSpectra(set, FLOOR_PICTURES) },
+      features: features && set.rows && featureReference(features.extractor, set.rows, host),
+    };
   } finally {
     await opened.dispose();
   }
@@ -89,7 +95,7 @@ export async function evaluateSubject(
     const set = await measureImages(opened.stream, features?.open, (done) =>
       onProgress?.(part, done, opened.stream.count),
     );
-    const compared = await compareSets(set, reference, levels, host);
+    const compared = await compareSets(set, reference, levels, host.seed);
     if (subject.kind !== "drawn" || opened.kind !== "drawn")
       return { set, figures: { ...compared, spread: null, halves: null, cost: null } };
     const { image, pyramid } = subject.system;
@@ -98,9 +104,7 @@ export async function evaluateSubject(
     const spread = reference.isReal
       ? await detailSpread(opened.drawing, pyramid, few, image, subject.seed)
       : undefined;
-    const halves = reference.isReal
-      ? await halvesOf(opened.drawing, subject, set, reference.set, host)
-      : null;
+    const halves = reference.isReal ? await halvesOf(opened.drawing, subject, set, reference, host) : null;
     const cost = await drawingCost(subject, opened.stream, backend);
     return { set, figures: { ...compared, spread: spread ?? null, halves, cost } };
   } finally {
@@ -113,10 +117,10 @@ async function compareSets(
   set: ImageSet,
   reference: Reference,
   levels: number,
-  { backend, seed, features }: EvaluationHost,
+  seed: number,
 ): Promise<Omit<Figures, "spread" | "halves" | "cost">> {
   const { image, sums, rows } = set;
-  const { sums: realSums, rows: realRows } = reference.set;
+  const { sums: realSums } = reference.set;
   // Blocks of half a side and more have no borders to compare.
   const grids = Math.min(levels, Math.floor(Math.log2(Math.min(image.height, image.width))) - 1);
   const sizes = { generated: set.count, real: reference.set.count };
@@ -129,9 +133,6 @@ async function compareSets(
     bands: bandReport(bandsOf(set, levels), bandsOf(reference.set, levels)),
     specks: sums && realSums ? specks(image, realSums.specks).result(sums.specks) : null,
     blockiness: sums && realSums ? blockiness(image, grids, realSums.changes).result(sums.changes) : null,
-    distances:
-      features && rows && realRows
-        ? await featureDistances(features.extractor, rows, realRows, { backend, seed })
-        : null,
+    distances: (rows && (await reference.features?.distances(rows))) ?? null,
   };
 }

@@ -3,11 +3,11 @@ import type { Backend } from "onnxgrad";
 import { distanceName, type FeatureExtractor } from "./features/feature-extractor.ts";
 import type { Interval } from "./metrics/bootstrap.ts";
 import { extrapolatedFrechet } from "./metrics/extrapolated-frechet.ts";
-import { frechetDistance } from "./metrics/frechet.ts";
+import { frechetTo } from "./metrics/frechet.ts";
 import { frechetInterval } from "./metrics/frechet-interval.ts";
 import { kid } from "./metrics/kid.ts";
 import { memorisation } from "./metrics/memorisation.ts";
-import { momentsOf } from "./metrics/moments.ts";
+import { type Moments, momentsOf } from "./metrics/moments.ts";
 import { neighbours } from "./metrics/neighbours.ts";
 import { copyRows, type Rows } from "./metrics/rows.ts";
 import { slicedWasserstein } from "./metrics/sliced-wasserstein.ts";
@@ -51,38 +51,53 @@ export interface FeatureDistances {
   readonly nearestRatio: number | null;
 }
 
-/**
- * All distances of `generated` to `reference`; null when either has fewer than 500 images.
- * @throws UserError `metric/...`.
- */
-export async function featureDistances(
+/** What is compared with, in a space of features. The work on its rows is done once, however many sets are compared. */
+export interface FeatureReference {
+  /** The Frechet distance of moments to it. */
+  readonly frechet: (moments: Moments) => number;
+  /** All distances of `generated` to it; null of fewer than 500 images. @throws UserError `metric/...`. */
+  distances(generated: Rows): Promise<FeatureDistances | null>;
+}
+
+/** Rows of features as a {@link FeatureReference}; undefined of fewer than 500 images. */
+export function featureReference(
   extractor: Pick<FeatureExtractor, "name">,
-  generated: Rows,
   reference: Rows,
   { backend, seed }: { readonly backend: Backend; readonly seed: number },
-): Promise<FeatureDistances | null> {
-  if (Math.min(generated.count, reference.count) < FEWEST_FOR_DISTANCES) return null;
-  const n = generated.count;
-  const all = copyRows(generated, 0, n);
+): FeatureReference | undefined {
+  if (reference.count < FEWEST_FOR_DISTANCES) return undefined;
   const goal = momentsOf(copyRows(reference, 0, reference.count), reference.count);
-  const isSmall = generated.dimensions <= MOST_FEATURES;
-  const interval = isSmall
-    ? await frechetInterval(goal, all, n, { backend, seed, resamples: RESAMPLES })
-    : null;
-  const kernel = await kid(backend, reference).result(generated);
-  const sliced = await slicedWasserstein(backend, reference, { seed }).result(generated);
-  const { precision, recall, density, coverage, k } = await neighbours(backend, reference).result(generated);
-  const { ratio } = await memorisation(backend, reference).result(generated);
+  const frechet = frechetTo(goal);
+  const kernel = kid(backend, reference);
+  const sliced = slicedWasserstein(backend, reference, { seed });
+  const balls = neighbours(backend, reference);
+  const copies = memorisation(backend, reference);
+  const isSmall = reference.dimensions <= MOST_FEATURES;
   return {
-    name: distanceName(extractor),
-    frechet: interval?.value ?? frechetDistance(momentsOf(all, n), goal),
-    interval: interval && withoutValue(interval),
-    extrapolated: isSmall ? extrapolatedFrechet(goal, all, n, seed).value : null,
-    kid: kernel.kid,
-    kidStandardError: kernel.standardError,
-    slicedWasserstein: sliced.distance,
-    ...{ precision, recall, density, coverage, k },
-    nearestRatio: ratio ?? null,
+    frechet,
+    async distances(generated) {
+      const n = generated.count;
+      if (n < FEWEST_FOR_DISTANCES) return null;
+      const all = copyRows(generated, 0, n);
+      const interval = isSmall
+        ? await frechetInterval(goal, all, n, { backend, seed, resamples: RESAMPLES })
+        : null;
+      const { kid: value, standardError } = await kernel.result(generated);
+      const { distance } = await sliced.result(generated);
+      const { precision, recall, density, coverage, k } = await balls.result(generated);
+      const { ratio } = await copies.result(generated);
+      return {
+        name: distanceName(extractor),
+        frechet: interval?.value ?? frechet(momentsOf(all, n)),
+        interval: interval && withoutValue(interval),
+        extrapolated: isSmall ? extrapolatedFrechet(goal, all, n, seed).value : null,
+        kid: value,
+        kidStandardError: standardError,
+        slicedWasserstein: distance,
+        ...{ precision, recall, density, coverage, k },
+        nearestRatio: ratio ?? null,
+      };
+    },
   };
 }
 

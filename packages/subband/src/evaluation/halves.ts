@@ -1,9 +1,8 @@
 /** @module Which half of a run with bands is at fault: calibration of its details, and distances of its two oracles. */
 import type { CompiledDraw } from "../drawing/compile-draw.ts";
-import { FEWEST_FOR_DISTANCES } from "./feature-distances.ts";
+import { FEWEST_FOR_DISTANCES, type FeatureReference } from "./feature-distances.ts";
 import type { EvaluationHost } from "./evaluation-host.ts";
 import type { ImageSet } from "./image-set.ts";
-import { frechetTo } from "./metrics/frechet.ts";
 import { type Moments, moments, momentsOf } from "./metrics/moments.ts";
 import { nearest } from "./metrics/nearest.ts";
 import { withPairwise } from "./metrics/pairwise.ts";
@@ -37,12 +36,18 @@ export interface Halves {
   readonly oracles: OracleDistances | null;
 }
 
+/** Real images, measured. */
+interface HalvesReference {
+  readonly set: ImageSet;
+  readonly features: FeatureReference | undefined;
+}
+
 /** Measures both on the pictures of a reference of real images; `set` is what the run drew. */
 export async function halvesOf(
   drawing: CompiledDraw,
   { system: { image, pyramid }, seed }: DrawnSubject,
   set: ImageSet,
-  reference: ImageSet,
+  { set: reference, features: goal }: HalvesReference,
   host: EvaluationHost,
 ): Promise<Halves> {
   if (pyramid.levels === 0) return { calibration: null, oracles: null };
@@ -52,17 +57,11 @@ export async function halvesOf(
   const calibrated = await calibration(drawing, reference.pictures.subarray(0, few * size), request);
   const n = Math.min(MOST_ORACLES, set.count, reference.pictureCount);
   const { features } = host;
-  if (
-    features === undefined ||
-    set.rows === undefined ||
-    reference.rows === undefined ||
-    n < FEWEST_FOR_DISTANCES
-  )
+  if (features === undefined || goal === undefined || set.rows === undefined || n < FEWEST_FOR_DISTANCES)
     return { calibration: calibrated, oracles: null };
   const { open } = features;
   const real = reference.pictures.subarray(0, n * size);
-  const distance = frechetTo(momentsOf(copyRows(reference.rows, 0, reference.count), reference.count));
-  const { start, add } = moments(reference.rows.dimensions);
+  const { start, add } = moments(set.rows.dimensions);
   const momentsMade = async (
     make: (first: number, count: number) => Promise<Float32Array>,
   ): Promise<Moments> => {
@@ -89,9 +88,9 @@ export async function halvesOf(
   return {
     calibration: calibrated,
     oracles: {
-      realLow: distance(realLow),
-      realDetails: distance(realDetails),
-      neither: distance(momentsOf(copyRows(set.rows, 0, n), n)),
+      realLow: goal.frechet(realLow),
+      realDetails: goal.frechet(realDetails),
+      neither: goal.frechet(momentsOf(copyRows(set.rows, 0, n), n)),
       images: n,
     },
   };
