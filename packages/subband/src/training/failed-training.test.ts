@@ -12,33 +12,23 @@ import {
   writeFileSync,
   writeSync,
 } from "node:fs";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { UserError } from "onnxgrad";
 import { node } from "onnxgrad/node";
 import sharp from "sharp";
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from "vitest";
+import { afterEach, describe, expect, test } from "vitest";
 import { loadCheckpoint } from "./checkpoint.ts";
 import { openMetricsLog, readMetrics } from "./metrics-log.ts";
 import { runPaths } from "./run-directory.ts";
 import { readRunFile } from "./run-file.ts";
+import { temporaryFolders } from "./temporary-folders.testing.ts";
 import { trainRun, type TrainRequest } from "./train-run.ts";
 import type { TrainEvent } from "../loop/host.ts";
 
-let cache: string;
 let dir: string;
-beforeAll(() => {
-  cache = mkdtempSync(join(tmpdir(), "subband-cache-"));
-  vi.stubEnv("SUBBAND_CACHE", cache);
+temporaryFolders("failed", (made) => {
+  dir = made;
 });
-afterAll(() => {
-  vi.unstubAllEnvs();
-  rmSync(cache, { recursive: true, force: true });
-});
-beforeEach(() => {
-  dir = mkdtempSync(join(tmpdir(), "subband-failed-"));
-});
-afterEach(() => rmSync(dir, { recursive: true, force: true }));
 
 /** Eight steps of a tiny network on small faces. */
 const TINY = {

@@ -1,30 +1,20 @@
-import { cpSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { cpSync, readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import type { Backend, RuntimeTensor } from "onnxgrad";
 import { node } from "onnxgrad/node";
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from "vitest";
+import { describe, expect, test } from "vitest";
 import type { TrainEvent } from "../loop/host.ts";
 import { loadCheckpoint } from "./checkpoint.ts";
 import { readMetrics } from "./metrics-log.ts";
 import { runPaths, writeRun } from "./run-directory.ts";
 import { readRunFile } from "./run-file.ts";
+import { temporaryFolders } from "./temporary-folders.testing.ts";
 import { trainRun, type TrainRequest } from "./train-run.ts";
 
-let cache: string;
 let dir: string;
-beforeAll(() => {
-  cache = mkdtempSync(join(tmpdir(), "subband-cache-"));
-  vi.stubEnv("SUBBAND_CACHE", cache);
+temporaryFolders("rollback", (made) => {
+  dir = made;
 });
-afterAll(() => {
-  vi.unstubAllEnvs();
-  rmSync(cache, { recursive: true, force: true });
-});
-beforeEach(() => {
-  dir = mkdtempSync(join(tmpdir(), "subband-rollback-"));
-});
-afterEach(() => rmSync(dir, { recursive: true, force: true }));
 
 /** Tiny networks, one for the low band and one for the details. */
 const TWO_STAGES = {

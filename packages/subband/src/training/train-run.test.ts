@@ -1,36 +1,26 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { rng } from "onnxgrad";
 import { node } from "onnxgrad/node";
 import sharp from "sharp";
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from "vitest";
+import { describe, expect, test } from "vitest";
 import { loadCheckpoint } from "./checkpoint.ts";
 import { readMetrics } from "./metrics-log.ts";
 import { plannedTotals } from "../loop/pace.ts";
 import { runPaths, writeRun } from "./run-directory.ts";
 import { readRunFile } from "./run-file.ts";
+import { temporaryFolders } from "./temporary-folders.testing.ts";
 import { trainRun, type TrainRequest } from "./train-run.ts";
 import type { TrainEvent } from "../loop/host.ts";
 import { bestMoments } from "../loop/weights.ts";
 
-let cache: string;
 let dir: string;
-beforeAll(() => {
-  cache = mkdtempSync(join(tmpdir(), "subband-cache-"));
-  vi.stubEnv("SUBBAND_CACHE", cache);
+temporaryFolders("run", (made) => {
+  dir = made;
 });
-afterAll(() => {
-  vi.unstubAllEnvs();
-  rmSync(cache, { recursive: true, force: true });
-});
-beforeEach(() => {
-  dir = mkdtempSync(join(tmpdir(), "subband-run-"));
-});
-afterEach(() => rmSync(dir, { recursive: true, force: true }));
 
 /** 60 steps of tiny networks: 20 on the low band, 40 on the details. */
 const TINY = {
