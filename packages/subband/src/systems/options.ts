@@ -53,7 +53,16 @@ export function flagName({ flag }: Pick<Option, "flag">): string {
 
 /** Words as a sentence lists them: `a`, `a and b`, `a, b and c`. */
 export function listed(words: readonly string[]): string {
-  return words.length < 2 ? words.join("") : `${words.slice(0, -1).join(", ")} and ${words.at(-1)!}`;
+  return joined(words, "and");
+}
+
+/** Words as a sentence lets choose among them: `a`, `a or b`, `a, b or c`. */
+export function alternatives(words: readonly string[]): string {
+  return joined(words, "or");
+}
+
+function joined(words: readonly string[], last: string): string {
+  return words.length < 2 ? words.join("") : `${words.slice(0, -1).join(", ")} ${last} ${words.at(-1)!}`;
 }
 
 /** A whole number, typed in digits: no sign, no exponent. */
@@ -140,7 +149,7 @@ export function oneOf<const T extends string>(flag: string, help: string, names:
   return {
     flag,
     help,
-    takes: names.length === 1 ? names[0]! : `${names.slice(0, -1).join(", ")} or ${names.at(-1)!}`,
+    takes: alternatives(names),
     read: (given) => names.find((name) => name === given),
   };
 }

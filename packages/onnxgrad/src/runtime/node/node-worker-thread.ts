@@ -65,9 +65,10 @@ const KINDS = { float32: Float32Array, int64: BigInt64Array, uint8: Uint8Array }
 
 invariant(parentPort !== null, "node-worker-thread.ts is the file of a worker thread");
 const port = parentPort;
+const settings = threadData as NodeOptions;
 let made: Backend | undefined;
 /** Made by the first request, which is answered with what it throws. */
-const backend = (): Backend => (made ??= node(threadData as NodeOptions));
+const backend = (): Backend => (made ??= node(settings));
 const sessions = new Map<number, Session>();
 /** Arrays of outputs by session, name and shape, written anew by each run. */
 const outputs = new Map<string, RuntimeTensor>();
@@ -92,7 +93,6 @@ port.on("message", (request: Request) => {
 });
 // The first session takes long, for ONNX Runtime starts with it; the caller still traces meanwhile. Whether denormals count
 // as zero in this thread is decided by it, too, so it has the settings of the others. What is wrong shows again.
-const settings: NodeOptions = threadData as NodeOptions;
 if ((settings.provider ?? "cpu") === "cpu")
   await createSession(smallestModel(), {
     ...sessionOptions({ ...settings, threads: 1 }),

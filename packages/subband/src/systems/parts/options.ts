@@ -1,6 +1,6 @@
 /** @module Options that several presets have. */
 import { samplers } from "../../diffusion/samplers/samplers.ts";
-import { named, oneOf, type Option, positive, whole } from "../options.ts";
+import { alternatives, named, oneOf, type Option, positive, whole } from "../options.ts";
 import { orthogonalWavelet } from "../../wavelet/wavelets.ts";
 import { type ProcessName, PROCESSES } from "./processes.ts";
 import type { UnetName } from "./unet.ts";
@@ -33,12 +33,10 @@ export const WAVELET: Option<string> = named(
   orthogonalWavelet,
 );
 
-const SAMPLERS = Object.keys(samplers);
-
 /** How noise becomes an image, or a band; which samplers there are is up to the preset, so any name is taken here. */
 const SAMPLER: Option<string> = named(
   "--sampler <name>",
-  `${SAMPLERS.slice(0, -1).join(", ")} or ${SAMPLERS.at(-1)!}; of local models also ascent (default: the preset's)`,
+  `${alternatives(Object.keys(samplers))}; of local models also ascent (default: the preset's)`,
   "the name of a sampler",
   (name) => name,
 );

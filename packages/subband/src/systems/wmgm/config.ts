@@ -73,6 +73,9 @@ export interface WmgmShape {
 /** What is chosen where nothing is asked for. */
 export const WMGM_DEFAULTS = { batch: 64, lr: 1e-3, width: 64 } as const;
 
+/** What the discriminator looks at where nothing is asked for. */
+export const DEFAULT_JUDGED: Judged = "image";
+
 /** Levels that bring the shorter side to 8 pixels, at most 5. */
 export function defaultLevels(height: number, width: number): number {
   let levels = 0;
@@ -91,7 +94,7 @@ export function defaultLevels(height: number, width: number): number {
 export function resolveWmgmConfig(shape: WmgmShape, scaling: BandScaling): WmgmConfig {
   const { channels, height, width } = shape;
   const { baseWidth = WMGM_DEFAULTS.width, batch = WMGM_DEFAULTS.batch, lr = WMGM_DEFAULTS.lr } = shape;
-  const { judged = "image" } = shape;
+  const { judged = DEFAULT_JUDGED } = shape;
   const levels = shape.levels ?? defaultLevels(height, width);
   requireMultiple(height, width, levels);
   // The finest detail grid is the costly one: half the width where it is larger than 16 x 16.

@@ -8,7 +8,13 @@ import { Count, Fraction, Image, Levels, LowDiffusion, Positive } from "../parts
 import { type AnyPreset, preset } from "../preset.ts";
 import { requireMultiple } from "../parts/require-multiple.ts";
 import type { Judged } from "./detail-stage.ts";
-import { defaultLevels, resolveWmgmConfig, WMGM_DEFAULTS, type WmgmConfig } from "./config.ts";
+import {
+  DEFAULT_JUDGED,
+  defaultLevels,
+  resolveWmgmConfig,
+  WMGM_DEFAULTS,
+  type WmgmConfig,
+} from "./config.ts";
 import { wmgm as wmgmSystem } from "./wmgm.ts";
 
 const Numbers = z.array(z.number());
@@ -56,7 +62,7 @@ export const wmgm: AnyPreset = preset({
   drawing: SAMPLING,
   model: Model,
   choose(asked, { height, width }) {
-    const { levels = defaultLevels(height, width), judged = "image", ...others } = asked;
+    const { levels = defaultLevels(height, width), judged = DEFAULT_JUDGED, ...others } = asked;
     requireMultiple(height, width, levels);
     return { levels, judged, ...withDefaults(WMGM_DEFAULTS, others) };
   },
