@@ -83,7 +83,7 @@ export const ROOMS: Readonly<Record<string, Readonly<Record<string, Room>>>> = {
     diffusion: { portable: true, imports: ["wavelet", "spectrum"] },
     systems: { portable: true, imports: ["wavelet", "spectrum", "images", "nn", "diffusion"] },
     drawing: { portable: true, imports: ["nn", "diffusion", "systems"] },
-    loop: { portable: true, imports: ["images", "systems"] },
+    loop: { portable: true, imports: ["images", "systems", "drawing"] },
     training: {
       portable: false,
       imports: ["wavelet", "spectrum", "images", "data", "nn", "diffusion", "systems", "drawing", "loop"],

@@ -7,6 +7,7 @@ import type { Stage } from "../systems/stage.ts";
 import type { LocalCodec } from "../systems/system.ts";
 import { estimateMemory } from "../loop/memory.ts";
 import { type RunConfig, systemOf } from "../training/run-config.ts";
+import { previewDrawing } from "../training/preview.ts";
 import { planRun, type RunPlan, type TrainRequest } from "../training/train-run.ts";
 import type { Context } from "./context.ts";
 import { formatBytes, formatCount, stagesLine } from "./format.ts";
@@ -19,13 +20,15 @@ export async function dryRun(context: Context, request: TrainRequest, verbose: b
     const { onProgress: onData, onWarning } = dataListeners(progress);
     return planRun(request, { onData, onWarning });
   });
+  const alone = process.memoryUsage.rss(); // before networks are traced, which takes memory that comes free again
   const { config, seed, dataBytes, exists, leftovers } = plan;
-  const { stages, draw, local } = systemOf(config);
+  const system = systemOf(config);
+  const { stages, draw, local } = system;
   const chosen = draw.choose({});
   const networks = networkCosts(stages, draw.steps(chosen));
   const use = local ? denoisingUse(local, stages) : samplingUse(chosen, networks);
-  const estimate = estimateMemory(stages);
-  const memory = { ...estimate, images: dataBytes, process: process.memoryUsage.rss() };
+  const estimate = estimateMemory(stages, previewDrawing(system));
+  const memory = { ...estimate, images: dataBytes, process: alone };
   const total = Object.values(memory).reduce((a, b) => a + b, 0);
 
   if (exists) note(context, `${request.out} exists: this is its own configuration`);

@@ -3,19 +3,11 @@
  * and walks the chain batch by batch. Image i depends on (seed, i) alone: all its noise comes from streams of that name.
  * A drawing may begin at any step, from values of any origin, and end at any.
  */
-import {
-  type Backend,
-  compile,
-  type InputSpec,
-  Lifetime,
-  scope,
-  type State,
-  type Tensor,
-  type Traced,
-} from "onnxgrad";
+import { type Backend, compile, Lifetime, type State } from "onnxgrad";
 import { fillImages, type ImageRange, startNoise, stepNoise } from "../diffusion/noise.ts";
 import { runPlan } from "../diffusion/samplers/plan.ts";
-import type { Apply, Arrays, At, Diffuse, DrawStep, Extents, OpenStep, Weights } from "../systems/draw.ts";
+import type { Apply, Arrays, Diffuse, DrawStep, Extents, OpenStep, Weights } from "../systems/draw.ts";
+import { applyProgramOf, diffuseProgramsOf, type StepProgram } from "./step-programs.ts";
 
 /** What is to be drawn. */
 export interface DrawingRequest {
@@ -83,7 +75,7 @@ export async function compileDraw(
     steps.map((step, i) => {
       const given = steps[i - 1]?.gives;
       if (step.kind === "host") return step.open(backend, arrays, batch);
-      const compiler = { name: step.name, backend, state: stateOf(step.weights), given, batch };
+      const compiler = { backend, state: stateOf(step.weights), given, batch };
       return step.kind === "apply" ? openApply(step, compiler) : openDiffuse(step, compiler);
     }),
   );
@@ -142,8 +134,6 @@ const sizeOf = (extents: Extents): number => extents.reduce((a, b) => a * b, 1);
 
 /** What the programs of a step are compiled with. */
 interface Compiler {
-  /** Of the step: errors in its programs begin their place with it. */
-  readonly name: string;
   readonly backend: Backend;
   readonly state: State;
   /** Extents of what the step is given. */
@@ -157,15 +147,9 @@ interface Compiled {
   dispose(): Promise<void>;
 }
 
-/** Compiles `build` over inputs of a batch, of which the step's `given` is one. */
-async function compiled(
-  { name, backend, state, given, batch }: Compiler,
-  inputs: Readonly<Record<string, InputSpec>>,
-  build: (weights: Traced<typeof state.template>, inputs: Readonly<Record<string, Tensor>>, at: At) => Tensor,
-): Promise<Compiled> {
-  const all = { ...inputs, ...(given && { given: [batch, ...given] }) };
-  const program = await compile(backend, { state, inputs: all }, ({ state: weights, ...tensors }) => ({
-    result: scope(name, () => build(weights, tensors, { given: tensors["given"] })),
+async function compiled({ backend, state }: Compiler, { inputs, build }: StepProgram): Promise<Compiled> {
+  const program = await compile(backend, { state, inputs }, ({ state: weights, ...tensors }) => ({
+    result: build(weights, tensors),
   }));
   return {
     run: async (feeds) => (await program.run(feeds, { reuse: true })).result,
@@ -175,16 +159,13 @@ async function compiled(
 
 async function openDiffuse(step: Diffuse, compiler: Compiler): Promise<OpenStep> {
   const { plan, run, start } = step;
-  const { batch } = compiler;
-  const x = [batch, ...step.state];
-  const scalars = Object.keys(step.told(plan[0]!)).map((name) => [name, []] as const);
+  const { batch, given: before } = compiler;
+  const programs = diffuseProgramsOf(step, before, batch);
   const [predict, finish] = await Promise.all([
-    compiled(compiler, { x, ...Object.fromEntries(scalars) }, (weights, inputs, at) =>
-      step.predict(weights, inputs["x"]!, inputs, at),
-    ),
-    compiled(compiler, { x }, (_, inputs, at) => step.finish(inputs["x"]!, at)),
+    compiled(compiler, programs.predict),
+    compiled(compiler, programs.finish),
   ]);
-  const noise = new Float32Array(sizeOf(x));
+  const noise = new Float32Array(batch * sizeOf(step.state));
   const calls = new Array<number>(batch).fill(plan.length);
   return {
     async run(given, { seed, first, count }, onShare) {
@@ -213,13 +194,12 @@ async function openDiffuse(step: Diffuse, compiler: Compiler): Promise<OpenStep>
 }
 
 async function openApply(step: Apply, compiler: Compiler): Promise<OpenStep> {
-  const { batch } = compiler;
+  const { batch, given: before } = compiler;
   const noises = Object.entries(step.noise);
-  const inputs = noises.map(([name, { extents }]) => [name, [batch, ...extents]] as const);
-  const program = await compiled(compiler, Object.fromEntries(inputs), (weights, tensors, at) =>
-    step.run(weights, at, tensors),
+  const program = await compiled(compiler, applyProgramOf(step, before, batch));
+  const fed = Object.fromEntries(
+    noises.map(([name, { extents }]) => [name, new Float32Array(batch * sizeOf(extents))]),
   );
-  const fed = Object.fromEntries(inputs.map(([name, shape]) => [name, new Float32Array(sizeOf(shape))]));
   const calls = new Array<number>(batch).fill(1);
   return {
     async run(given, images) {

@@ -1,36 +1,46 @@
 /**
- * @module How much memory training will take, estimated from the traced programs before anything is allocated: the state
- * twice, what the programs work in, and what the runtime keeps for each of their nodes.
+ * @module How much memory training will take, estimated from the traced programs before anything is allocated: copies of
+ * the state, what the programs of steps, scores and previews work in, and what the runtime keeps for each of their nodes.
  */
-import { State, type StateTree, workingMemory } from "onnxgrad";
+import { State, type StateTree, type Traced, workingMemory } from "onnxgrad";
+import { stepPrograms } from "../drawing/step-programs.ts";
+import type { DrawStep, Weights } from "../systems/draw.ts";
 import type { Stage, StageProgram } from "../systems/stage.ts";
 import { programsInTurn } from "./stage-runner.ts";
 
 /** Bytes that training will take, by what they are for. */
 export interface MemoryEstimate {
-  /** Parameters, moments and averages, twice: in the thread that computes, and as the host had them last. */
+  /** Parameters, moments and averages: in the thread that computes, as the host had them last, and on the way between. */
   readonly state: number;
-  /** The programs that are loaded at the same time, and the runtime itself. */
+  /** The programs that are loaded at the same time, those of the preview among them, and the runtime itself. */
   readonly programs: number;
+}
+
+/** What is drawn while a training goes on: a chain, for so many images at a time. */
+export interface PreviewDrawing {
+  readonly steps: readonly DrawStep[];
+  readonly batch: number;
 }
 
 /**
  * What the runtime and its thread take before they work, what it takes for every node of a loaded program, and how much
  * more than is alive at a time it keeps; fitted to the peaks of memory.test.ts.
  */
-const RUNTIME_BYTES = 85e6;
-const NODE_BYTES = 14e3;
-const KEPT = 1.15;
+const RUNTIME_BYTES = 135e6;
+const NODE_BYTES = 4e3;
+const KEPT = 1.3;
+/** Copies of a state that are alive at the same time. */
+const COPIES = 3;
 /** Points of the training at which the programs in use are asked for. */
 const POINTS = 20;
 
 /** Estimates the memory of training `stages`, beside that of the process itself and of the images. */
-export function estimateMemory(stages: readonly Stage[]): MemoryEstimate {
+export function estimateMemory(stages: readonly Stage[], preview?: PreviewDrawing): MemoryEstimate {
   let state = 0;
   let programs = RUNTIME_BYTES;
   for (const stage of stages) {
     const tree = stage.layout();
-    for (const { current } of new State(tree).entries.values()) state += 2 * current.byteLength;
+    for (const { current } of new State(tree).entries.values()) state += COPIES * current.byteLength;
     const needed = new Map(
       Object.entries(stage.programs).map(([name, program]) => [name, bytesOf(tree, program)]),
     );
@@ -40,11 +50,32 @@ export function estimateMemory(stages: readonly Stage[]): MemoryEstimate {
     });
     programs += Math.max(...sums) + (stage.score === undefined ? 0 : bytesOf(tree, stage.score.program));
   }
-  return { state, programs };
+  return { state, programs: programs + (preview === undefined ? 0 : drawingBytes(preview)) };
 }
 
 /** Bytes that a loaded program takes. */
-function bytesOf(state: StateTree, { inputs, build }: StageProgram): number {
+function bytesOf(state: StateTree, { inputs, build }: Pick<StageProgram, "inputs" | "build">): number {
   const { bytes, nodes } = workingMemory({ state, inputs }, build as never);
   return KEPT * (bytes + NODE_BYTES * nodes);
+}
+
+/** Bytes that the programs of a chain take, and the weights that they share: all are loaded at the same time. */
+function drawingBytes({ steps, batch }: PreviewDrawing): number {
+  const states = new Map<Weights, StateTree>();
+  let bytes = 0;
+  steps.forEach((step, i) => {
+    if (step.kind === "host") return;
+    const tree = states.get(step.weights) ?? step.weights.template();
+    if (!states.has(step.weights))
+      for (const { current } of new State(tree).entries.values()) bytes += COPIES * current.byteLength;
+    states.set(step.weights, tree);
+    for (const { inputs, build } of stepPrograms(step, steps[i - 1]?.gives, batch))
+      bytes += bytesOf(tree, {
+        inputs,
+        build: ({ state: weights, ...tensors }: { readonly state: Traced<StateTree> }) => ({
+          result: build(weights, tensors),
+        }),
+      });
+  });
+  return bytes;
 }

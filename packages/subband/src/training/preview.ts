@@ -7,6 +7,7 @@ import type { ImageSource } from "../images/image-source.ts";
 import { compileDenoiser } from "../systems/parts/local/denoiser.ts";
 import { compileDraw } from "../drawing/compile-draw.ts";
 import type { ImageShape, LocalCodec, System } from "../systems/system.ts";
+import type { PreviewDrawing } from "../loop/memory.ts";
 import { type PlanarImages, saveGrid } from "./sample-grid.ts";
 
 /** What a preview is drawn from. */
@@ -29,13 +30,19 @@ export async function drawPreview(
   tensors: ReadonlyMap<string, NamedArray>,
   { backend, system, heldOut, seed }: PreviewOptions,
 ): Promise<void> {
-  const { draw, local, image } = system;
+  const { local, image } = system;
   if (local !== undefined)
     return saveGrid(path, await denoisedRows(backend, local, image, tensors, heldOut), { columns: 3 });
-  const drawing = await compileDraw(backend, draw.steps(draw.choose({})), tensors, SAMPLES);
+  const { steps, batch } = previewDrawing(system)!;
+  const drawing = await compileDraw(backend, steps, tensors, batch);
   const { data } = await drawing.run({ seed, count: SAMPLES });
   await drawing.dispose();
   await saveGrid(path, { data, n: SAMPLES, ...image });
+}
+
+/** What {@link drawPreview} draws all samples of at once; undefined for a denoiser, which draws none. */
+export function previewDrawing({ draw, local }: System): PreviewDrawing | undefined {
+  return local === undefined ? { steps: draw.steps(draw.choose({})), batch: SAMPLES } : undefined;
 }
 
 /** Rows of noisy, denoised and clean: held-out images under noise of growing strength. */
