@@ -13,6 +13,7 @@ import { memoryBench } from "./memory.ts";
 import { revisionsBench } from "./revisions.ts";
 import { samplingBench } from "./sampling.ts";
 import { trainingStepBench } from "./training-step.ts";
+import { waitsBench } from "./waits.ts";
 import { waveletBench } from "./wavelet.ts";
 
 const BENCHES: readonly Bench[] = [
@@ -24,6 +25,7 @@ const BENCHES: readonly Bench[] = [
   denoiseBench,
   memoryBench,
   eventLoopBench,
+  waitsBench,
   enduranceBench,
   revisionsBench,
 ];
