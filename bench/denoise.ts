@@ -65,7 +65,7 @@ const CASES: readonly Case[] = [
     name: "builtin",
     title: "the builtin U-Net",
     tiles: [4, 256],
-    model: () => Promise.resolve([openModel("builtin").model, "weights as shipped"]),
+    model: async () => [(await openModel("builtin")).model, "weights as shipped"],
   },
   {
     name: "rf13",

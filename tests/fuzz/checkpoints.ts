@@ -101,7 +101,7 @@ export const target: Target = {
   async read(path) {
     switch (extname(path)) {
       case ".safetensors":
-        loadModel(path);
+        await loadModel(path);
         return "loaded a model";
       case ".tensors":
         return decodeSafetensors(readFileSync(path)).tensors.size > 0 ? "decoded" : "decoded nothing";
@@ -122,7 +122,7 @@ export const target: Target = {
       default: {
         cpSync("whole", "run", { recursive: true });
         copyFileSync(path, join("run", extname(path) === ".state" ? "state.safetensors" : "run.json"));
-        const { config, tensors } = loadRun("run");
+        const { config, tensors } = await loadRun("run");
         systemOf(config);
         return tensors.size > 0 ? "loaded a run" : "a run without tensors";
       }

@@ -39,7 +39,7 @@ export const ROOMS: Readonly<Record<string, Readonly<Record<string, Room>>>> = {
     grad: { portable: true, imports: ["errors.ts", "trace", "ops"] },
     passes: { portable: true, imports: ["errors.ts", "slices.ts", "trace", "ops"] },
     parallel: { portable: true, imports: ["errors.ts", "trace", "ops", "passes"] },
-    onnx: { portable: true, imports: ["errors.ts", "trace", "ops", "passes"] },
+    onnx: { portable: true, imports: ["errors.ts", "slices.ts", "trace", "ops", "passes"] },
     optim: { portable: true, imports: ["errors.ts", "trace", "ops", "grad"] },
     interpret: { portable: true, imports: ["errors.ts", "trace", "ops", "passes"] },
     // A buffer of the state may be on a device, whose type is part of the seam to ONNX Runtime.

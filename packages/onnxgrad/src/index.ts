@@ -117,6 +117,7 @@ export {
 export { type LoweredModel, type ModelOptions, type ModelPort, toOnnx } from "./onnx/model.ts";
 export {
   decodeSafetensors,
+  decodingSafetensors,
   encodeSafetensors,
   type Safetensors,
   safetensorsPieces,

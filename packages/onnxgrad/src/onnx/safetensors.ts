@@ -3,6 +3,7 @@
  * name with string metadata. Reading trusts nothing: every length, offset and shape is checked before use.
  */
 import { invariant, quoteName, UserError } from "../errors.ts";
+import { atOnce } from "../slices.ts";
 import { type Shape, sizeOf } from "../trace/tensor.ts";
 
 /** Contents of a file. */
@@ -85,6 +86,11 @@ export function safetensorsPieces({
  * @throws UserError `safetensors/invalid` on anything torn, malformed or of another element type.
  */
 export function decodeSafetensors(bytes: Uint8Array): Safetensors {
+  return atOnce(decodingSafetensors(bytes));
+}
+
+/** {@link decodeSafetensors} in pieces, an array each. */
+export function* decodingSafetensors(bytes: Uint8Array): Generator<void, Safetensors> {
   const fail = (why: string): never => {
     throw new UserError(
       "safetensors/invalid",
@@ -126,6 +132,7 @@ export function decodeSafetensors(bytes: Uint8Array): Safetensors {
     const own = new Uint8Array(bytes.subarray(start + from, start + to));
     tensors.set(name, { shape, data: new Float32Array(own.buffer) });
     spans.push({ name, from, to });
+    yield;
   }
   // The format wants every byte of the data described exactly once.
   let covered = 0;

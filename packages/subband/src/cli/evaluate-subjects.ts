@@ -34,11 +34,11 @@ export const REAL = "real";
  * Opens what a word on the command line means; pictures are not looked at yet.
  * @throws UserError what `openRun` throws; `run/denoiser`, `run/no-bands`, `config/option`.
  */
-export function namedSubject(name: string, flags: DrawingFlags): NamedSubject {
+export async function namedSubject(name: string, flags: DrawingFlags): Promise<NamedSubject> {
   if (name === REAL) return { kind: "real", name };
   if (!isRun(name) && !isModel(name) && (KNOWN_DATASETS.includes(name) || existsSync(name)))
     return { kind: "images", name };
-  const opened = openRun(name, flags.weights);
+  const opened = await openRun(name, flags.weights);
   const pyramid = requirePyramid(opened.run.config.preset, opened.run.system);
   return { kind: "run", name, opened, pyramid, drawing: drawingOf(opened, flags.asked) };
 }

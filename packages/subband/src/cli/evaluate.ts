@@ -2,6 +2,7 @@
 import { type Command, Option } from "commander";
 import type { Context } from "./context.ts";
 import { type DrawingFlags, WEIGHTS_OPTION, withDrawing } from "./drawing-options.ts";
+import type { NamedSubject } from "./evaluate-subjects.ts";
 import { addBackendOptions, type BackendFlags, openBackend } from "./open-backend.ts";
 import { addExamples, parseCount, parsePath, parsePositive } from "./options.ts";
 import { answer, tellWarning } from "./output.ts";
@@ -90,8 +91,9 @@ async function evaluate(context: Context, names: readonly string[], flags: Evalu
   const { withOutputs } = await import("./output-folders.ts");
   const { dataListeners, imageProgress } = await import("./progress.ts");
   const { n, seed, on } = flags;
-  const subjects = names.map((name) => namedSubject(name, flags));
-  const against = namedSubject(flags.against, flags);
+  const subjects: NamedSubject[] = [];
+  for (const name of names) subjects.push(await namedSubject(name, flags));
+  const against = await namedSubject(flags.against, flags);
   const shape = commonShape(subjects, against);
   const { channels, height, width } = shape ?? { channels: 3, height: 64, width: 64 };
   const files = evaluationFiles(subjects, flags);

@@ -59,7 +59,7 @@ async function exportDenoiser(context: Context, run: string, flags: ExportFlags)
   const { versions } = await import("../training/versions.ts");
   const { weightsNamed } = await import("../loop/weights.ts");
   const { modelJson, modelRows } = await import("./model-table.ts");
-  const { model, run: loaded } = loadModel(run, weightsNamed(flags.weights ?? "last"));
+  const { model, run: loaded } = await loadModel(run, weightsNamed(flags.weights ?? "last"));
   if (loaded === undefined)
     throw new UserError("export/model", `"${run}" is a model file already: copy it, or use it where it is.`);
   if (Object.keys(flags.asked).length > 0)
@@ -105,7 +105,7 @@ async function exportGenerator(context: Context, run: string, flags: ExportFlags
   const { requirePlaceFor } = await import("./run-output.ts");
   const { emitBeside, putEncoded, requireStreams, shownPath, STANDARD } =
     await import("./standard-streams.ts");
-  const opened = openRun(run, flags.weights);
+  const opened = await openRun(run, flags.weights);
   const { arrays, weights, best } = opened;
   const { config } = opened.run;
   const { out = "sampler.onnx" } = flags;

@@ -66,7 +66,7 @@ describe("subband import", () => {
       /^details, level 2 +12 -> 9 channels, 21 convolutions, sees 5 x 5, .*rf5-scale1\.pt$/m,
     );
     expect(readdirSync(out)).toEqual(["model.safetensors"]);
-    const { details } = requirePyramid(loadModel(out).model, "this test");
+    const { details } = requirePyramid((await loadModel(out)).model, "this test");
     expect(details.map(({ params }) => params.weights[8]!.shape[2])).toEqual([3, 1]);
 
     const told = await run("info", out);

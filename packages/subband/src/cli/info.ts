@@ -34,7 +34,7 @@ async function inform(context: Context, name: string): Promise<void> {
   const { bestMoments } = await import("../loop/weights.ts");
   const { versions, seed, imagesSeen, secondsUsed, config } = readRun(dir, ANY_CONFIG);
   const paths = runPaths(dir);
-  const checkpoint = loadCheckpoint(dir);
+  const checkpoint = await loadCheckpoint(dir);
   const metrics = readMetrics(paths.metrics);
   const last = metrics.at(-1);
   const samples = listFiles(paths.samples);

@@ -74,8 +74,8 @@ describe("a training that is asked to stop", () => {
     await firstCheckpoint(child, out);
     return child;
   }
-  const stepsOf = (out: string): number => {
-    const { stages } = JSON.parse(loadCheckpoint(out)!.metadata["progress"]!) as {
+  const stepsOf = async (out: string): Promise<number> => {
+    const { stages } = JSON.parse((await loadCheckpoint(out))!.metadata["progress"]!) as {
       stages: { low: { step: number } };
     };
     return stages.low.step;
@@ -110,10 +110,10 @@ describe("a training that is asked to stop", () => {
       // As `2>&1 | tee log` does at Ctrl-C: tee is gone before the first word.
       child.stdout!.destroy();
       child.stderr!.destroy();
-      const before = stepsOf(out);
+      const before = await stepsOf(out);
       child.kill(signal);
       expect(await once(child, "exit")).toEqual([code, null]);
-      const saved = stepsOf(out);
+      const saved = await stepsOf(out);
       expect(saved).toBeGreaterThanOrEqual(before);
       expect(existsSync(join(out, "lock.json"))).toBe(false);
       const straight = await trainUntil(join(dir, `${signal}-straight`), saved + 3);
@@ -133,7 +133,7 @@ describe("a training that is asked to stop", () => {
       const [code, signal] = (await once(child, "exit")) as [number | null, string | null];
       expect(code).toBeNull();
       expect(signal).toMatch(/^SIG(INT|TERM)$/);
-      const saved = stepsOf(out);
+      const saved = await stepsOf(out);
       const straight = await trainUntil(`${out}-straight`, saved + 3);
       expect((await trainUntil(out, saved + 3)).equals(straight)).toBe(true);
     },
@@ -151,12 +151,12 @@ describe("a training that is asked to stop", () => {
       const group = spawn("bash", ["-c", script], { cwd: PACKAGE, detached: true, stdio: "ignore" });
       groups.push(group);
       await firstCheckpoint(group, out);
-      const before = stepsOf(out);
+      const before = await stepsOf(out);
       process.kill(-group.pid!, "SIGINT");
       while (!existsSync(code) || readFileSync(code, "utf8") === "") await sleep(20);
       expect(readFileSync(code, "utf8")).toBe("130\n");
       expect(readFileSync(log, "utf8")).toContain("training ");
-      const saved = stepsOf(out);
+      const saved = await stepsOf(out);
       expect(saved).toBeGreaterThanOrEqual(before);
       const straight = await trainUntil(`${out}-straight`, saved + 2);
       expect((await trainUntil(out, saved + 2)).equals(straight)).toBe(true);
@@ -178,8 +178,8 @@ describe("a training that is asked to stop", () => {
     child.stderr!.destroy();
     await firstCheckpoint(child, out);
     expect(child.exitCode).toBeNull();
-    const before = stepsOf(out);
-    while (child.exitCode === null && stepsOf(out) < before + 20) await sleep(50);
+    const before = await stepsOf(out);
+    while (child.exitCode === null && (await stepsOf(out)) < before + 20) await sleep(50);
     expect(child.exitCode).toBeNull();
   });
 });

@@ -7,7 +7,7 @@ import { answer, formatTable } from "./output.ts";
 /** Prints what the model at `path` is. */
 export async function informModel(context: Context, path: string): Promise<void> {
   const { loadModel } = await import("../training/model-file.ts");
-  const { model, metadata, file, bytes } = loadModel(path);
+  const { model, metadata, file, bytes } = await loadModel(path);
   const sources = importedFrom(metadata["imported_from"]);
   answer(context, {
     lines: formatTable([

@@ -63,7 +63,7 @@ export async function restoreAll(
   const { withOutputs } = await import("./output-folders.ts");
   const { planRestoration } = await import("./plan-restoration.ts");
   const plan = await planRestoration(context, input, flags, restoration);
-  const loaded = openModel(flags.model);
+  const loaded = await openModel(flags.model);
   await restoration.companion?.read(plan.source(restoration.companion.path));
   const backend = await openBackend(context, flags);
   const denoiser = tiledDenoiser(backend, loaded.model);

@@ -91,7 +91,7 @@ export async function sampleRun(
   const { drawingOf } = await import("./open-drawing.ts");
   const { withOutputs } = await import("./output-folders.ts");
   const { imageProgress } = await import("./progress.ts");
-  const opened = openDrawable(path, named);
+  const opened = await openDrawable(path, named);
   const { arrays, weights, best } = opened;
   const { chosen, steps, described } = drawingOf(opened, asked);
   const backend = await (early ?? openBackend(context, flags));

@@ -6,6 +6,7 @@ import { addBackendOptions, type BackendFlags, openBackend } from "./open-backen
 import { decimal } from "../systems/options.ts";
 import { addExamples, parseCount, parsePath, parsePositive } from "./options.ts";
 import { answer, formatTable, note } from "./output.ts";
+import type { NamedModel } from "../studies/method.ts";
 import type { StudyFiles } from "./plan-study.ts";
 
 /** Options of `study local`. */
@@ -100,7 +101,7 @@ async function studyLowPass(context: Context, run: string, flags: LowPassFlags):
   const { openModel } = await import("../restoration/model-source.ts");
   const { imageProgress, withProgress } = await import("./progress.ts");
   const { n, ascentImages, seed } = flags;
-  const { model, run: known } = openModel(run);
+  const { model, run: known } = await openModel(run);
   if (known === undefined)
     throw new UserError(
       "study/run",
@@ -137,7 +138,8 @@ async function studyLocal(context: Context, flags: LocalFlags): Promise<void> {
     );
   const gains = flags.gain.map(parseGain);
   const sigmas = checkedSigmas(flags.sigmas);
-  const models = flags.model.map(withBuiltin).map(openNamedModel);
+  const models: NamedModel[] = [];
+  for (const text of flags.model) models.push(await openNamedModel(withBuiltin(text)));
   const channels = commonChannels(models);
   const outside = peers === undefined ? [] : readPeers(peers);
   const plan = await planStudy(flags, sigmas);

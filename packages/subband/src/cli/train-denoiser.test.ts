@@ -157,7 +157,7 @@ describe("subband train of a denoiser", () => {
     const model = join(root, "model");
     const exported = await run("export", out, "--out", model);
     expect(exported.code, exported.err).toBe(0);
-    expect(loadModel(model).model).toEqual(loadModel(out).model);
+    expect((await loadModel(model)).model).toEqual((await loadModel(out)).model);
     expect(readFileSync(join(model, "model.safetensors"), "latin1")).not.toContain(root);
     expect((await run("export", model)).err).toMatch(/is a model file already/);
   });

@@ -196,7 +196,7 @@ describe("subband train, then sample", () => {
     expect([denoiser!, generator!].map(({ steps }) => steps.map(({ calls }) => calls))).toEqual([[8], [1]]);
     expect(sampling.gmacPerImage).toBeCloseTo(8 * denoiser!.steps[0]!.gmac + generator!.steps[0]!.gmac, 12);
     // What the checkpoint of the same networks holds.
-    const { tensors } = loadCheckpoint(path("faces"))!;
+    const { tensors } = (await loadCheckpoint(path("faces")))!;
     const held = (prefix: string): number =>
       [...tensors].reduce((sum, [name, { data }]) => sum + (name.startsWith(prefix) ? data.length : 0), 0);
     expect(networks.map(({ name, parameters }) => [name, parameters])).toEqual([
@@ -263,7 +263,7 @@ describe("subband train, interrupted", () => {
       expect(printed.out.trimEnd().split("\n").at(-1)).toBe(`Saved. Resume with:  ${resume}`);
 
       // The very command that it names, stopped before its first step.
-      const saved = JSON.parse(loadCheckpoint(out)!.metadata["progress"]!) as {
+      const saved = JSON.parse((await loadCheckpoint(out))!.metadata["progress"]!) as {
         stages: { low: { imagesSeen: number } };
       };
       const io = captureIo({ signal: AbortSignal.abort() });
@@ -288,7 +288,7 @@ describe("subband train, interrupted", () => {
     expect(lines.at(-1)).toMatch(
       /^error: training diverged in stage "low" at step \d+, the 4th time\. .*--lr\.$/,
     );
-    for (const [name, { data }] of loadCheckpoint(out)!.tensors)
+    for (const [name, { data }] of (await loadCheckpoint(out))!.tensors)
       expect(data.every(Number.isFinite), name).toBe(true);
   });
 });

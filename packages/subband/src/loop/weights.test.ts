@@ -89,7 +89,7 @@ describe("bestMoments()", () => {
 });
 
 describe("a crash while saving", () => {
-  test("between any two steps leaves last and best weights of one moment, both whole", () => {
+  test("between any two steps leaves last and best weights of one moment, both whole", async () => {
     const outcomes = new Set<number>();
     let completed = false;
     for (let failAt = 0; !completed; failAt++) {
@@ -105,7 +105,7 @@ describe("a crash while saving", () => {
         expect(String(error)).toContain("crash at call");
       }
       const what = `crash at call ${failAt} of [${files.calls.join(", ")}]`;
-      const { tensors, metadata, warning } = loadCheckpoint(dir)!;
+      const { tensors, metadata, warning } = (await loadCheckpoint(dir))!;
       const last = tensors.get("low.average.w")!.data[0]!;
       expect([20, 30], what).toContain(last);
       expect(bestMoments(metadata)["low"], what).toEqual({ imagesSeen: last, score: 1 / last });

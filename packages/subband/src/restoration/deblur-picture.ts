@@ -27,7 +27,7 @@ export interface Deblurred extends Pick<MeasuredResult, "deviation"> {
  * `RestorationOptions`.
  *
  * @example
- * const denoiser = tiledDenoiser(node(), openModel("builtin").model);
+ * const denoiser = tiledDenoiser(node(), (await openModel("builtin")).model);
  * const shaken = await readPicture("shaken.png", true);
  * const kernel = kernelOf(await readPicture("kernel.png", true));
  * const { picture } = await deblurPicture(denoiser, shaken, kernel, { sigma: estimateNoise(shaken) });

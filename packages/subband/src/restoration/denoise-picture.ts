@@ -18,7 +18,7 @@ export interface DenoiseOptions extends WorkOptions {
  * @throws UserError `restoration/strength`.
  *
  * @example
- * const denoiser = tiledDenoiser(node(), openModel("builtin").model);
+ * const denoiser = tiledDenoiser(node(), (await openModel("builtin")).model);
  * const clean = await denoisePicture(denoiser, await readPicture("noisy.png", true));
  * await writePicture("clean.png", clean);
  * await denoiser.dispose();

@@ -34,7 +34,7 @@ export interface Inpainted {
  * those of `RestorationOptions`.
  *
  * @example
- * const denoiser = tiledDenoiser(node(), openModel("builtin").model);
+ * const denoiser = tiledDenoiser(node(), (await openModel("builtin")).model);
  * const [scratched, mask] = [await readPicture("scratched.png", true), await readPicture("mask.png", true)];
  * const { picture } = await inpaintPicture(denoiser, scratched, mask, { samples: 8 });
  * await writePicture("whole.png", picture);

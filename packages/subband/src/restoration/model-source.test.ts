@@ -12,15 +12,15 @@ import { openModel } from "./model-source.ts";
 import { randomNetwork } from "./pictures.testing.ts";
 import { denoiseToArray, tiledDenoiser } from "./tiled-denoiser.ts";
 
-test("openModel() opens the builtin model once there is one, and else says how to get one", () => {
+test("openModel() opens the builtin model once there is one, and else says how to get one", async () => {
   const dir = mkdtempSync(join(tmpdir(), "subband-builtin-"));
   try {
-    expect(() => openModel("builtin", dir)).toThrow(
+    await expect(openModel("builtin", dir)).rejects.toThrow(
       "this build has no builtin denoiser. Import one (subband import NET.pt --out MODEL) or train one (subband train " +
         "--preset local-unet), and give it with --model.",
     );
     saveModel(dir, localModel(randomNetwork(1), []));
-    expect(openModel("builtin", dir).model).toMatchObject({ kind: "pyramid", channels: 1 });
+    expect((await openModel("builtin", dir)).model).toMatchObject({ kind: "pyramid", channels: 1 });
   } finally {
     rmSync(dir, { recursive: true });
   }
@@ -43,7 +43,7 @@ function deadLeaves(side: number): Float32Array {
 }
 
 test("the builtin model takes noise of any level out of a picture unlike those it was trained on", async () => {
-  const { model } = openModel("builtin");
+  const { model } = await openModel("builtin");
   expect(model).toMatchObject({ kind: "unet", channels: 1 });
   const side = 128;
   const clean = deadLeaves(side);

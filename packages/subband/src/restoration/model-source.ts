@@ -32,6 +32,6 @@ export function modelPath(name: string, builtinFolder: string = BUILTIN_FOLDER):
  * Opens `builtin`, or the model or run at a path.
  * @throws UserError `model/no-builtin`, `model/pytorch`; what `loadModel` throws.
  */
-export function openModel(name: string, builtinFolder?: string): LoadedModel {
+export async function openModel(name: string, builtinFolder?: string): Promise<LoadedModel> {
   return loadModel(modelPath(name, builtinFolder));
 }

@@ -26,7 +26,7 @@ export interface Upscaled extends Pick<MeasuredResult, "deviation"> {
  * @throws UserError `restoration/factor`; `restoration/too-large`; those of `RestorationOptions`.
  *
  * @example
- * const denoiser = tiledDenoiser(node(), openModel("builtin").model);
+ * const denoiser = tiledDenoiser(node(), (await openModel("builtin")).model);
  * const small = await readPicture("small.png", true);
  * const { picture } = await upscalePicture(denoiser, small, 4);
  * await writePicture("large.png", picture);

@@ -122,12 +122,12 @@ describe("toCsv()", () => {
 });
 
 describe("models of a study", () => {
-  test.each(["x", "=x", "x=", "a,b=x", "a|b=x"])("need a name and a place: %j", (text) => {
-    expect(() => openNamedModel(text)).toThrow(/^model: /);
+  test.each(["x", "=x", "x=", "a,b=x", "a|b=x"])("need a name and a place: %j", async (text) => {
+    await expect(openNamedModel(text)).rejects.toThrow(/^model: /);
   });
 
-  test("must be there", () => {
-    expect(() => openNamedModel("a=/no/such/model")).toThrow(/^no such model: "\/no\/such\/model"/);
+  test("must be there", async () => {
+    await expect(openNamedModel("a=/no/such/model")).rejects.toThrow(/^no such model: "\/no\/such\/model"/);
   });
 
   test("take the same channels, and have names of their own", () => {

@@ -69,7 +69,7 @@ export interface NamedModel {
  * Opens the model that `name=dir` names.
  * @throws UserError `study/model` when there is no name or no folder, or the name would not fit into a table; `model/...`.
  */
-export function openNamedModel(text: string): NamedModel {
+export async function openNamedModel(text: string): Promise<NamedModel> {
   const at = text.indexOf("=");
   const [name, path] = [text.slice(0, Math.max(0, at)).trim(), text.slice(at + 1)];
   if (name === "" || path === "" || /[,"|\n]/.test(name))
@@ -77,7 +77,8 @@ export function openNamedModel(text: string): NamedModel {
       "study/model",
       `model: ${JSON.stringify(text)}. Give a name without , " | and a model, as in --model flat43=models/flat-rf43.`,
     );
-  return { name, model: loadModel(path).model };
+  const { model } = await loadModel(path);
+  return { name, model };
 }
 
 /**

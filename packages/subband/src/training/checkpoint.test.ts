@@ -3,7 +3,13 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { rng, UserError } from "onnxgrad";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import { type Checkpoint, hasCheckpoint, loadCheckpoint, saveCheckpoint } from "./checkpoint.ts";
+import {
+  type Checkpoint,
+  decodingCheckpoint,
+  hasCheckpoint,
+  loadCheckpoint,
+  saveCheckpoint,
+} from "./checkpoint.ts";
 import { failingFileSystem } from "./failing-file-system.testing.ts";
 
 let dir: string;
@@ -42,7 +48,7 @@ function expectSame(found: Checkpoint | undefined, want: Checkpoint, what: strin
 }
 
 describe("saveCheckpoint(), loadCheckpoint()", () => {
-  test("give back every bit, the smallest, the largest and signed zero included, and views of larger buffers", () => {
+  test("give back every bit, the smallest, the largest and signed zero included, and views of larger buffers", async () => {
     const whole = Float32Array.of(7, 3.4028234663852886e38, 1.1754943508222875e-38, -1, -0, 1e-45, 8);
     const checkpoint: Checkpoint = {
       tensors: new Map([
@@ -52,7 +58,7 @@ describe("saveCheckpoint(), loadCheckpoint()", () => {
       metadata: { text: 'line\nand "quotes" ü', nothing: "" },
     };
     saveCheckpoint(dir, checkpoint);
-    const found = loadCheckpoint(dir)!;
+    const found = (await loadCheckpoint(dir))!;
     expectSame(
       found,
       {
@@ -66,49 +72,74 @@ describe("saveCheckpoint(), loadCheckpoint()", () => {
     expect(found.bytes).toBe(readFileSync(join(dir, CURRENT)).length);
   });
 
-  test.each([NaN, Infinity, -Infinity])("%d in any array is refused, by name and with a remedy", (value) => {
-    const file = join(dir, CURRENT);
-    for (const name of ["params.w", "bias"]) {
-      const poisoned = numbered(2);
-      const { data } = poisoned.tensors.get(name)!;
-      data[data.length - 1] = value;
-      saveCheckpoint(dir, poisoned);
-      expect(() => loadCheckpoint(dir), name).toThrow(UserError);
-      expect(() => loadCheckpoint(dir), name).toThrow(
-        `cannot use "${file}": weights that are no finite numbers: "${name}" holds ${value} as number ${data.length} of ${data.length}. `,
-      );
-      rmSync(file);
-      rmSync(join(dir, PREVIOUS), { force: true });
-    }
+  test("turn the event loop meanwhile, and decode in pieces", async () => {
+    const arrays = Array.from(
+      { length: 4 },
+      (_, i) => [`w${i}`, { shape: [1 << 20], data: new Float32Array(1 << 20) }] as const,
+    );
+    saveCheckpoint(dir, { tensors: new Map(arrays), metadata: {} });
+    let turns = 0;
+    let isLoading = true;
+    const count = (): void => {
+      turns++;
+      if (isLoading) setImmediate(count);
+    };
+    setImmediate(count);
+    await loadCheckpoint(dir);
+    isLoading = false;
+    expect(turns).toBeGreaterThan(16);
+    const pieces = [...decodingCheckpoint(readFileSync(join(dir, CURRENT)), CURRENT, () => "")];
+    expect(pieces.length, "4 arrays of 4 MiB, summed and copied").toBeGreaterThanOrEqual(8);
   });
 
-  test("an older checkpoint is not taken in the place of one that holds no numbers, but named", () => {
+  test.each([NaN, Infinity, -Infinity])(
+    "%d in any array is refused, by name and with a remedy",
+    async (value) => {
+      const file = join(dir, CURRENT);
+      for (const name of ["params.w", "bias"]) {
+        const poisoned = numbered(2);
+        const { data } = poisoned.tensors.get(name)!;
+        data[data.length - 1] = value;
+        saveCheckpoint(dir, poisoned);
+        await expect(loadCheckpoint(dir), name).rejects.toThrow(UserError);
+        await expect(loadCheckpoint(dir), name).rejects.toThrow(
+          `cannot use "${file}": weights that are no finite numbers: "${name}" holds ${value} as number ${data.length} of ${data.length}. `,
+        );
+        rmSync(file);
+        rmSync(join(dir, PREVIOUS), { force: true });
+      }
+    },
+  );
+
+  test("an older checkpoint is not taken in the place of one that holds no numbers, but named", async () => {
     saveCheckpoint(dir, numbered(1));
     const poisoned = numbered(2);
     poisoned.tensors.get("bias")!.data[0] = NaN;
     saveCheckpoint(dir, poisoned);
-    expect(() => loadCheckpoint(dir)).toThrow(`delete this file to go back to ${PREVIOUS}`);
+    await expect(loadCheckpoint(dir)).rejects.toThrow(`delete this file to go back to ${PREVIOUS}`);
     rmSync(join(dir, CURRENT));
-    expectSame(loadCheckpoint(dir), numbered(1), "after the remedy");
+    expectSame(await loadCheckpoint(dir), numbered(1), "after the remedy");
     rmSync(join(dir, PREVIOUS));
     saveCheckpoint(dir, poisoned);
-    expect(() => loadCheckpoint(dir)).toThrow("Restore a copy of the run, or train into a new folder");
+    await expect(loadCheckpoint(dir)).rejects.toThrow(
+      "Restore a copy of the run, or train into a new folder",
+    );
   });
 
-  test("nothing saved is undefined, also where there is no folder", () => {
-    expect(loadCheckpoint(dir)).toBeUndefined();
-    expect(loadCheckpoint(join(dir, "missing"))).toBeUndefined();
+  test("nothing saved is undefined, also where there is no folder", async () => {
+    expect(await loadCheckpoint(dir)).toBeUndefined();
+    expect(await loadCheckpoint(join(dir, "missing"))).toBeUndefined();
     expect(hasCheckpoint(dir)).toBe(false);
     saveCheckpoint(dir, numbered(1));
     expect(hasCheckpoint(dir)).toBe(true);
   });
 
-  test("keep the one before, and only that", () => {
+  test("keep the one before, and only that", async () => {
     for (const number of [1, 2, 3]) saveCheckpoint(dir, numbered(number));
     expect(readdirSync(dir).sort()).toEqual([PREVIOUS, CURRENT].sort());
-    expectSame(loadCheckpoint(dir), numbered(3), "current");
+    expectSame(await loadCheckpoint(dir), numbered(3), "current");
     rmSync(join(dir, CURRENT));
-    expectSame(loadCheckpoint(dir), numbered(2), "previous");
+    expectSame(await loadCheckpoint(dir), numbered(2), "previous");
   });
 
   test("equal checkpoints are equal files, whatever the order of names", () => {
@@ -141,14 +172,14 @@ describe("saveCheckpoint(), loadCheckpoint()", () => {
 });
 
 describe("damage", () => {
-  test("a file cut off anywhere is noticed, the previous is used, and the message says so", () => {
+  test("a file cut off anywhere is noticed, the previous is used, and the message says so", async () => {
     saveCheckpoint(dir, numbered(1));
     saveCheckpoint(dir, numbered(2));
     const whole = readFileSync(join(dir, CURRENT));
     const cuts = [0, 1, 7, 8, 20, 99, 100, 150, whole.length - 60, whole.length - 4, whole.length - 1];
     for (const length of cuts) {
       writeFileSync(join(dir, CURRENT), whole.subarray(0, length));
-      const found = loadCheckpoint(dir);
+      const found = await loadCheckpoint(dir);
       expectSame(found, numbered(1), `cut to ${length} of ${whole.length} bytes`);
       expect(found!.warning, `cut to ${length}`).toMatch(
         /^damaged checkpoint: state\.safetensors \((cut off after \d+ bytes|checksum differs)\) in ".*"; using state\.previous\.safetensors, which is older\.$/,
@@ -156,7 +187,7 @@ describe("damage", () => {
     }
   });
 
-  test("a single flipped bit anywhere, and bytes added, are noticed", () => {
+  test("a single flipped bit anywhere, and bytes added, are noticed", async () => {
     saveCheckpoint(dir, numbered(1));
     saveCheckpoint(dir, numbered(2));
     const whole = readFileSync(join(dir, CURRENT));
@@ -164,18 +195,18 @@ describe("damage", () => {
       const flipped = Buffer.from(whole);
       flipped[at]! ^= 1 << (at % 8);
       writeFileSync(join(dir, CURRENT), flipped);
-      expect(imagesOf(loadCheckpoint(dir)), `bit ${at % 8} of byte ${at}`).toBe(1);
+      expect(imagesOf(await loadCheckpoint(dir)), `bit ${at % 8} of byte ${at}`).toBe(1);
     }
     writeFileSync(join(dir, CURRENT), Buffer.concat([whole, Buffer.alloc(4)]));
-    expect(imagesOf(loadCheckpoint(dir)), "bytes added").toBe(1);
+    expect(imagesOf(await loadCheckpoint(dir)), "bytes added").toBe(1);
   });
 
-  test("both bad is a user error that names both and what is wrong", () => {
+  test("both bad is a user error that names both and what is wrong", async () => {
     saveCheckpoint(dir, numbered(1));
     saveCheckpoint(dir, numbered(2));
     writeFileSync(join(dir, CURRENT), "");
     writeFileSync(join(dir, PREVIOUS), "x".repeat(500));
-    expect(() => loadCheckpoint(dir)).toThrow(
+    await expect(loadCheckpoint(dir)).rejects.toThrow(
       new UserError(
         "checkpoint/damaged",
         `damaged checkpoint: no good one is left in "${dir}": state.safetensors (cut off after 0 bytes), ` +
@@ -214,66 +245,69 @@ describe("a crash while saving", () => {
     },
   };
 
-  test.each(Object.keys(STARTS))("between any two steps leaves the old or the new one, from %s", (start) => {
-    const { prepare, newest } = STARTS[start]!;
-    const load = (): number =>
-      start === "a damaged one alone" ? loadOrDamaged() : imagesOf(loadCheckpoint(dir));
-    let completed = false;
-    const found = new Set<number>();
-    for (let failAt = 0; !completed; failAt++) {
-      rmSync(dir, { recursive: true, force: true });
-      dir = mkdtempSync(join(tmpdir(), "subband-checkpoint-"));
-      prepare();
-      const files = failingFileSystem(failAt, "crash");
-      try {
-        saveCheckpoint(dir, numbered(7), files);
-        completed = true;
-      } catch (error) {
-        expect(String(error)).toContain("crash at call");
+  test.each(Object.keys(STARTS))(
+    "between any two steps leaves the old or the new one, from %s",
+    async (start) => {
+      const { prepare, newest } = STARTS[start]!;
+      const load = async (): Promise<number> =>
+        start === "a damaged one alone" ? loadOrDamaged() : imagesOf(await loadCheckpoint(dir));
+      let completed = false;
+      const found = new Set<number>();
+      for (let failAt = 0; !completed; failAt++) {
+        rmSync(dir, { recursive: true, force: true });
+        dir = mkdtempSync(join(tmpdir(), "subband-checkpoint-"));
+        prepare();
+        const files = failingFileSystem(failAt, "crash");
+        try {
+          saveCheckpoint(dir, numbered(7), files);
+          completed = true;
+        } catch (error) {
+          expect(String(error)).toContain("crash at call");
+        }
+        const what = `${start}, crash at call ${failAt} of [${files.calls.join(", ")}]`;
+        expect([newest, 7], what).toContain(await load());
+        found.add(await load());
+
+        // A second crash of the resumed run, at every place again, must not lose what the first one left.
+        const survivor = await load();
+        const again = failingFileSystem(failAt, "crash");
+        try {
+          saveCheckpoint(dir, numbered(8), again);
+        } catch {
+          // As intended.
+        }
+        expect([survivor, 8], `${what}, then at call ${failAt} of [${again.calls.join(", ")}]`).toContain(
+          await load(),
+        );
+
+        saveCheckpoint(dir, numbered(9));
+        expect(await load(), `${what}, then saved whole`).toBe(9);
       }
-      const what = `${start}, crash at call ${failAt} of [${files.calls.join(", ")}]`;
-      expect([newest, 7], what).toContain(load());
-      found.add(load());
+      expect([...found].sort(), "both outcomes were seen").toEqual([newest, 7].sort());
+    },
+  );
 
-      // A second crash of the resumed run, at every place again, must not lose what the first one left.
-      const survivor = load();
-      const again = failingFileSystem(failAt, "crash");
-      try {
-        saveCheckpoint(dir, numbered(8), again);
-      } catch {
-        // As intended.
-      }
-      expect([survivor, 8], `${what}, then at call ${failAt} of [${again.calls.join(", ")}]`).toContain(
-        load(),
-      );
-
-      saveCheckpoint(dir, numbered(9));
-      expect(load(), `${what}, then saved whole`).toBe(9);
-    }
-    expect([...found].sort(), "both outcomes were seen").toEqual([newest, 7].sort());
-  });
-
-  function loadOrDamaged(): number {
+  async function loadOrDamaged(): Promise<number> {
     try {
-      return imagesOf(loadCheckpoint(dir));
+      return imagesOf(await loadCheckpoint(dir));
     } catch (error) {
       expect((error as UserError).code).toBe("checkpoint/damaged");
       return -1;
     }
   }
 
-  test("a full disk at any step loses nothing, and the next save works", () => {
+  test("a full disk at any step loses nothing, and the next save works", async () => {
     saveCheckpoint(dir, numbered(1));
     const steps = failingFileSystem(Infinity, "crash");
     saveCheckpoint(dir, numbered(2), steps);
     for (let failAt = 0; failAt < steps.calls.length; failAt++) {
       const what = `ENOSPC at call ${failAt} (${steps.calls[failAt]})`;
-      const before = imagesOf(loadCheckpoint(dir));
+      const before = imagesOf(await loadCheckpoint(dir));
       const files = failingFileSystem(failAt, { code: "ENOSPC" });
       expect(() => saveCheckpoint(dir, numbered(100 + failAt), files), what).toThrow(/^disk full: /);
-      expect([before, 100 + failAt], what).toContain(imagesOf(loadCheckpoint(dir)));
+      expect([before, 100 + failAt], what).toContain(imagesOf(await loadCheckpoint(dir)));
       saveCheckpoint(dir, numbered(200 + failAt));
-      expect(imagesOf(loadCheckpoint(dir)), what).toBe(200 + failAt);
+      expect(imagesOf(await loadCheckpoint(dir)), what).toBe(200 + failAt);
       expect(readdirSync(dir).sort(), what).toEqual([PREVIOUS, CURRENT].sort());
     }
   });

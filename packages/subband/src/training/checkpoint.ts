@@ -8,7 +8,8 @@ import * as fs from "node:fs";
 import { join } from "node:path";
 import {
   atOnce,
-  decodeSafetensors,
+  decodingSafetensors,
+  inSlices,
   invariant,
   type NamedArray,
   safetensorsPieces,
@@ -16,7 +17,7 @@ import {
 } from "onnxgrad";
 import { requireFinite } from "../nn/finite-weights.ts";
 import { type FileSystem, syncFolder, writeError, writingFileAtomic } from "./atomic-file.ts";
-import { readRegularFile } from "./regular-file.ts";
+import { readLargeFile } from "./regular-file.ts";
 
 /** What a checkpoint holds. */
 export interface Checkpoint {
@@ -83,12 +84,12 @@ export function* savingCheckpoint(
  * @throws UserError `checkpoint/damaged` when there are some and none is good; `checkpoint/unreadable`; `nn/not-finite` when it
  * is whole, but holds what is no number: nothing older is taken in its place unasked.
  */
-export function loadCheckpoint(dir: string): LoadedCheckpoint | undefined {
+export async function loadCheckpoint(dir: string): Promise<LoadedCheckpoint | undefined> {
   const damaged: string[] = [];
   for (const file of [NEXT, CURRENT, PREVIOUS]) {
-    const bytes = readIfPresent(join(dir, file));
+    const bytes = await readIfPresent(join(dir, file));
     if (bytes === undefined) continue;
-    const found = decodeCheckpoint(bytes, join(dir, file), () => remedy(dir, file));
+    const found = await inSlices(decodingCheckpoint(bytes, join(dir, file), () => remedy(dir, file)));
     if (typeof found === "string") damaged.push(`${file} (${found})`);
     else
       return {
@@ -145,15 +146,19 @@ function* encodingCheckpoint({ tensors, metadata }: Checkpoint): Generator<void,
 }
 
 /**
- * The contents of what {@link encodeCheckpoint} wrote to `path`, or what is wrong with them.
+ * The contents of what {@link encodeCheckpoint} wrote to `path`, or what is wrong with them; in pieces.
  * @throws UserError `nn/not-finite`, naming the file and the array, with a remedy.
  */
-export function decodeCheckpoint(bytes: Uint8Array, path: string, remedy: () => string): Checkpoint | string {
+export function* decodingCheckpoint(
+  bytes: Uint8Array,
+  path: string,
+  remedy: () => string,
+): Generator<void, Checkpoint | string> {
   if (bytes.length < CHECKSUM_AT + CHECKSUM_LENGTH) return `cut off after ${bytes.length} bytes`;
   if (!startsAsExpected(bytes)) return "not a checkpoint of subband";
   const stored = latin1(bytes, CHECKSUM_AT, CHECKSUM_LENGTH);
-  if (stored !== atOnce(checksumming([bytes]))) return "checksum differs";
-  const { tensors, metadata } = decodeSafetensors(bytes);
+  if (stored !== (yield* checksumming([bytes]))) return "checksum differs";
+  const { tensors, metadata } = yield* decodingSafetensors(bytes);
   try {
     requireFinite(tensors, remedy());
   } catch (error) {
@@ -189,9 +194,9 @@ function byName<T>(entries: [string, T][]): [string, T][] {
   return entries.sort(([a], [b]) => (a < b ? -1 : 1));
 }
 
-function readIfPresent(path: string): Uint8Array | undefined {
+async function readIfPresent(path: string): Promise<Uint8Array | undefined> {
   try {
-    const found = readRegularFile(path);
+    const found = await readLargeFile(path);
     if (found === undefined) return undefined;
     const { buffer, byteOffset, byteLength } = found;
     return new Uint8Array(buffer, byteOffset, byteLength); // no Buffer: its slice() would share memory

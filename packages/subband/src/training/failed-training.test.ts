@@ -192,7 +192,7 @@ describe("a full disk", () => {
       expect(error.message).toMatch(
         /^disk full: cannot write ".*state\.next\.safetensors" \(.* MB to write\)\. What was saved before is intact: free some space/,
       );
-      expect(loadCheckpoint(out)).toMatchObject({ file: "state.safetensors", warning: undefined });
+      expect(await loadCheckpoint(out)).toMatchObject({ file: "state.safetensors", warning: undefined });
       rmSync(join(disk, "filler"));
       await trainHere({ ...TINY, out });
       for (const name of ["state.safetensors", "metrics.jsonl", "run.json"])

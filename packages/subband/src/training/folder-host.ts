@@ -21,12 +21,12 @@ export function folderHost(dir: string, { onWarning, ...options }: FolderHostOpt
   return {
     place: dir,
     now: () => performance.now(),
-    load() {
-      const checkpoint = loadCheckpoint(dir);
-      if (checkpoint === undefined) return Promise.resolve(undefined);
+    async load() {
+      const checkpoint = await loadCheckpoint(dir);
+      if (checkpoint === undefined) return undefined;
       const { tensors, metadata, warning } = checkpoint;
       if (warning !== undefined) onWarning?.(warning);
-      return Promise.resolve({ arrays: tensors, progress: metadata["progress"] ?? "" });
+      return { arrays: tensors, progress: metadata["progress"] ?? "" };
     },
     save: ({ arrays, progress }) =>
       inSlices(savingCheckpoint(dir, { tensors: arrays, metadata: { progress } })),

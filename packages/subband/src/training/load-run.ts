@@ -27,9 +27,9 @@ export interface LoadedRun {
  * @throws UserError `run/...`, `checkpoint/...`; `run/untrained` when nothing has been saved yet, `run/no-best` when the
  * best weights are asked for and there are none.
  */
-export function loadRun(dir: string, weights: WeightsName = "last"): LoadedRun {
+export async function loadRun(dir: string, weights: WeightsName = "last"): Promise<LoadedRun> {
   const { config, seed } = readRunFile(dir);
-  const checkpoint = loadCheckpoint(dir);
+  const checkpoint = await loadCheckpoint(dir);
   if (checkpoint === undefined)
     throw new UserError(
       "run/untrained",

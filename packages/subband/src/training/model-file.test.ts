@@ -20,7 +20,7 @@ function model(seed: number): LocalModel {
 }
 
 describe("saveModel() and loadModel()", () => {
-  test("keep a model and what is told about it, in a folder or under a name", () => {
+  test("keep a model and what is told about it, in a folder or under a name", async () => {
     for (const [place, file] of [
       ["models/one", "models/one/model.safetensors"],
       ["two.safetensors", "two.safetensors"],
@@ -29,17 +29,17 @@ describe("saveModel() and loadModel()", () => {
       expect(isModel(path), place).toBe(false);
       const saved = saveModel(path, model(1), { imported_from: "x" });
       expect(saved.file, place).toBe(join(dir, file));
-      const loaded = loadModel(path);
+      const loaded = await loadModel(path);
       expect(loaded.model, place).toEqual(model(1));
       expect(loaded).toMatchObject({ ...saved, metadata: { imported_from: "x" } });
       expect(isModel(path), place).toBe(true);
     }
   });
 
-  test("put a model in the place of the one before, and leave nothing beside it", () => {
+  test("put a model in the place of the one before, and leave nothing beside it", async () => {
     saveModel(dir, model(1));
     saveModel(dir, model(2));
-    expect(loadModel(dir).model).toEqual(model(2));
+    expect((await loadModel(dir)).model).toEqual(model(2));
     expect(readdirSync(dir)).toEqual(["model.safetensors"]);
   });
 
@@ -58,7 +58,7 @@ describe("saveModel() and loadModel()", () => {
     expect(readdirSync(join(dir, "photos"))).toEqual(["cat.jpg"]);
   });
 
-  test("notice a flipped bit, a cut, a file of another kind and a missing one, by name", () => {
+  test("notice a flipped bit, a cut, a file of another kind and a missing one, by name", async () => {
     const { file } = saveModel(dir, model(1));
     const good = readFileSync(file);
     const flipped = Buffer.from(good);
@@ -69,24 +69,28 @@ describe("saveModel() and loadModel()", () => {
       ["other", Buffer.alloc(1000), /not a checkpoint of subband/],
     ] as const) {
       writeFileSync(file, bytes);
-      expect(() => loadModel(dir), name).toThrow(message);
-      expect(() => loadModel(dir), name).toThrow(`damaged model: "${file}"`);
+      await expect(loadModel(dir), name).rejects.toThrow(message);
+      await expect(loadModel(dir), name).rejects.toThrow(`damaged model: "${file}"`);
     }
     const run = join(dir, "run");
     mkdirSync(run);
     saveCheckpoint(run, { tensors: new Map(), metadata: {} });
-    expect(() => loadModel(join(run, "state.safetensors"))).toThrow(/^cannot load ".*": not a local model/);
-    expect(() => loadModel(run)).toThrow(/no such model: ".*run" has no model\.safetensors\. Make one with/);
+    await expect(loadModel(join(run, "state.safetensors"))).rejects.toThrow(
+      /^cannot load ".*": not a local model/,
+    );
+    await expect(loadModel(run)).rejects.toThrow(
+      /no such model: ".*run" has no model\.safetensors\. Make one with/,
+    );
   });
 
-  test("refuse a model whose checksum is good and whose weights are no numbers, naming file and tensor", () => {
+  test("refuse a model whose checksum is good and whose weights are no numbers, naming file and tensor", async () => {
     const file = join(dir, "model.safetensors");
     const stored = storeModel(model(1), {});
     for (const [name, { data }] of stored.tensors) {
       const before = data[0]!;
       data[0] = NaN;
       writeFileSync(file, encodeCheckpoint(stored));
-      expect(() => loadModel(dir), name).toThrow(
+      await expect(loadModel(dir), name).rejects.toThrow(
         `cannot use "${file}": weights that are no finite numbers: "${name}" holds NaN as number 1 of ${data.length}. ` +
           "Restore a copy, or import it again.",
       );

@@ -4,15 +4,15 @@
  */
 import { existsSync, readdirSync, statSync } from "node:fs";
 import { dirname, join } from "node:path";
-import { printableJson, UserError } from "onnxgrad";
+import { inSlices, printableJson, UserError } from "onnxgrad";
 import { type LocalModel, restoreModel, storeModel } from "../systems/parts/local/model.ts";
 import { writeFileAtomic } from "./atomic-file.ts";
 import type { Arrays } from "../systems/draw.ts";
 import type { LocalCodec, System } from "../systems/system.ts";
-import { decodeCheckpoint, encodeCheckpoint } from "./checkpoint.ts";
+import { decodingCheckpoint, encodeCheckpoint } from "./checkpoint.ts";
 import { loadRun, type LoadedRun } from "./load-run.ts";
 import { systemOf } from "./run-config.ts";
-import { readRegularFile } from "./regular-file.ts";
+import { readLargeFile } from "./regular-file.ts";
 import { isRun, makeFolder } from "./run-directory.ts";
 import { readRunFile } from "./run-file.ts";
 import type { WeightsName } from "../loop/weights.ts";
@@ -106,10 +106,10 @@ export function saveModel(
  * @throws UserError `model/missing`, `model/damaged`, `local/...`, `nn/...`: one line that names the file; `run/...`, and
  * `run/generator` for a run that is no denoiser.
  */
-export function loadModel(path: string, weights: WeightsName = "last"): LoadedModel {
+export async function loadModel(path: string, weights: WeightsName = "last"): Promise<LoadedModel> {
   if (isRun(path)) return modelOfRun(path, weights);
   const file = modelFile(path);
-  const content = readRegularFile(file);
+  const content = await readLargeFile(file);
   if (content === undefined)
     throw new UserError(
       "model/missing",
@@ -117,7 +117,7 @@ export function loadModel(path: string, weights: WeightsName = "last"): LoadedMo
     );
   const { buffer, byteOffset, byteLength } = content;
   const bytes = new Uint8Array(buffer, byteOffset, byteLength);
-  const found = decodeCheckpoint(bytes, file, () => "Restore a copy, or import it again.");
+  const found = await inSlices(decodingCheckpoint(bytes, file, () => "Restore a copy, or import it again."));
   if (typeof found === "string")
     throw new UserError(
       "model/damaged",
@@ -131,8 +131,8 @@ export function loadModel(path: string, weights: WeightsName = "last"): LoadedMo
   }
 }
 
-function modelOfRun(dir: string, weights: WeightsName): LoadedModel {
-  const { config, tensors, file, bytes, best, warning } = loadRun(dir, weights);
+async function modelOfRun(dir: string, weights: WeightsName): Promise<LoadedModel> {
+  const { config, tensors, file, bytes, best, warning } = await loadRun(dir, weights);
   const system = systemOf(config);
   const { local } = system;
   if (local === undefined)

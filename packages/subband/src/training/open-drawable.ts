@@ -36,9 +36,9 @@ export type DrawableRun = Drawable & Required<Pick<Drawable, "run">>;
  * Opens the run at `path`; `weights` tells its last from its best.
  * @throws UserError what `loadRun` throws; `unknown/weights`.
  */
-export function openRun(path: string, weights: string = "last"): DrawableRun {
+export async function openRun(path: string, weights: string = "last"): Promise<DrawableRun> {
   const name = weightsNamed(weights);
-  const { config, tensors, best, warning } = loadRun(path, name);
+  const { config, tensors, best, warning } = await loadRun(path, name);
   const system = systemOf(config);
   const { drawing } = presetNamed(config.preset);
   return {
@@ -51,9 +51,9 @@ export function openRun(path: string, weights: string = "last"): DrawableRun {
  * Opens the run or the model at `path`; `weights` tells the last of a run from the best.
  * @throws UserError `sample/option` when weights are asked of a model; what {@link openRun} and `loadModel` throw.
  */
-export function openDrawable(path: string, weights: string | undefined): Drawable {
+export async function openDrawable(path: string, weights: string | undefined): Promise<Drawable> {
   if (isRun(path) || !isModel(path)) return openRun(path, weights);
-  const { model } = loadModel(path);
+  const { model } = await loadModel(path);
   if (weights !== undefined)
     throw new UserError(
       "sample/option",

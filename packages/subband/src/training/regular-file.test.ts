@@ -10,7 +10,7 @@ import * as z from "zod";
 import { loadCheckpoint } from "./checkpoint.ts";
 import { openMetricsLog, readMetrics } from "./metrics-log.ts";
 import { loadModel } from "./model-file.ts";
-import { readRegularFile } from "./regular-file.ts";
+import { readLargeFile, readRegularFile } from "./regular-file.ts";
 import { openRunForTraining, readRun } from "./run-directory.ts";
 
 let dir: string;
@@ -19,17 +19,21 @@ beforeEach(() => {
 });
 afterEach(() => rmSync(dir, { recursive: true, force: true }));
 
-describe("readRegularFile()", () => {
-  test("reads a file, through a link too, and knows when there is none", () => {
+describe("readRegularFile(), readLargeFile()", () => {
+  test("read a file, through a link too, and know when there is none", async () => {
     writeFileSync(join(dir, "a"), "text");
     symlinkSync("a", join(dir, "b"));
     symlinkSync("nowhere", join(dir, "c"));
     expect(readRegularFile(join(dir, "a"))!.toString()).toBe("text");
     expect(readRegularFile(join(dir, "b"))!.toString()).toBe("text");
-    for (const name of ["c", "d", "a/e"]) expect(readRegularFile(join(dir, name)), name).toBeUndefined();
+    expect((await readLargeFile(join(dir, "b")))!.toString()).toBe("text");
+    for (const name of ["c", "d", "a/e"]) {
+      expect(readRegularFile(join(dir, name)), name).toBeUndefined();
+      expect(await readLargeFile(join(dir, name)), name).toBeUndefined();
+    }
   });
 
-  test.runIf(process.platform !== "win32")("names what is no file, without waiting for it", async () => {
+  test.runIf(process.platform !== "win32")("name what is no file, without waiting for it", async () => {
     const path = (name: string): string => join(dir, name);
     execFileSync("mkfifo", [path("pipe")]);
     mkdirSync(path("folder"));
@@ -65,9 +69,9 @@ describe.runIf(process.platform !== "win32")("a named pipe in the place of a fil
     ["metrics.jsonl", () => openRunForTraining(dir)],
     ["model.safetensors", () => loadModel(dir)],
   ];
-  test.each(READERS)("%s is refused in one line", (name, read) => {
+  test.each(READERS)("%s is refused in one line", async (name, read) => {
     execFileSync("mkfifo", [join(dir, name)]);
-    expect(read).toThrow(
+    await expect(async () => read()).rejects.toThrow(
       expect.objectContaining({
         code: "file/irregular",
         message: `not a file: "${join(dir, name)}" is a named pipe. Move it away, or give another path.`,

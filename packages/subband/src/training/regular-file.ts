@@ -3,6 +3,7 @@
  * a device would never end. They are opened without waiting and looked at before anything is read.
  */
 import * as fs from "node:fs";
+import { promisify } from "node:util";
 import { UserError } from "onnxgrad";
 
 /** Opening a pipe with this returns at once; absent on Windows, which has no such pipes in folders. */
@@ -13,6 +14,29 @@ const { O_RDONLY, O_NONBLOCK = 0 } = fs.constants;
  * @throws UserError `file/irregular` for anything else than a file; errors of the file system as they are.
  */
 export function readRegularFile(path: string): Buffer | undefined {
+  const descriptor = openRegularFile(path);
+  if (descriptor === undefined) return undefined;
+  try {
+    return fs.readFileSync(descriptor);
+  } finally {
+    fs.closeSync(descriptor);
+  }
+}
+
+/** The same for what may be large: events are handled while it is read. */
+export async function readLargeFile(path: string): Promise<Buffer | undefined> {
+  const descriptor = openRegularFile(path);
+  if (descriptor === undefined) return undefined;
+  try {
+    return await readFile(descriptor);
+  } finally {
+    fs.closeSync(descriptor);
+  }
+}
+
+const readFile = promisify(fs.readFile);
+
+function openRegularFile(path: string): number | undefined {
   let descriptor: number;
   try {
     descriptor = fs.openSync(path, O_RDONLY | O_NONBLOCK);
@@ -23,13 +47,10 @@ export function readRegularFile(path: string): Buffer | undefined {
     if (code === "ENXIO" || code === "ENODEV") throw irregular(path, fs.statSync(path));
     throw error;
   }
-  try {
-    const status = fs.fstatSync(descriptor);
-    if (!status.isFile()) throw irregular(path, status);
-    return fs.readFileSync(descriptor);
-  } finally {
-    fs.closeSync(descriptor);
-  }
+  const status = fs.fstatSync(descriptor);
+  if (status.isFile()) return descriptor;
+  fs.closeSync(descriptor);
+  throw irregular(path, status);
 }
 
 /** @throws UserError `file/irregular` when something else than a file, or a link to one, has the name `path`. */

@@ -99,9 +99,9 @@ const recordOf = readRunFile;
 const linesOf = (run: string): string => readFileSync(runPaths(run).metrics, "utf8");
 const stateOf = (run: string): Buffer => readFileSync(join(run, "state.safetensors"));
 
-function expectSameTraining(run: string, original: string, what: string): void {
+async function expectSameTraining(run: string, original: string, what: string): Promise<void> {
   expect(linesOf(run), what).toBe(linesOf(original));
-  expect(loadCheckpoint(run)!.metadata, what).toEqual(loadCheckpoint(original)!.metadata);
+  expect((await loadCheckpoint(run))!.metadata, what).toEqual((await loadCheckpoint(original))!.metadata);
   expect(stateOf(run).equals(stateOf(original)), what).toBe(true);
   const { minutes: _, pace, images, ...config } = recordOf(run).config;
   expect(config.rollbacks, what).toEqual(recordOf(original).config.rollbacks);
@@ -138,16 +138,16 @@ describe("a run that has rolled back", () => {
 
       const { images: _images, minutes: _minutes, ...same } = { images: 0, minutes: 0, ...request };
       await trainHere({ ...same, out: again, replay: run });
-      expectSameTraining(again, run, "replayed");
+      await expectSameTraining(again, run, "replayed");
 
       await trainHere({ out: killed });
       if (recordOf(killed).config.minutes === undefined)
-        expectSameTraining(killed, run, "killed and resumed");
+        await expectSameTraining(killed, run, "killed and resumed");
       else {
         // Another clock has planned the rest.
         const replayed = join(dir, "killed-replayed");
         await trainHere({ ...same, out: replayed, replay: killed });
-        expectSameTraining(replayed, killed, "killed, resumed and replayed");
+        await expectSameTraining(replayed, killed, "killed, resumed and replayed");
       }
     },
   );
@@ -168,7 +168,7 @@ describe("a run that has rolled back", () => {
     await expect(killed).rejects.toThrow("killed");
     rmSync(join(dir, "killed", "lock.json"));
     await trainHere({ out: join(dir, "killed") });
-    expectSameTraining(join(dir, "killed"), run, "replayed");
+    await expectSameTraining(join(dir, "killed"), run, "replayed");
   });
 
   test("a replay that rolls back itself leaves the run that it follows, and can be replayed", async () => {
@@ -179,7 +179,7 @@ describe("a run that has rolled back", () => {
     expect(recordOf(own).config.rollbacks).toHaveLength(1);
     expect(stateOf(own).equals(stateOf(run))).toBe(false);
     await trainHere({ ...ONE_STAGE, out: again, replay: own });
-    expectSameTraining(again, own, "replayed");
+    await expectSameTraining(again, own, "replayed");
     await expect(trainHere({ out: again, replay: run })).rejects.toMatchObject({
       code: "run/contradiction",
     });

@@ -14,9 +14,9 @@ import type { TrainRequest } from "./train-run.ts";
  * The request with what follows from the model that it begins with, where it says nothing itself.
  * @throws UserError `train/from` when another preset was asked for; what `loadModel` throws.
  */
-export function withStartingModel(request: TrainRequest): TrainRequest {
+export async function withStartingModel(request: TrainRequest): Promise<TrainRequest> {
   if (request.from === undefined) return request;
-  const { model } = loadModel(request.from);
+  const { model } = await loadModel(request.from);
   const { preset, options } = impliedBy(model);
   if (request.preset !== undefined && request.preset !== preset)
     throw new UserError(
@@ -47,10 +47,10 @@ function impliedBy(model: LocalModel): { readonly preset: string; readonly optio
  * begins as ever.
  * @throws UserError `train/from` when the model is of another architecture; what `loadModel` throws.
  */
-export function startingArrays(system: System, from: string): ReadonlyMap<string, NamedArray> {
+export async function startingArrays(system: System, from: string): Promise<ReadonlyMap<string, NamedArray>> {
   const { local } = system;
   invariant(local, "a run that begins with a model is of a denoiser");
-  const { model } = loadModel(from);
+  const { model } = await loadModel(from);
   const given = local.arrays(model);
   for (const stage of system.stages) {
     const prefix = `${stage.name}.`;

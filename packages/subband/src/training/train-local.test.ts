@@ -91,7 +91,7 @@ describe.each(CASES)("trainRun() of a $name denoiser", ({ name, stages, preset, 
       { previews: [1] },
     );
     expect(finished).toBe(true);
-    const { model, metadata } = loadModel(join(root, name));
+    const { model, metadata } = await loadModel(join(root, name));
     expect(model).toMatchObject({ kind: name === "unet" ? "unet" : "pyramid", channels });
     expect(levelsOf(model)).toBe(options.levels);
     expect(model.kind === "pyramid" && hasNoisyCondition(model)).toBe("noisyCondition" in options);
@@ -109,12 +109,12 @@ describe.each(CASES)("trainRun() of a $name denoiser", ({ name, stages, preset, 
     const listener = { onEvent: () => stop.abort() };
     const out = `${name}-resumed`;
     await trainRun(request(out, { preset, channels, options }), backend, listener, stop.signal, quiet);
-    expect(loadRun(join(root, out)).config.images[stages[0]]).toBe(16);
+    expect((await loadRun(join(root, out))).config.images[stages[0]]).toBe(16);
     await trainRun({ out: join(root, out) }, backend, {}, undefined, quiet);
-    const [whole, resumed] = [name, out].map((each) => loadRun(join(root, each)).tensors);
-    expect([...resumed!.keys()]).toEqual([...whole!.keys()]);
-    for (const [key, { data }] of whole as ReadonlyMap<string, NamedArray>)
-      expect(resumed!.get(key)!.data, key).toEqual(data);
+    const { tensors: whole } = await loadRun(join(root, name));
+    const { tensors: resumed } = await loadRun(join(root, out));
+    expect([...resumed.keys()]).toEqual([...whole.keys()]);
+    for (const [key, { data }] of whole) expect(resumed.get(key)!.data, key).toEqual(data);
   });
 
   test("another run begins with its weights, and is of its kind unless asked otherwise", async () => {
@@ -123,18 +123,18 @@ describe.each(CASES)("trainRun() of a $name denoiser", ({ name, stages, preset, 
     // So small a rate moves nothing: what comes out went in.
     const still = { batch: 4, lr: 1e-12 };
     await trainRun({ out, data, size, images, options: still, from }, backend, {}, undefined, quiet);
-    const [begun, tuned] = [from, out].map((dir) => loadRun(dir));
-    expect(tuned!.config).toMatchObject({ preset, from });
-    expect({ ...tuned!.config.model, lr: 0 }).toMatchObject({
-      ...begun!.config.model,
+    const [begun, tuned] = [await loadRun(from), await loadRun(out)];
+    expect(tuned.config).toMatchObject({ preset, from });
+    expect({ ...tuned.config.model, lr: 0 }).toMatchObject({
+      ...begun.config.model,
       lr: 0,
       ...("augmentConditions" in options ? { augmentConditions: false } : {}),
     });
-    for (const [key, { data: values }] of tuned!.tensors) {
+    for (const [key, { data: values }] of tuned.tensors) {
       // Running deviations move with the features, moments begin anew.
       if (/\.(adam|statistics)\.|^best\./.test(key)) continue;
       // A network that has an average is used by it.
-      const source = begun!.tensors.get(key.replace("unet.params", "unet.average"))!;
+      const source = begun.tensors.get(key.replace("unet.params", "unet.average"))!;
       expectClose(values, source.data, { atol: 1e-6, what: key });
     }
     await expect(trainRun({ out, from: join(root, "elsewhere") }, backend)).rejects.toThrow(
@@ -182,8 +182,8 @@ describe("options of denoisers", () => {
     await expect(trainRun(field, backend)).rejects.toThrow(/Known: 5, 9, 13, 23, 43/);
   });
 
-  test("the configuration keeps the noise of each network", () => {
-    const { model } = loadRun(join(root, "pyramid")).config as unknown as {
+  test("the configuration keeps the noise of each network", async () => {
+    const { model } = (await loadRun(join(root, "pyramid"))).config as unknown as {
       readonly model: { readonly noiseSteps: { readonly low: number; readonly details: readonly number[] } };
     };
     expect(model.noiseSteps.low).toBe(255);

@@ -102,7 +102,7 @@ describe("trainRun()", () => {
       // One is saved after every step, the last a step or two behind the kill: more than ten steps are always kept.
       const killAt = 15 + rng(0, "kill-at", process.pid).below(35);
       await trainAndKill({ ...TINY, out: killed }, killAt);
-      const seen = loadCheckpoint(killed)!.metadata["progress"];
+      const seen = (await loadCheckpoint(killed))!.metadata["progress"];
       const rest = await trainHere({ ...TINY, out: killed });
       const grid = `killed at step ${killAt}, resumed at ${seen}`;
       expect(rest[0], grid).toMatchObject({ kind: "resumed" });
@@ -113,7 +113,7 @@ describe("trainRun()", () => {
       expect(of(killed, "run.json").toString(), grid).toBe(of(straight, "run.json").toString());
 
       // The best weights are those of the least score in the log, and lie in the same file.
-      const { tensors, metadata } = loadCheckpoint(straight)!;
+      const { tensors, metadata } = (await loadCheckpoint(straight))!;
       const scores = readMetrics(runPaths(straight).metrics).filter((record) => "score" in record);
       for (const [stage, best] of Object.entries(bestMoments(metadata))) {
         const mine = scores.filter((record) => record["stage"] === stage);
@@ -190,7 +190,7 @@ describe("trainRun()", () => {
     const { data: kept } = readRunFile(dir).config;
     expect(kept).not.toHaveProperty("heldOut");
     expect(losses().slice(0, 2)).not.toEqual(before);
-    expect(bestMoments(loadCheckpoint(dir)!.metadata)["low"]).toBeDefined();
+    expect(bestMoments((await loadCheckpoint(dir))!.metadata)["low"]).toBeDefined();
   });
 
   test("refuses to go on with other images, or with a run.json edited into something else", async () => {

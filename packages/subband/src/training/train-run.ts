@@ -191,7 +191,7 @@ export interface RunPlan {
 export async function planRun(asked: TrainRequest, listener: RunListener = {}): Promise<RunPlan> {
   requireFields(asked);
   const known = isRun(asked.out) ? readRunFile(asked.out) : undefined;
-  const request = known === undefined ? newRequest(asked) : asked;
+  const request = known === undefined ? await newRequest(asked) : asked;
   const resumed = known === undefined ? undefined : resumedConfig(request, known);
   const dataset = await openTrainingData(
     resumed === undefined ? request : sameData(request, resumed),
@@ -225,7 +225,7 @@ export async function trainRun(
   let log: MetricsLog | undefined;
   try {
     const known = isRun(asked.out) ? readRunFile(asked.out) : undefined;
-    const request = known === undefined ? newRequest(asked) : asked;
+    const request = known === undefined ? await newRequest(asked) : asked;
     const resumed = known === undefined ? undefined : resumedConfig(request, known);
     const dataset = await openTrainingData(
       resumed === undefined ? request : sameData(request, resumed),
@@ -254,8 +254,8 @@ export async function trainRun(
         config,
       });
     // A run that has a checkpoint needs the model no longer that it began with.
-    const isBegun = config.from === undefined || loadCheckpoint(request.out) !== undefined;
-    const given = isBegun ? undefined : startingArrays(system, config.from!);
+    const isBegun = config.from === undefined || (await loadCheckpoint(request.out)) !== undefined;
+    const given = isBegun ? undefined : await startingArrays(system, config.from!);
     // What is left of more time is told first, together with that time: they must not come apart in a crash.
     if (time?.extended !== true) write(known?.imagesSeen ?? {});
     listener.onStart?.({
@@ -348,7 +348,7 @@ function presetOf({ preset }: TrainRequest): AnyPreset {
 }
 
 /** The request for a new run, with what follows from the model and the run that it names: looked at before any data. */
-function newRequest(asked: TrainRequest): TrainRequest {
+async function newRequest(asked: TrainRequest): Promise<TrainRequest> {
   if (asked.replay !== undefined) readRunFile(asked.replay);
   return withStartingModel(asked);
 }

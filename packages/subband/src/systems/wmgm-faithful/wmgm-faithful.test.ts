@@ -273,7 +273,7 @@ describe("train()", () => {
     // With the discriminator in every step: one program has all of the state.
     const [stage] = wmgmFaithful({ ...config, detail: { ...config.detail, discriminatorEvery: 1 } }).stages;
     const root = mkdtempSync(join(tmpdir(), "subband-faithful-"));
-    const run = (name: string, stopAt: number) => {
+    const run = async (name: string, stopAt: number) => {
       const stop = new AbortController();
       let steps = 0;
       const dir = join(root, name);
@@ -297,9 +297,8 @@ describe("train()", () => {
       await run("straight", Infinity);
       expect((await run("broken", 2)).finished).toBe(false);
       expect((await run("broken", Infinity)).finished).toBe(true);
-      const [straight, broken] = ["straight", "broken"].map((name) =>
-        copies(loadCheckpoint(join(root, name))!.tensors),
-      ) as [Map<string, Float32Array>, Map<string, Float32Array>];
+      const arraysOf = async (name: string) => copies((await loadCheckpoint(join(root, name)))!.tensors);
+      const [straight, broken] = [await arraysOf("straight"), await arraysOf("broken")];
       expect([...broken.keys()]).toEqual([...straight.keys()]);
       expect(changed(straight, broken)).toEqual([]);
     } finally {
