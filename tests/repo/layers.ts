@@ -38,14 +38,14 @@ export const ROOMS: Readonly<Record<string, Readonly<Record<string, Room>>>> = {
     ops: { portable: true, imports: ["errors.ts", "trace"] },
     grad: { portable: true, imports: ["errors.ts", "trace", "ops"] },
     passes: { portable: true, imports: ["errors.ts", "slices.ts", "trace", "ops"] },
-    parallel: { portable: true, imports: ["errors.ts", "trace", "ops", "passes"] },
+    parallel: { portable: true, imports: ["errors.ts", "slices.ts", "trace", "ops", "passes"] },
     onnx: { portable: true, imports: ["errors.ts", "slices.ts", "trace", "ops", "passes"] },
     optim: { portable: true, imports: ["errors.ts", "trace", "ops", "grad"] },
     interpret: { portable: true, imports: ["errors.ts", "trace", "ops", "passes"] },
     // A buffer of the state may be on a device, whose type is part of the seam to ONNX Runtime.
     "runtime/state": {
       portable: true,
-      imports: ["errors.ts", "turns.ts", "trace", "ops"],
+      imports: ["errors.ts", "turns.ts", "slices.ts", "trace", "ops"],
       types: ["runtime"],
     },
     runtime: {

@@ -3,6 +3,7 @@
  * become initialisers (equal ones once), and the bytes are made with the published ONNX schema.
  */
 import { create, toBinary } from "@bufbuild/protobuf";
+import { BinaryWriter, WireType } from "@bufbuild/protobuf/wire";
 import {
   AttributeProto_AttributeType,
   AttributeProtoSchema,
@@ -17,6 +18,7 @@ import {
 import { GraphError, invariant } from "../errors.ts";
 import type { LowerContext, OnnxAttribute, Processor } from "../ops/define-op.ts";
 import { BatchGuard, type DynamicBatch } from "./dynamic-batch.ts";
+import { atOnce } from "../slices.ts";
 import { inputName } from "../trace/port-names.ts";
 import { executionOrder } from "./execution-order.ts";
 import {
@@ -289,14 +291,30 @@ export interface LoweredGraph {
  * and the graph depends on the batch.
  */
 export function toOnnx(outputs: Readonly<Record<string, Tensor>>, options: ModelOptions = {}): LoweredModel {
-  return encodeModel(lowerGraph(outputs, options), options);
+  return atOnce(writingModel(outputs, options));
+}
+
+/** {@link toOnnx} in pieces. */
+export function* writingModel(
+  outputs: Readonly<Record<string, Tensor>>,
+  options: ModelOptions = {},
+): Generator<void, LoweredModel> {
+  return yield* encodingModel(yield* lowering(outputs, options), options);
 }
 
 /** The first half of {@link toOnnx}. */
 export function lowerGraph(
   outputs: Readonly<Record<string, Tensor>>,
-  { dynamicBatch, ...kernels }: ModelOptions = {},
+  options: ModelOptions = {},
 ): LoweredGraph {
+  return atOnce(lowering(outputs, options));
+}
+
+/** {@link lowerGraph} in pieces, a node each. */
+export function* lowering(
+  outputs: Readonly<Record<string, Tensor>>,
+  { dynamicBatch, ...kernels }: ModelOptions = {},
+): Generator<void, LoweredGraph> {
   const nodes = reachable(Object.values(outputs));
   const inputs = inputPorts(nodes);
   const shared = inputs.find((each) => Object.hasOwn(outputs, each.name));
@@ -315,6 +333,7 @@ export function lowerGraph(
       ? node.outputs.map((tensor) => builder.nothing(tensor))
       : node.op.lower(builder, from, { attrs: node.attrs, inputs: node.inputs, outputs: node.outputs });
     node.outputs.forEach((tensor, i) => names.set(tensor, made[i]!));
+    yield;
   }
 
   // Give produced values their public names; what is an input, a constant or already named is copied.
@@ -343,26 +362,61 @@ export function lowerGraph(
 }
 
 /** The second half of {@link toOnnx}. */
-export function encodeModel(
+export function encodeModel(graph: LoweredGraph, options: ModelOptions = {}): LoweredModel {
+  return atOnce(encodingModel(graph, options));
+}
+
+/** {@link encodeModel} in pieces: the bytes of one message, whose fields stand in the order of their numbers. */
+export function* encodingModel(
   { builder, inputs, outputs }: LoweredGraph,
   { metadata = {}, name = "onnxgrad", dynamicBatch }: ModelOptions = {},
-): LoweredModel {
+): Generator<void, LoweredModel> {
+  const nodes = create(GraphProtoSchema, { node: builder.nodes, name });
+  const graph: Uint8Array[] = [toBinary(GraphProtoSchema, nodes)];
+  yield;
+  for (const each of builder.initializers) {
+    const bytes = toBinary(TensorProtoSchema, each);
+    graph.push(fieldStart(GraphProtoSchema.field.initializer.number, bytes.length), bytes);
+    yield;
+  }
+  const ports = {
+    input: inputs.map((each) => port(each, dynamicBatch)),
+    output: outputs.map((each) => port(each, dynamicBatch)),
+  };
+  graph.push(toBinary(GraphProtoSchema, create(GraphProtoSchema, ports)));
   const domains = new Set(builder.nodes.map((node) => node.domain));
-  const model = create(ModelProtoSchema, {
-    irVersion: 9n,
-    producerName: "onnxgrad",
+  const model = create(ModelProtoSchema, { irVersion: 9n, producerName: "onnxgrad" });
+  const rest = create(ModelProtoSchema, {
     opsetImport: [
       { domain: "", version: OPSET },
       ...[...domains].filter((d) => d !== "").map((domain) => ({ domain, version: 1n })),
     ],
     metadataProps: Object.entries(metadata).map(([key, value]) => ({ key, value })),
-    graph: create(GraphProtoSchema, {
-      name,
-      node: builder.nodes,
-      initializer: builder.initializers,
-      input: inputs.map((each) => port(each, dynamicBatch)),
-      output: outputs.map((each) => port(each, dynamicBatch)),
-    }),
   });
-  return { bytes: toBinary(ModelProtoSchema, model), inputs, outputs, nodes: builder.nodes.length };
+  const bytes = yield* joining([
+    toBinary(ModelProtoSchema, model),
+    fieldStart(ModelProtoSchema.field.graph.number, lengthOf(graph)),
+    ...graph,
+    toBinary(ModelProtoSchema, rest),
+  ]);
+  return { bytes, inputs, outputs, nodes: builder.nodes.length };
+}
+
+/** What stands before the bytes of a message within another. */
+function fieldStart(number: number, length: number): Uint8Array {
+  return new BinaryWriter().tag(number, WireType.LengthDelimited).uint32(length).finish();
+}
+
+const lengthOf = (pieces: readonly Uint8Array[]): number =>
+  pieces.reduce((total, { length }) => total + length, 0);
+
+function* joining(pieces: readonly Uint8Array[]): Generator<void, Uint8Array> {
+  const whole = new Uint8Array(lengthOf(pieces));
+  let at = 0;
+  for (const piece of pieces) {
+    whole.set(piece, at);
+    at += piece.length;
+    yield;
+  }
+  return whole;
 }

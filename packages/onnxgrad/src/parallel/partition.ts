@@ -17,6 +17,7 @@ import {
 import { concat, split } from "../ops/concat.ts";
 import { sliceRanges } from "../ops/slice.ts";
 import { input } from "../ops/source.ts";
+import { atOnce } from "../slices.ts";
 import { inputName, portName } from "../trace/port-names.ts";
 import { scope } from "../trace/scope.ts";
 import { apply, type GraphNode, reachable, type Shape, type Tensor } from "../trace/tensor.ts";
@@ -50,6 +51,15 @@ export function partition(
   k: number,
   isBatched: (inputName: string) => boolean,
 ): Partition | undefined {
+  return atOnce(partitioning(outputs, k, isBatched));
+}
+
+/** {@link partition} in pieces. */
+export function* partitioning(
+  outputs: readonly Tensor[],
+  k: number,
+  isBatched: (inputName: string) => boolean,
+): Generator<void, Partition | undefined> {
   const nodes = reachable(outputs);
   const batched = nodes.filter(
     (node) => isInput(node) && isBatched(nameOf(node)) && node.outputs[0]!.rank > 0,
@@ -60,25 +70,26 @@ export function partition(
   let best: Partition | undefined;
   for (const batch of batches) {
     if (batch % k !== 0) continue;
-    const found = partitionBy(nodes, outputs, k, batch, new Set(batched));
+    const found = yield* partitionBy(nodes, outputs, k, batch, new Set(batched));
     if (best === undefined || found.cost.rest < best.cost.rest) best = found;
   }
   return best;
 }
 
-function partitionBy(
+function* partitionBy(
   nodes: readonly GraphNode[],
   outputs: readonly Tensor[],
   k: number,
   batch: number,
   batched: ReadonlySet<GraphNode>,
-): Partition {
+): Generator<void, Partition> {
   const { places, decisions, cuts } = place(nodes, k, batch, batched);
+  yield;
   const crossing = findCrossing(nodes, outputs, places);
-  const shards = Array.from({ length: k }, (_, i) =>
-    buildShard(nodes, crossing, { places, decisions, k, i }),
-  );
-  const rest = buildRest(nodes, outputs, crossing, places, k);
+  yield;
+  const shards: Readonly<Record<string, Tensor>>[] = [];
+  for (let i = 0; i < k; i++) shards.push(yield* buildShard(nodes, crossing, { places, decisions, k, i }));
+  const rest = yield* buildRest(nodes, outputs, crossing, places, k);
   const used = new Set(
     shards.flatMap((shard) => reachable(Object.values(shard)).filter(isInput).map(nameOf)),
   );
@@ -182,11 +193,11 @@ interface ShardContext {
   readonly i: number;
 }
 
-function buildShard(
+function* buildShard(
   nodes: readonly GraphNode[],
   crossing: ReadonlyMap<Tensor, string>,
   { places, decisions, k, i }: ShardContext,
-): Readonly<Record<string, Tensor>> {
+): Generator<void, Readonly<Record<string, Tensor>>> {
   const local = new Map<Tensor, Tensor>();
   const as = (tensor: Tensor, wanted: Placement): Tensor =>
     wanted.kind === "sharded" && places.get(tensor)!.kind === "replicated"
@@ -215,6 +226,7 @@ function buildShard(
       made = same ? node.outputs : scope(node.path, () => apply(node.op, inputs, node.attrs));
     }
     node.outputs.forEach((tensor, n) => local.set(tensor, made[n]!));
+    yield;
   }
   // Truth values cross as numbers: no runtime takes them as inputs everywhere.
   const sent = (tensor: Tensor) => (tensor.dtype === "bool" ? cast(tensor, "float32") : tensor);
@@ -253,13 +265,13 @@ function takeShard(
 }
 
 /** The graph that runs after the shards: late nodes, and replicated ones that they need. */
-function buildRest(
+function* buildRest(
   nodes: readonly GraphNode[],
   outputs: readonly Tensor[],
   crossing: ReadonlyMap<Tensor, string>,
   places: ReadonlyMap<Tensor, Placement>,
   k: number,
-): Tensor[] {
+): Generator<void, Tensor[]> {
   const made = new Map<Tensor, Tensor>();
   for (const [tensor, name] of crossing) {
     const found = places.get(tensor)!;
@@ -282,6 +294,7 @@ function buildRest(
     const same = inputs.every((each, n) => each === node.inputs[n]);
     const next = same ? node.outputs : scope(node.path, () => apply(node.op, inputs, node.attrs));
     node.outputs.forEach((tensor, n) => made.set(tensor, next[n]!));
+    yield;
   }
   return outputs.map((tensor) => made.get(tensor)!);
 }

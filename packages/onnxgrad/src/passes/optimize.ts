@@ -5,7 +5,7 @@ import { arithmeticIdentities } from "./arithmetic-identities.ts";
 import { commonSubexpressions } from "./common-subexpressions.ts";
 import { concatOfSplit } from "./concat-of-split.ts";
 import { mergeShapeChanges } from "./merge-shape-changes.ts";
-import { rewrite, type Rule } from "./rewrite.ts";
+import { rewriting, type Rule } from "./rewrite.ts";
 import { verify } from "./verify.ts";
 
 /** Factories, since a rule may remember what it has seen. Nodes that nothing uses vanish by not being reached. */
@@ -34,9 +34,8 @@ export function* optimizing(
   let current = [...outputs];
   for (let round = 0; round < 2; round++)
     for (const pass of PASSES) {
-      current = rewrite(current, pass());
+      current = yield* rewriting(current, pass());
       if (debug) verify(current);
-      yield;
     }
   return current;
 }

@@ -2,8 +2,14 @@
  * @module Loads a graph into a backend: as one model, or, where the backend has shards and the graph's work can be split
  * over the batch, as one model a shard and one for the rest. Whoever runs it sees no difference.
  */
-import { inputPorts, type LoweredModel, toOnnx, type ModelOptions, type ModelPort } from "../onnx/model.ts";
-import { partition, type Partition } from "../parallel/partition.ts";
+import {
+  inputPorts,
+  type LoweredModel,
+  type ModelOptions,
+  type ModelPort,
+  writingModel,
+} from "../onnx/model.ts";
+import { type Partition, partitioning } from "../parallel/partition.ts";
 import { optimizing } from "../passes/optimize.ts";
 import { inSlices, slices } from "../slices.ts";
 import { inputName, portNamed } from "../trace/port-names.ts";
@@ -53,13 +59,13 @@ export async function openSession(
   const count = backend.planned?.count ?? backend.shards?.count ?? 1;
   // The most shards that divide the batch.
   for (let k = count; k > 1; k--) {
-    const found = partition(Object.values(outputs), k, (name) => portNamed(name)?.is === "in");
-    await pause();
+    const isBatched = (name: string) => portNamed(name)?.is === "in";
+    const found = await inSlices(partitioning(Object.values(outputs), k, isBatched), pause);
     if (found !== undefined && isWorthwhile(found))
       return openSharded(backend, outputs, found, kernels, pause);
   }
   const prepared = await prepare(backend, kernels, outputs, pause);
-  const model = toOnnx(prepared, { ...kernels, ...options });
+  const model = await inSlices(writingModel(prepared, { ...kernels, ...options }), pause);
   const session = await backend.createSession(model.bytes);
   const inputs = wholeInputs(model.inputs, shapesOf(outputs));
   return {
@@ -100,8 +106,7 @@ async function openSharded(
   const lowered: LoweredModel[] = [];
   for (const shard of found.shards) {
     const ready = await optimized(backend, kernels, shard, pause);
-    lowered.push(toOnnx(ready, { ...kernels, threads: 1 }));
-    await pause();
+    lowered.push(await inSlices(writingModel(ready, { ...kernels, threads: 1 }), pause));
   }
   const models = lowered.map((model, i): ShardModel => ({
     model: model.bytes,
@@ -121,7 +126,8 @@ async function openSharded(
   );
   const restOutputs = Object.fromEntries(afterwards.filter(([name]) => !joined.has(name)));
   const prepared = await optimized(backend, kernels, restOutputs, pause);
-  const rest = joined.size === afterwards.length ? undefined : toOnnx(prepared, kernels);
+  const rest =
+    joined.size === afterwards.length ? undefined : await inSlices(writingModel(prepared, kernels), pause);
   const restInputs = wholeInputs(rest?.inputs ?? [], shapesOf(restOutputs));
   const plan: ShardPlan = {
     models,
