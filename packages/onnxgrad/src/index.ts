@@ -107,7 +107,7 @@ export { sgd, sgdInit, type SgdOptions } from "./optim/sgd.ts";
 // Lower and run
 export { multiplyAccumulates } from "./parallel/multiply-accumulates.ts";
 export type { DynamicBatch } from "./onnx/dynamic-batch.ts";
-export { exportModel, type ExportOptions } from "./onnx/export-model.ts";
+export { exportingModel, exportModel, type ExportOptions } from "./onnx/export-model.ts";
 export {
   type ImportedInput,
   type ImportedModel,
@@ -136,6 +136,7 @@ export {
 export { workingMemory, type WorkingMemory } from "./runtime/working-memory.ts";
 export {
   inlineState,
+  inliningState,
   layoutOf,
   type NamedArray,
   State,

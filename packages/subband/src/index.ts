@@ -111,7 +111,7 @@ export { resolveWmgmFaithfulConfig, type WmgmFaithfulConfig } from "./systems/wm
 // Drawing
 export { type CompiledDraw, compileDraw, type Drawn, type DrawingRequest } from "./drawing/compile-draw.ts";
 export { drawCost, type NetworkCost, networkCosts, type StepCost } from "./drawing/draw-cost.ts";
-export { type ExportedSampler, exportDraw, type NoiseInput } from "./drawing/export-draw.ts";
+export { type ExportedSampler, exportDraw, exportingDraw, type NoiseInput } from "./drawing/export-draw.ts";
 
 // Distances between sets of features
 export { bootstrapInterval, type Interval, resampleWeights } from "./evaluation/metrics/bootstrap.ts";

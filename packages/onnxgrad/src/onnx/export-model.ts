@@ -4,9 +4,10 @@
  */
 import { GraphError } from "../errors.ts";
 import { input, type InputSpec, specOf } from "../ops/source.ts";
-import { optimize } from "../passes/optimize.ts";
+import { optimizing } from "../passes/optimize.ts";
+import { atOnce } from "../slices.ts";
 import type { GraphNode, Tensor } from "../trace/tensor.ts";
-import { encodeModel, type LoweredGraph, lowerGraph, type LoweredModel, type ModelOptions } from "./model.ts";
+import { encodingModel, type LoweredGraph, type LoweredModel, lowering, type ModelOptions } from "./model.ts";
 
 /** Two primes that no extent of an image or a network is likely to be a multiple of. */
 const TRACED = [977, 983] as const;
@@ -36,9 +37,21 @@ export function exportModel<I extends Readonly<Record<string, InputSpec>>>(
   options: ExportOptions<I>,
   build: (inputs: { readonly [K in keyof I]: Tensor }) => Readonly<Record<string, Tensor>>,
 ): LoweredModel {
+  const whole = function* (inputs: { readonly [K in keyof I]: Tensor }) {
+    yield;
+    return build(inputs);
+  };
+  return atOnce(exportingModel(options, whole));
+}
+
+/** {@link exportModel} in pieces, those of `build` among them. */
+export function* exportingModel<I extends Readonly<Record<string, InputSpec>>>(
+  options: ExportOptions<I>,
+  build: (inputs: { readonly [K in keyof I]: Tensor }) => Generator<void, Readonly<Record<string, Tensor>>>,
+): Generator<void, LoweredModel> {
   const { inputs, batch: name = "batch", ...rest } = options;
-  const lowerAt = (traced: number): LoweredGraph => {
-    const outputs = build(
+  const lowerAt = function* (traced: number): Generator<void, LoweredGraph> {
+    const outputs = yield* build(
       Object.fromEntries(
         Object.entries(inputs).map(([each, spec]) => {
           const { shape, dtype } = specOf(spec);
@@ -46,23 +59,23 @@ export function exportModel<I extends Readonly<Record<string, InputSpec>>>(
         }),
       ) as { readonly [K in keyof I]: Tensor },
     );
-    const optimized = optimize(Object.values(outputs));
-    return lowerGraph(Object.fromEntries(Object.keys(outputs).map((each, i) => [each, optimized[i]!])), {
+    const optimized = yield* optimizing(Object.values(outputs));
+    return yield* lowering(Object.fromEntries(Object.keys(outputs).map((each, i) => [each, optimized[i]!])), {
       dynamicBatch: { traced, name },
     });
   };
-  const graph = lowerAt(TRACED[0]);
-  const culprit = firstDifference(graph, lowerAt(TRACED[1]));
+  const graph = yield* lowerAt(TRACED[0]);
+  const culprit = yield* firstDifference(graph, yield* lowerAt(TRACED[1]));
   if (culprit !== undefined)
     throw new GraphError(
       `exportModel: ${culprit.op.name}${culprit.path === "" ? "" : ` at ${culprit.path}`} depends on the batch. Treat every sample alone.`,
     );
-  return encodeModel(graph, { ...rest, dynamicBatch: { traced: TRACED[0], name } });
+  return yield* encodingModel(graph, { ...rest, dynamicBatch: { traced: TRACED[0], name } });
 }
 
 /** The graph node behind the first ONNX node that the two models do not share. */
-function firstDifference(a: LoweredGraph, b: LoweredGraph): GraphNode | undefined {
-  const [left, right] = [nodeKeys(a), nodeKeys(b)];
+function* firstDifference(a: LoweredGraph, b: LoweredGraph): Generator<void, GraphNode | undefined> {
+  const [left, right] = [yield* nodeKeys(a), yield* nodeKeys(b)];
   const at = Array.from({ length: Math.max(left.length, right.length) }, (_, i) => i).find(
     (i) => left[i] !== right[i],
   );
@@ -70,13 +83,12 @@ function firstDifference(a: LoweredGraph, b: LoweredGraph): GraphNode | undefine
 }
 
 /** Each ONNX node as text, constants by their values (large ones by their checksum), other values by their position. */
-function nodeKeys({ builder: { nodes, initializers } }: LoweredGraph): string[] {
-  const names = new Map(
-    initializers.map(({ name, dataType, dims, rawData }) => [
-      name,
-      `${dataType}[${dims.join(",")}]${checksum(rawData)}`,
-    ]),
-  );
+function* nodeKeys({ builder: { nodes, initializers } }: LoweredGraph): Generator<void, string[]> {
+  const names = new Map<string, string>();
+  for (const { name, dataType, dims, rawData } of initializers) {
+    names.set(name, `${dataType}[${dims.join(",")}]${checksum(rawData)}`);
+    yield;
+  }
   return nodes.map(({ opType, domain, input: inputs, output, attribute }, i) => {
     output.forEach((each, k) => names.set(each, `${i}.${k}`));
     const attributes = attribute.map(({ name, i: int, f, s, ints, floats }) =>

@@ -96,7 +96,8 @@ async function exportDenoiser(context: Context, run: string, flags: ExportFlags)
 }
 
 async function exportGenerator(context: Context, run: string, flags: ExportFlags): Promise<void> {
-  const { exportDraw } = await import("../drawing/export-draw.ts");
+  const { inSlices } = await import("onnxgrad");
+  const { exportingDraw } = await import("../drawing/export-draw.ts");
   const { networkCalls } = await import("../drawing/network-calls.ts");
   const { openRun } = await import("../training/open-drawable.ts");
   const { versions } = await import("../training/versions.ts");
@@ -115,11 +116,12 @@ async function exportGenerator(context: Context, run: string, flags: ExportFlags
   if (writes.length > 0) requirePlaceFor("sampler", run, out);
   tellWarning((line) => note(context, line), opened);
   const exported = await withFolders(writes, async () => {
-    const made = exportDraw(steps, arrays, {
+    const metadata = {
       subband_version: versions().subband,
       ...provenance({ config, weights, best }),
       ...Object.fromEntries(Object.entries(chosen).map(([name, value]) => [name, String(value)])),
-    });
+    };
+    const made = await inSlices(exportingDraw(steps, arrays, metadata));
     await putEncoded(context, out, made.bytes);
     return made;
   });

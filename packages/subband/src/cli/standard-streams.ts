@@ -1,7 +1,8 @@
 /** @module `-` in the place of a picture: it comes from stdin, or goes to stdout as a PNG. */
+import { inSlices } from "onnxgrad";
 import { UserError } from "onnxgrad/errors";
 import { MAX_FILE_BYTES } from "../data/skip-reason.ts";
-import { writeFileAtomic } from "../training/atomic-file.ts";
+import { writingFileAtomic } from "../training/atomic-file.ts";
 import type { Context } from "./context.ts";
 import { emit, note, type Result } from "./output.ts";
 
@@ -68,7 +69,7 @@ export async function readStandardInput({ stdin }: Context): Promise<Uint8Array>
 
 /** Writes a file, whole or not at all, or all of it to stdout; returns when it is written, or nobody reads it any more. */
 export async function putEncoded({ stdout }: Context, path: string, bytes: Uint8Array): Promise<void> {
-  if (path !== STANDARD) writeFileAtomic(path, bytes);
+  if (path !== STANDARD) await inSlices(writingFileAtomic(path, bytes));
   else await new Promise<void>((resolve) => void stdout.write(bytes, () => resolve()));
 }
 

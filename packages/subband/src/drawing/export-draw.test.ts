@@ -10,7 +10,7 @@ import type { System } from "../systems/system.ts";
 import { wmgm } from "../systems/wmgm/wmgm.ts";
 import { resolveWmgmConfig } from "../systems/wmgm/config.ts";
 import { compileDraw } from "./compile-draw.ts";
-import { exportDraw } from "./export-draw.ts";
+import { exportDraw, exportingDraw } from "./export-draw.ts";
 
 const STEPS = 3;
 
@@ -128,6 +128,24 @@ describe("exportDraw()", () => {
     );
     expect(size(1)).toBeGreaterThan(parameters);
     expect((size(9) - size(1)) / 8, "bytes of nodes a call").toBeLessThan(0.2 * parameters);
+  });
+
+  test("goes in pieces, between which another may be exported", () => {
+    const chain = chainOf(two.system, "ddpm");
+    const works = [exportingDraw(chain, two.tensors), exportingDraw(chain, two.tensors)];
+    let pieces = 0;
+    for (;;) {
+      const [one, other] = works.map((work) => work.next());
+      if (one!.done !== true) {
+        pieces++;
+        continue;
+      }
+      const { bytes } = exportDraw(chain, two.tensors);
+      expect(one!.value.bytes).toEqual(bytes);
+      expect(other!.value).toEqual(one!.value);
+      break;
+    }
+    expect(pieces, "two traces of five calls, and their nodes").toBeGreaterThan(100);
   });
 
   test("refuses checkpoints of other systems, and a step that stops by itself", () => {

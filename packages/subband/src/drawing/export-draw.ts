@@ -4,11 +4,12 @@
  */
 import {
   add,
+  atOnce,
   cast,
   clamp,
   constant,
-  exportModel,
-  inlineState,
+  exportingModel,
+  inliningState,
   mul,
   round,
   scope,
@@ -57,6 +58,15 @@ export function exportDraw(
   arrays: Arrays,
   metadata: Readonly<Record<string, string>> = {},
 ): ExportedSampler {
+  return atOnce(exportingDraw(steps, arrays, metadata));
+}
+
+/** {@link exportDraw} in pieces. */
+export function* exportingDraw(
+  steps: readonly DrawStep[],
+  arrays: Arrays,
+  metadata: Readonly<Record<string, string>> = {},
+): Generator<void, ExportedSampler> {
   const chain = steps.map((step): TracedStep => {
     if (step.kind !== "host") return step;
     throw new UserError(
@@ -68,12 +78,12 @@ export function exportDraw(
   const calls = chain.map((step) => (step.kind === "diffuse" ? step.plan.length : 1));
   const { nfeLow, nfeDetail } = networkCalls(calls);
   const constants = new Map<Weights, Traced<StateTree>>();
-  const constantsOf = (weights: Weights): Traced<StateTree> => {
-    const found = constants.get(weights) ?? inlineState(weights.from(arrays));
+  const constantsOf = function* (weights: Weights): Generator<void, Traced<StateTree>> {
+    const found = constants.get(weights) ?? (yield* inliningState(weights.from(arrays)));
     constants.set(weights, found);
     return found;
   };
-  const { bytes } = exportModel(
+  const { bytes } = yield* exportingModel(
     {
       name: "subband-sampler",
       metadata: {
@@ -85,11 +95,10 @@ export function exportDraw(
       },
       inputs: Object.fromEntries(inputs.map(({ name, shape }) => [name, shape])),
     },
-    (noise: Readonly<Record<string, Tensor>>) => {
-      const image = chain.reduce<Tensor | undefined>(
-        (given, step) => scope(step.name, () => traced(step, constantsOf(step.weights), given, noise)),
-        undefined,
-      );
+    function* (noise: Readonly<Record<string, Tensor>>) {
+      let image: Tensor | undefined;
+      for (const step of chain)
+        image = yield* inScope(step.name, traced(step, yield* constantsOf(step.weights), image, noise));
       return { image: toBytes(image!) };
     },
   );
@@ -110,17 +119,26 @@ function noiseInputs(step: TracedStep): NoiseInput[] {
   return [names.start, ...noisySteps(step.plan).map(names.step)].map((name) => ({ name, shape: step.state }));
 }
 
+/** A work whose pieces have `name` in the module path; what comes between them has not. */
+function* inScope<T>(name: string, work: Generator<void, T>): Generator<void, T> {
+  for (;;) {
+    const { done, value } = scope(name, () => work.next());
+    if (done === true) return value;
+    yield;
+  }
+}
+
 /** One step as graph. */
-function traced(
+function* traced(
   step: TracedStep,
   weights: Traced<StateTree>,
   given: Tensor | undefined,
   noise: Readonly<Record<string, Tensor>>,
-): Tensor {
+): Generator<void, Tensor> {
   const at = { given };
   if (step.kind === "apply") return step.run(weights, at, noise);
   const names = namesOf(step);
-  const end = unrollPlan(
+  const end = yield* unrollPlan(
     step.plan,
     (x, call) => {
       const told = Object.entries(step.told(call)).map(([name, value]) => [name, constant(value)] as const);

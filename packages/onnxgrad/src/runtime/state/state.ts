@@ -6,6 +6,7 @@ import { UserError } from "../../errors.ts";
 import { constant } from "../../ops/source.ts";
 import { isNdArray, type NdArray } from "../../trace/ndarray.ts";
 import { Packed } from "../../trace/packed.ts";
+import { atOnce } from "../../slices.ts";
 import { sameShape, type Shape, sizeOf, type Tensor } from "../../trace/tensor.ts";
 import { type Mapped, treeMap } from "../../trace/tree.ts";
 import { evict, held, pull, type StateEntry } from "./state-buffers.ts";
@@ -213,12 +214,23 @@ export function layoutOf<S extends StateTree>(tree: S): S {
  * parameters with them. Later changes of the state do not reach the constants.
  */
 export function inlineState<S extends StateTree>(state: State<S>): Traced<S> {
+  return atOnce(inliningState(state));
+}
+
+/** {@link inlineState} in pieces, an array each; the state must not change until the last. */
+export function* inliningState<S extends StateTree>(state: State<S>): Generator<void, Traced<S>> {
+  const constants: Tensor[] = [];
+  for (const { shape, data } of state.tensors().values()) {
+    constants.push(constant(data, shape));
+    yield;
+  }
+  let next = 0;
+  const inline = () => constants[next++]!;
   const visit = (value: StateTree): unknown =>
     value instanceof Packed
       ? treeMap(value.tree, isNdArray, inline)
       : isNdArray(value)
-        ? inline(value)
+        ? inline()
         : Object.fromEntries(Object.entries(value).map(([key, child]) => [key, visit(child)]));
-  const inline = ({ shape, data }: NdArray) => constant(data, shape);
-  return visit(state.tree()) as Traced<S>;
+  return visit(state.template) as Traced<S>;
 }

@@ -1,4 +1,4 @@
-import { add, div, input, interpret, mul, rng } from "onnxgrad";
+import { add, atOnce, div, input, interpret, mul, rng } from "onnxgrad";
 import { expectClose } from "onnxgrad/testing";
 import { describe, expect, test } from "vitest";
 import { edmSchedule } from "../schedules/edm.ts";
@@ -23,11 +23,13 @@ describe("unrollPlan()", () => {
       { noise: (step, out) => out.set(normal(`step-${step}`)) },
     );
     const steps = noisySteps(plan);
-    const end = unrollPlan(
-      plan,
-      (x, { sigma }) => div(mul(x, shrink(sigma)), add(mul(x, x), 1)),
-      input("start", [4]),
-      (step) => input(`step-${step}`, [4]),
+    const end = atOnce(
+      unrollPlan(
+        plan,
+        (x, { sigma }) => div(mul(x, shrink(sigma)), add(mul(x, x), 1)),
+        input("start", [4]),
+        (step) => input(`step-${step}`, [4]),
+      ),
     );
     const feeds = Object.fromEntries(steps.map((step) => [`step-${step}`, normal(`step-${step}`)]));
     const [got] = interpret([end], { ...feeds, start });

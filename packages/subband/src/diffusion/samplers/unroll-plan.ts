@@ -12,15 +12,16 @@ export function noisySteps(plan: SamplingPlan): number[] {
 }
 
 /**
- * Traces a plan on `x`, distributed like the data plus noise of the first level, and returns the final state.
+ * Traces a plan on `x`, distributed like the data plus noise of the first level, and returns the final state; in pieces,
+ * a call each.
  * `noise(step)` is the standard normal noise of each of the {@link noisySteps}.
  */
-export function unrollPlan(
+export function* unrollPlan(
   plan: SamplingPlan,
   predict: (x: Tensor, call: PlanCall) => Tensor,
   x: Tensor,
   noise: (step: number) => Tensor,
-): Tensor {
+): Generator<void, Tensor> {
   let state = x;
   let previous: Tensor | undefined;
   for (const call of plan) {
@@ -35,6 +36,7 @@ export function unrollPlan(
     ];
     state = terms.reduce((total, term) => add(total, term));
     previous = denoised;
+    yield;
   }
   return state;
 }

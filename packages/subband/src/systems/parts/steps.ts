@@ -1,5 +1,5 @@
 /** @module Makes draw steps and weights; here, and nowhere else, the types of one network's arrays are put aside. */
-import { type NamedArray, pack, State, type StateTree } from "onnxgrad";
+import { layoutOf, type NamedArray, pack, State, type StateTree } from "onnxgrad";
 import { requireSteps } from "../../diffusion/schedules/schedule.ts";
 import { samplerNamed } from "../../diffusion/samplers/samplers.ts";
 import type { Apply, Arrays, Diffuse, Draw, DrawStep, Weights } from "../draw.ts";
@@ -29,7 +29,7 @@ export function stored<W extends Readonly<Record<string, StateTree>>>(
     name,
     template,
     from(arrays) {
-      const state = new State<W>(template());
+      const state = new State<W>(layoutOf(template()));
       state.load(new Map(Object.entries(parts).flatMap(([part, prefix]) => under(arrays, prefix, part))));
       return state;
     },
