@@ -7,6 +7,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { freemem, tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { atOnce } from "onnxgrad";
 import { createDataset } from "../packages/subband/src/data/dataset.ts";
 import { estimateMemory } from "../packages/subband/src/loop/memory.ts";
 import type { AnyPreset } from "../packages/subband/src/systems/preset.ts";
@@ -80,7 +81,7 @@ async function estimatedBytes(preset: AnyPreset): Promise<number> {
     skipped: {},
     fingerprint: "",
   });
-  const system = preset.system(preset.resolve(preset.choose({}, dataset), dataset, {}));
+  const system = preset.system(atOnce(preset.resolve(preset.choose({}, dataset), dataset, {})));
   const { state, programs } = estimateMemory(system.stages);
   return state + programs;
 }

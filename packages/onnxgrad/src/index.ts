@@ -144,5 +144,5 @@ export {
   type StateTree,
   type Traced,
 } from "./runtime/state/state.ts";
-export { atOnce, inSlices, slices, turnOfEventLoop } from "./slices.ts";
+export { atOnce, inOnePiece, inSlices, slices, turnOfEventLoop } from "./slices.ts";
 export { Lifetime, type LifetimeOptions, Turns } from "./turns.ts";

@@ -46,6 +46,12 @@ export function atOnce<T>(work: Generator<void, T>): T {
   }
 }
 
+/** What `make` gives, as a work of one piece. */
+export function* inOnePiece<T>(make: () => T): Generator<void, T> {
+  yield;
+  return make();
+}
+
 /** Returns when the event loop has gone round: whatever waited before has been handled. */
 export async function turnOfEventLoop(): Promise<void> {
   await partOfTurn(); // the rest of the round that is going on, which may have passed timers or files already

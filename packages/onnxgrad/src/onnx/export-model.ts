@@ -5,7 +5,7 @@
 import { GraphError } from "../errors.ts";
 import { input, type InputSpec, specOf } from "../ops/source.ts";
 import { optimizing } from "../passes/optimize.ts";
-import { atOnce } from "../slices.ts";
+import { atOnce, inOnePiece } from "../slices.ts";
 import type { GraphNode, Tensor } from "../trace/tensor.ts";
 import { encodingModel, type LoweredGraph, type LoweredModel, lowering, type ModelOptions } from "./model.ts";
 
@@ -37,11 +37,7 @@ export function exportModel<I extends Readonly<Record<string, InputSpec>>>(
   options: ExportOptions<I>,
   build: (inputs: { readonly [K in keyof I]: Tensor }) => Readonly<Record<string, Tensor>>,
 ): LoweredModel {
-  const whole = function* (inputs: { readonly [K in keyof I]: Tensor }) {
-    yield;
-    return build(inputs);
-  };
-  return atOnce(exportingModel(options, whole));
+  return atOnce(exportingModel(options, (inputs) => inOnePiece(() => build(inputs))));
 }
 
 /** {@link exportModel} in pieces, those of `build` among them. */

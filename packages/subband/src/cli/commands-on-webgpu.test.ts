@@ -61,7 +61,7 @@ function expectSameNumbers(here: unknown, onCpu: unknown): void {
 async function untrained(name: string, preset: string, options: TrainRequest["options"]): Promise<string> {
   const size = { height: 8, width: 8 };
   const request = { out: at(name), preset, data: "faces", limit: 16, size, images: 1, options };
-  writeUntrainedRun(request.out, resolveRunConfig(request, await openTrainingData(request)));
+  writeUntrainedRun(request.out, await resolveRunConfig(request, await openTrainingData(request)));
   return request.out;
 }
 

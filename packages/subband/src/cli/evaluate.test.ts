@@ -195,7 +195,7 @@ describe("subband evaluate", () => {
       images: 1,
       options: { levels: 1, width: 16 },
     };
-    const config = resolveRunConfig(request, await openTrainingData(request));
+    const config = await resolveRunConfig(request, await openTrainingData(request));
     expect(config.data).toMatchObject({ count: 60, heldOut: 20 });
     writeUntrainedRun(patched, { ...config, images: { low: 1, detail: 1 } });
     expect(await evaluated(patched, "-n", "40", "--on", "training")).toContain("40 of 40 training images");

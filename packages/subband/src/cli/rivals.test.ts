@@ -76,7 +76,7 @@ describe.each(CASES)("a run of $preset $options", ({ preset, options, bands, cal
       images: 1,
       options: { width: 8, ...options },
     };
-    const config = resolveRunConfig(asked, await openTrainingData(asked));
+    const config = await resolveRunConfig(asked, await openTrainingData(asked));
     writeUntrainedRun(out, config);
   });
 

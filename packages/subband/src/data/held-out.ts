@@ -3,6 +3,7 @@
  * is a property of the data, not of a run, so that runs of any seed are judged by the same images. Images of one picture,
  * and copies of a picture, are kept together: patches of a picture share its pixels.
  */
+import { inSlices } from "onnxgrad";
 import { invariant } from "onnxgrad/errors";
 import { rng } from "onnxgrad/random";
 import type { ImageSource } from "../images/image-source.ts";
@@ -33,10 +34,10 @@ export function heldOutCount(count: number): number {
  * How many images of a new run are held out with whole pictures: at least {@link heldOutCount}, as few more as whole
  * pictures allow, and none where that would be over a third of all (of two pictures, say).
  */
-export function wholePicturesCount(dataset: Dataset): number {
+export async function wholePicturesCount(dataset: Dataset): Promise<number> {
   const wanted = heldOutCount(dataset.count);
   const most = Math.max(wanted, Math.floor(dataset.count * MOST_SHARE));
-  const sizes = sizesOf(picturesOf(dataset));
+  const sizes = sizesOf(await picturesOf(dataset));
   for (let limit = wanted; ; limit = Math.min(most, 2 * limit)) {
     const count = [...chosenPictures(sizes, limit, wanted)].reduce((total, i) => total + sizes[i]!, 0);
     if (count >= wanted || limit === most) return count;
@@ -48,7 +49,11 @@ export function wholePicturesCount(dataset: Dataset): number {
  * measured on them says how well they were learned by heart, too. By `pictures`, `heldOut` is what
  * {@link wholePicturesCount} found.
  */
-export function splitDataset(dataset: Dataset, heldOut: number, by: HeldOutBy = "pictures"): DatasetSplit {
+export async function splitDataset(
+  dataset: Dataset,
+  heldOut: number,
+  by: HeldOutBy = "pictures",
+): Promise<DatasetSplit> {
   const { count } = dataset;
   invariant(heldOut >= 0 && heldOut < count, `${heldOut} of ${count} images held out`);
   const shuffled = rng(0, "held-out").permutation(count);
@@ -59,7 +64,7 @@ export function splitDataset(dataset: Dataset, heldOut: number, by: HeldOutBy = 
       training: selected(dataset, shuffled.slice(heldOut).sort()),
       heldOut: selected(dataset, shuffled.subarray(0, heldOut)),
     };
-  const pictures = picturesOf(dataset);
+  const pictures = await picturesOf(dataset);
   const chosen = chosenPictures(sizesOf(pictures), heldOut, heldOut);
   const isHeldOut = (i: number): boolean => chosen.has(pictures[i]!);
   return {
@@ -72,23 +77,25 @@ export function splitDataset(dataset: Dataset, heldOut: number, by: HeldOutBy = 
 const found = new WeakMap<Uint8Array, Uint32Array>();
 
 /** The picture of each image, numbered by first appearance; images with the same pixels are one picture. */
-function picturesOf({ pictures, pixels, count }: Dataset): Uint32Array {
+async function picturesOf({ pictures, pixels, count }: Dataset): Promise<Uint32Array> {
   const known = pictures ?? found.get(pixels);
   if (known !== undefined) return known;
-  const numbered = numberedByPixels(pixels, count);
+  const numbered = await inSlices(numberingByPixels(pixels, count));
   found.set(pixels, numbered);
   return numbered;
 }
 
-function numberedByPixels(pixels: Uint8Array, count: number): Uint32Array {
+function* numberingByPixels(pixels: Uint8Array, count: number): Generator<void, Uint32Array> {
   const size = pixels.length / count;
   const numbers = new Map<string, number>();
-  return Uint32Array.from({ length: count }, (_, i) => {
+  const numbered = new Uint32Array(count);
+  for (let i = 0; i < count; i++) {
     const digest = pixelDigest(pixels.subarray(i * size, (i + 1) * size));
-    const number = numbers.get(digest) ?? numbers.size;
-    numbers.set(digest, number);
-    return number;
-  });
+    numbered[i] = numbers.get(digest) ?? numbers.size;
+    numbers.set(digest, numbered[i]!);
+    yield;
+  }
+  return numbered;
 }
 
 /** Images of each picture. */

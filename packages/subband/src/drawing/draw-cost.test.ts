@@ -1,3 +1,4 @@
+import { atOnce } from "onnxgrad";
 import { expectClose } from "onnxgrad/testing";
 import { describe, expect, test } from "vitest";
 import { createDataset } from "../data/dataset.ts";
@@ -61,7 +62,7 @@ describe.each(presets)("preset $name", (preset) => {
       ...{ name: "noise", ...shape, licence: "CC0", credit: "none", skipped: {}, fingerprint: "noise" },
       pixels: Uint8Array.from({ length: 2 * 3 * 64 * 64 }, (_, i) => (i * i) % 251),
     });
-    const system = preset.system(preset.resolve(preset.choose({}, shape), images, {}));
+    const system = preset.system(atOnce(preset.resolve(preset.choose({}, shape), images, {})));
     const steps = costsOf(system).flatMap((network) => network.steps);
     expect(steps.map(({ name }) => name).sort()).toEqual(
       stepsOf(system)

@@ -2,7 +2,7 @@
 import { mkdirSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { type Packed, rng } from "onnxgrad";
+import { atOnce, type Packed, rng } from "onnxgrad";
 import { node } from "onnxgrad/node";
 import * as ort from "onnxruntime-node";
 import { describe, expect, test } from "vitest";
@@ -33,7 +33,7 @@ function imagesOf({ channels, height, width }: ImageShape, count: number) {
 
 function systemOf(name: string, asked: object, images: ReturnType<typeof imagesOf>): System {
   const preset = presetNamed(name);
-  return preset.system(preset.resolve(preset.choose(asked, images), images, {}));
+  return preset.system(atOnce(preset.resolve(preset.choose(asked, images), images, {})));
 }
 
 /** Parameters of each stage's network. */

@@ -4,6 +4,7 @@
  */
 import {
   add,
+  atOnce,
   constant,
   div,
   exp,
@@ -142,7 +143,9 @@ const shapeOf = (side: number): ImageShape => ({ channels: 1, height: side, widt
 function sgmOf(formulation: ProcessName): System {
   network = () => best(PIXELS, formulation, 0.5);
   const image = shapeOf(SIDE);
-  return sgm.system(sgm.resolve(sgm.choose({ formulation, batch: BATCH }, image), image as never, {}));
+  return sgm.system(
+    atOnce(sgm.resolve(sgm.choose({ formulation, batch: BATCH }, image), image as never, {})),
+  );
 }
 
 function wsgmOf(formulation: ProcessName): System {
@@ -150,10 +153,8 @@ function wsgmOf(formulation: ProcessName): System {
   const image = shapeOf(2 * SIDE);
   // What it measures of any images gives way to the moments.
   const pixels = { ...image, count: 1, read: () => undefined };
-  const model = wsgm.resolve(
-    wsgm.choose({ formulation, batch: BATCH, levels: 1 }, image),
-    pixels as never,
-    {},
+  const model = atOnce(
+    wsgm.resolve(wsgm.choose({ formulation, batch: BATCH, levels: 1 }, image), pixels as never, {}),
   );
   const [level] = (model as unknown as { readonly levels: readonly object[] }).levels;
   return wsgm.system({ ...model, levels: [{ ...level, moments: MOMENTS }] } as never);

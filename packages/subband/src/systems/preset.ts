@@ -27,10 +27,10 @@ export interface Preset<Model extends ImageShape, Training extends Options> {
    */
   choose(asked: Asked<Training>, image: ImageShape): Chosen<Training>;
   /**
-   * The model, with everything that is measured of the images to train on; `asked` is what of `chosen` was asked for.
+   * The model, with everything that is measured of the images to train on, in pieces; `asked` is what of `chosen` was asked for.
    * @throws UserError `config/...`, `nn/...`.
    */
-  resolve(chosen: Chosen<Training>, images: ImageSource, asked: Asked<Training>): Model;
+  resolve(chosen: Chosen<Training>, images: ImageSource, asked: Asked<Training>): Generator<void, Model>;
   /** The options that a model was made with which a run of format 1 keeps; absent from presets that are younger. */
   format1?(model: Model): Chosen<Training>;
   /** What follows from a local model that a training begins with, if it can begin with that. */

@@ -1,3 +1,4 @@
+import { atOnce } from "onnxgrad";
 import { describe, expect, test } from "vitest";
 import { createDataset } from "../data/dataset.ts";
 import { flagName } from "./options.ts";
@@ -58,11 +59,13 @@ describe("presets", () => {
       ...{ skipped: {}, fingerprint: "sorted" },
     });
     const wmgm = presetNamed("wmgm");
-    const { scaling } = wmgm.resolve(wmgm.choose({ levels: 1 }, sorted), sorted, {}) as unknown as {
+    const { scaling } = atOnce(wmgm.resolve(wmgm.choose({ levels: 1 }, sorted), sorted, {})) as unknown as {
       readonly scaling: { readonly lowMean: readonly number[]; readonly lowStd: readonly number[] };
     };
     expect(scaling.lowMean[0]).toBeCloseTo(0, 5);
     expect(scaling.lowStd[0]).toBeCloseTo(1, 3);
+    const pieces = [...wmgm.resolve(wmgm.choose({ levels: 1 }, sorted), sorted, {})];
+    expect(pieces, "an image each").toHaveLength(10_000);
   });
 });
 

@@ -1,3 +1,4 @@
+import { atOnce } from "onnxgrad";
 import { describe, expect, test } from "vitest";
 import { createDataset } from "../data/dataset.ts";
 import type { AnyPreset } from "../systems/preset.ts";
@@ -31,7 +32,7 @@ const asked = { batch: 6, lr: 2e-4, width: 16 };
 /** The configuration of a run on the ramp, as JSON. */
 function configOf(preset: AnyPreset, more: object = {}, images = dataset): Record<string, unknown> {
   const options = preset.choose({ ...asked, ...more }, images);
-  const model = preset.resolve(options, images, { ...asked, ...more });
+  const model = atOnce(preset.resolve(options, images, { ...asked, ...more }));
   return JSON.parse(
     JSON.stringify({ preset: preset.name, options, data, images: { low: 12, detail: 12 }, model }),
   ) as Record<string, unknown>;

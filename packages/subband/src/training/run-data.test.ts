@@ -60,7 +60,7 @@ describe("the data of a run", () => {
     for (const i of [0, 1, 2, 3]) await paint(join(large, `${i}.png`), i, 64);
     const request = { ...TINY, data: large, patches: 40, out: join(dir, "patched") };
     const dataset = await openTrainingData(request);
-    const config = resolveRunConfig(request, dataset);
+    const config = await resolveRunConfig(request, dataset);
     expect(config.data).toMatchObject({ count: 160, heldOut: 40, heldOutBy: "pictures" });
     const { training, heldOut, heldOutCount } = await openRunData(request.out, config);
     expect([training.count, heldOut.count, heldOutCount]).toEqual([120, 40, 40]);
@@ -97,7 +97,7 @@ describe("the data of a run", () => {
     mkdirSync(few);
     for (const i of [0, 1]) await paint(join(few, `${i}.png`), i);
     const request = { ...TINY, data: few, out: join(dir, "third") };
-    const config = resolveRunConfig(request, await openTrainingData(request));
+    const config = await resolveRunConfig(request, await openTrainingData(request));
     const tooMany = { ...config, data: { ...config.data, heldOut: 2 } };
     await expect(openRunData(request.out, tooMany)).rejects.toMatchObject({ code: "run/invalid" });
     writeFileSync(join(few, "1.png"), "damaged");

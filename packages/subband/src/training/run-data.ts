@@ -45,7 +45,7 @@ export async function openRunData(
  * The images of a run that are open already, checked and divided.
  * @throws UserError `run/other-data`.
  */
-export function runImages(run: string, data: RunData, dataset: Dataset): RunImages {
+export async function runImages(run: string, data: RunData, dataset: Dataset): Promise<RunImages> {
   if (data.fingerprint !== dataset.fingerprint)
     throw new UserError(
       "run/other-data",
@@ -58,7 +58,7 @@ export function runImages(run: string, data: RunData, dataset: Dataset): RunImag
       "run/invalid",
       `run "${run}": heldOut is ${heldOut} of ${dataset.count} images; some must be left to train on. Restore run.json.`,
     );
-  return { dataset, heldOutCount: heldOut, ...splitDataset(dataset, heldOut, heldOutBy) };
+  return { dataset, heldOutCount: heldOut, ...(await splitDataset(dataset, heldOut, heldOutBy)) };
 }
 
 /**

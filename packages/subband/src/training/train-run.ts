@@ -3,7 +3,7 @@
  * keeps metrics and preview grids. The command line adds only words and a progress bar.
  */
 import { join, resolve } from "node:path";
-import { type Backend, unknownName, UserError } from "onnxgrad";
+import { type Backend, inSlices, unknownName, UserError } from "onnxgrad";
 import { type Dataset, requireImages } from "../data/dataset.ts";
 import type { DatasetOptions } from "../data/dataset-recipes.ts";
 import { splitDataset, wholePicturesCount } from "../data/held-out.ts";
@@ -142,13 +142,13 @@ export async function openTrainingData(request: TrainRequest, listener: RunListe
 }
 
 /** The configuration of a request, all defaults filled in, save for the images of its budget. */
-export function resolveRunConfig(request: TrainRequest, dataset: Dataset): RunConfig {
+export async function resolveRunConfig(request: TrainRequest, dataset: Dataset): Promise<RunConfig> {
   const preset = presetOf(request);
   const asked = readOptions(preset, request.options ?? {});
-  const heldOut = wholePicturesCount(dataset);
-  const { training } = splitDataset(dataset, heldOut);
+  const heldOut = await wholePicturesCount(dataset);
+  const { training } = await splitDataset(dataset, heldOut);
   const options = preset.choose(asked, training);
-  const model = preset.resolve(options, training, asked);
+  const model = await inSlices(preset.resolve(options, training, asked));
   return RunConfig.parse({
     preset: preset.name,
     options,
@@ -197,9 +197,9 @@ export async function planRun(asked: TrainRequest, listener: RunListener = {}): 
     resumed === undefined ? request : sameData(request, resumed),
     listener,
   );
-  if (resumed !== undefined) runImages(request.out, resumed.data, dataset);
+  if (resumed !== undefined) await runImages(request.out, resumed.data, dataset);
   return {
-    config: resumed ?? withBudget(resolveRunConfig(request, dataset), request),
+    config: resumed ?? withBudget(await resolveRunConfig(request, dataset), request),
     seed: known?.seed ?? request.seed ?? 0,
     exists: known !== undefined,
     dataBytes: dataset.pixels.length,
@@ -232,7 +232,7 @@ export async function trainRun(
       listener,
     );
     const seed = known?.seed ?? request.seed ?? 0;
-    let config = resumed ?? resolveRunConfig(request, dataset);
+    let config = resumed ?? (await resolveRunConfig(request, dataset));
     if (resumed !== undefined && request.data !== undefined) {
       const { data: source, out } = request;
       const { path: _, pathFromRun: __, ...data } = config.data;
@@ -240,7 +240,7 @@ export async function trainRun(
     }
     const system = systemOf(config);
     // A run that was begun before images were held out goes on with all of them, in the same order.
-    const { training, heldOut } = runImages(request.out, config.data, dataset);
+    const { training, heldOut } = await runImages(request.out, config.data, dataset);
     const options = { backend, dataset: training, heldOut, seed, flip: config.data.flip };
     if (known === undefined) config = withBudget(config, request);
     const time = timeBudget(config, known, system.stages, began);

@@ -1,4 +1,4 @@
-import { rng } from "onnxgrad";
+import { atOnce, rng } from "onnxgrad";
 import { node } from "onnxgrad/node";
 import { expectClose } from "onnxgrad/testing";
 import { describe, expect, test } from "vitest";
@@ -28,7 +28,7 @@ function systemOf(preset: string, side: number, options: Readonly<Record<string,
       into.set(pictures.subarray(index * side * side, (index + 1) * side * side), offset),
   };
   const chosen = presetNamed(preset);
-  return chosen.system(chosen.resolve(chosen.choose(options, source), source, options));
+  return chosen.system(atOnce(chosen.resolve(chosen.choose(options, source), source, options)));
 }
 
 async function withDrawing<T>(system: System, work: (drawing: CompiledDraw) => Promise<T>): Promise<T> {

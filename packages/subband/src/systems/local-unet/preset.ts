@@ -1,5 +1,5 @@
 /** @module Preset `local-unet`: our denoiser. */
-import { UserError } from "onnxgrad";
+import { inOnePiece, UserError } from "onnxgrad";
 import * as z from "zod";
 import { bandUnetConfigOf } from "../../nn/band-unet.ts";
 import { LOCAL_DRAWING } from "../parts/local/draw.ts";
@@ -44,7 +44,7 @@ export const localUnet: AnyPreset = preset({
     return chosen;
   },
   resolve: ({ width: baseWidth, ...chosen }, { channels, height, width }) =>
-    resolveLocalUnetConfig({ ...chosen, channels, height, width, baseWidth }),
+    inOnePiece(() => resolveLocalUnetConfig({ ...chosen, channels, height, width, baseWidth })),
   format1: ({ levels, batch, lr, widths, wavelet }) => ({ levels, batch, lr, width: widths[0]!, wavelet }),
   from(model) {
     if (model.kind !== "unet") return undefined;

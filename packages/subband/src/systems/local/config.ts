@@ -142,7 +142,7 @@ export function requireUseOf(wavelet: string, levels: number, hasEdmLow: boolean
  * The greatest size of a normalised detail of each level, the finest first, over images in [-1, 1] taken as [0, 1]; read
  * one at a time through `read`. Extents must be multiples of 2^levels.
  */
-export function greatestDetails(
+export function* greatestDetails(
   {
     count,
     channels,
@@ -152,7 +152,7 @@ export function greatestDetails(
     wavelet,
   }: { count: number; channels: number; height: number; width: number; levels: number; wavelet: string },
   read: (index: number) => Float32Array,
-): number[] {
+): Generator<void, number[]> {
   const greatest = new Array<number>(levels).fill(0);
   for (let i = 0; i < count; i++) {
     let low = planes(read(i), [channels, height, width]);
@@ -163,6 +163,7 @@ export function greatestDetails(
         greatest[level] = Math.max(greatest[level]!, Math.abs(value) / 2);
       ({ low } = bands);
     }
+    yield;
   }
   return greatest;
 }

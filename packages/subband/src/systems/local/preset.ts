@@ -1,7 +1,7 @@
 /** @module Preset `local`: the published denoisers. */
 import * as z from "zod";
 import { kernelsOf } from "../../nn/bf-cnn.ts";
-import { measureBandScaling } from "../parts/band-scaling.ts";
+import { measuringBandScaling } from "../parts/band-scaling.ts";
 import { LOCAL_DRAWING } from "../parts/local/draw.ts";
 import { hasNoisyCondition, levelsOf, summarise } from "../parts/local/model.ts";
 import { measuredImages } from "../parts/measured-images.ts";
@@ -69,7 +69,7 @@ export const local: AnyPreset = preset({
     requireUseOf(chosen.wavelet, levels, chosen.edmLow);
     return chosen;
   },
-  resolve({ width: features, edmLow, ...chosen }, images, asked) {
+  *resolve({ width: features, edmLow, ...chosen }, images, asked) {
     const { channels, height, width } = images;
     const { levels, wavelet } = chosen;
     const { read, ...measured } = measuredImages(images);
@@ -78,10 +78,13 @@ export const local: AnyPreset = preset({
         ...{ ...chosen, channels, height, width, features },
         ...(edmLow && {
           // Its batch is larger, unless one was asked for.
-          edmLow: { scaling: measureBandScaling({ ...measured, levels }, read), batch: asked.batch },
+          edmLow: {
+            scaling: yield* measuringBandScaling({ ...measured, levels }, read),
+            batch: asked.batch,
+          },
         }),
       },
-      greatestDetails({ ...measured, levels, wavelet }, read),
+      yield* greatestDetails({ ...measured, levels, wavelet }, read),
     );
   },
   format1: ({

@@ -3,7 +3,7 @@
  * that it has the range of the image at every level; details are divided by their root mean square, the coarsest low
  * band by its standard deviation, channel by channel.
  */
-import { add, constant, div, mul, sub, type Tensor } from "onnxgrad";
+import { add, atOnce, constant, div, mul, sub, type Tensor } from "onnxgrad";
 import { splitBlocks } from "../../wavelet/haar.ts";
 import { haarAnalysis, haarSynthesis } from "../../wavelet/graph.ts";
 
@@ -20,6 +20,15 @@ export interface BandScaling {
 /** The scales of the coarsest low band alone. */
 export type LowScaling = Pick<BandScaling, "lowMean" | "lowStd">;
 
+/** Images to be measured. */
+interface MeasuredShape {
+  readonly count: number;
+  readonly channels: number;
+  readonly height: number;
+  readonly width: number;
+  readonly levels: number;
+}
+
 /** Smallest scale that is divided by: a band that is empty in the data stays empty. */
 const FLOOR = 1e-4;
 
@@ -27,16 +36,15 @@ const FLOOR = 1e-4;
  * Measures the scaling over images [n, channels, height, width] in [-1, 1], read one at a time through `read`.
  * `height` and `width` must be multiples of 2^levels.
  */
-export function measureBandScaling(
-  {
-    count,
-    channels,
-    height,
-    width,
-    levels,
-  }: { count: number; channels: number; height: number; width: number; levels: number },
+export function measureBandScaling(shape: MeasuredShape, read: (index: number) => Float32Array): BandScaling {
+  return atOnce(measuringBandScaling(shape, read));
+}
+
+/** {@link measureBandScaling} in pieces, an image each. */
+export function* measuringBandScaling(
+  { count, channels, height, width, levels }: MeasuredShape,
   read: (index: number) => Float32Array,
-): BandScaling {
+): Generator<void, BandScaling> {
   const sums = new Float64Array(channels);
   const squares = new Float64Array(channels);
   const detailSquares = Array.from({ length: levels }, () => new Float64Array(3 * channels));
@@ -70,6 +78,7 @@ export function measureBandScaling(
         sums[c]! += value;
         squares[c]! += value * value;
       }
+    yield;
   }
   const lowCount = count * blocks(height, levels) * blocks(width, levels);
   const lowMean = [...sums].map((total) => total / lowCount);

@@ -1,7 +1,7 @@
-import { input, interpret, rng } from "onnxgrad";
+import { atOnce, input, interpret, rng } from "onnxgrad";
 import { expectClose } from "onnxgrad/testing";
 import { describe, expect, test } from "vitest";
-import { analyse, lowBand, measureLevels, restore, standardise, synthesise } from "./standardised-bands.ts";
+import { analyse, lowBand, measuringLevels, restore, standardise, synthesise } from "./standardised-bands.ts";
 
 const [COUNT, CHANNELS, HEIGHT, WIDTH] = [6, 3, 8, 12] as const;
 const SIZE = CHANNELS * HEIGHT * WIDTH;
@@ -14,9 +14,9 @@ const images = {
 const x = input("x", [COUNT, CHANNELS, HEIGHT, WIDTH]);
 const feeds = { x: Float64Array.from(pixels) };
 
-describe("measureLevels()", () => {
+describe("measuringLevels()", () => {
   test("standardised bands of the measured images have mean 0 and deviation 1, channel by channel", () => {
-    for (const [i, { low, detail }] of measureLevels(images, 2).entries()) {
+    for (const [i, { low, detail }] of atOnce(measuringLevels(images, 2)).entries()) {
       const bands = analyse(lowBand(x, i));
       const results = interpret([standardise(bands.low, low), standardise(bands.detail, detail)], feeds);
       for (const { data, shape } of results) {
@@ -37,7 +37,7 @@ describe("measureLevels()", () => {
 
   test("a band that is empty stays empty", () => {
     const flat = new Float32Array(SIZE).fill(0.25);
-    const [level] = measureLevels({ ...images, read: () => flat }, 1);
+    const [level] = atOnce(measuringLevels({ ...images, read: () => flat }, 1));
     expect(level!.low.mean).toEqual([0.25, 0.25, 0.25]);
     const { detail } = analyse(x);
     const result = interpret([restore(standardise(detail, level!.detail), level!.detail)], {
@@ -54,7 +54,7 @@ test("low bands are means of blocks, and bands make the image again", () => {
   for (let row = 0; row < 4; row++)
     for (let column = 0; column < 4; column++) first += pixels[row * WIDTH + column]! / 16;
   expectClose([means.data[0]!], [first], { rtol: 1e-6 });
-  const [level] = measureLevels(images, 1);
+  const [level] = atOnce(measuringLevels(images, 1));
   const { low, detail } = analyse(x);
   const there = { low: standardise(low, level!.low), detail: standardise(detail, level!.detail) };
   const back = synthesise({

@@ -34,8 +34,11 @@ export interface LevelBands {
 /** Smallest deviation that is divided by: a band that is empty in the data stays empty. */
 const FLOOR = 1e-4;
 
-/** Measures the moments of each level, the finest first; extents are multiples of 2^levels. */
-export function measureLevels(images: MeasuredImages, levels: number): readonly LevelMoments[] {
+/** Measures the moments of each level, the finest first, an image a piece; extents are multiples of 2^levels. */
+export function* measuringLevels(
+  images: MeasuredImages,
+  levels: number,
+): Generator<void, readonly LevelMoments[]> {
   const { count, channels, height, width } = images;
   const streams = Array.from({ length: levels }, () => bandMoments());
   for (let i = 0; i < count; i++) {
@@ -46,6 +49,7 @@ export function measureLevels(images: MeasuredImages, levels: number): readonly 
       stream.add([low, ...details]);
       above = low;
     }
+    yield;
   }
   return streams.map((stream) => {
     const [low, ...details] = stream.result().map(({ mean, std }) => ({ mean, std }));

@@ -1,4 +1,5 @@
 /** @module Preset `sgm`: diffusion on pixels. */
+import { inOnePiece } from "onnxgrad";
 import * as z from "zod";
 import { chooseDiffusion, DIFFUSION_OPTIONS } from "../parts/diffusion-choice.ts";
 import { SAMPLING } from "../parts/options.ts";
@@ -30,6 +31,6 @@ export const sgm: AnyPreset = preset({
     requireEven(image);
     return chooseDiffusion(asked, WIDTH);
   },
-  resolve: resolveSgmConfig,
+  resolve: (chosen, image) => inOnePiece(() => resolveSgmConfig(chosen, image)),
   system: sgmSystem,
 });

@@ -1,4 +1,4 @@
-import { constant, interpret, rng, type Tensor } from "onnxgrad";
+import { atOnce, constant, interpret, rng, type Tensor } from "onnxgrad";
 import { expectClose } from "onnxgrad/testing";
 import { describe, expect, test } from "vitest";
 import { storedLow } from "./bands.ts";
@@ -6,7 +6,7 @@ import { resolveWmgmFaithfulConfig, type WmgmFaithfulConfig } from "./config.ts"
 import {
   lowFormulation,
   lowSchedule,
-  measureLowRange,
+  measuringLowRange,
   normalizeLow,
   orthonormalLow,
   restoreLow,
@@ -21,7 +21,7 @@ const released = resolveWmgmFaithfulConfig(
 );
 const repaired: WmgmFaithfulConfig = { ...released, defects: { ...released.defects, eightBitLow: false } };
 
-describe("measureLowRange()", () => {
+describe("measuringLowRange()", () => {
   test("finds the extremes of the low band over all images, at any level and for images that are not square", () => {
     for (const levels of [0, 1, 2]) {
       const images = [0, 1, 2].map((i) =>
@@ -30,9 +30,8 @@ describe("measureLowRange()", () => {
       const lows = images.flatMap((image) =>
         values(orthonormalLow(toUnit(constant(image, [1, 3, 16, 32])), levels)),
       );
-      const found = measureLowRange(
-        { count: 3, channels: 3, height: 16, width: 32, levels },
-        (i) => images[i]!,
+      const found = atOnce(
+        measuringLowRange({ count: 3, channels: 3, height: 16, width: 32, levels }, (i) => images[i]!),
       );
       expectClose([found.least, found.greatest], [Math.min(...lows), Math.max(...lows)], {
         rtol: 1e-6,
@@ -43,7 +42,9 @@ describe("measureLowRange()", () => {
 
   test("spans something even where all images are of one colour", () => {
     const grey = new Float32Array(3 * 4 * 4);
-    const found = measureLowRange({ count: 1, channels: 3, height: 4, width: 4, levels: 1 }, () => grey);
+    const found = atOnce(
+      measuringLowRange({ count: 1, channels: 3, height: 4, width: 4, levels: 1 }, () => grey),
+    );
     expect(found).toEqual({ least: 1, greatest: 1.0001 });
   });
 });

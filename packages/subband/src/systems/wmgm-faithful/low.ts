@@ -28,9 +28,9 @@ export function orthonormalLow(image: Tensor, level: number): Tensor {
 
 /**
  * Measures the range of the low band of `levels` analyses over images [channels, height, width] in [-1, 1], read one at
- * a time through `read`; in the units of images in [0, 1], where it lies in [0, 2^levels]. Mirroring does not change it.
+ * a time through `read`, a piece each; in the units of images in [0, 1], where it lies in [0, 2^levels]. Mirroring does not change it.
  */
-export function measureLowRange(
+export function* measuringLowRange(
   {
     count,
     channels,
@@ -39,7 +39,7 @@ export function measureLowRange(
     levels,
   }: { count: number; channels: number; height: number; width: number; levels: number },
   read: (index: number) => Float32Array,
-): LowRange {
+): Generator<void, LowRange> {
   const unit = 2 ** levels;
   const columns = width / unit;
   const sums = new Float64Array((channels * height * columns) / unit);
@@ -56,6 +56,7 @@ export function measureLowRange(
       if (sum < least) least = sum;
       if (sum > greatest) greatest = sum;
     }
+    yield;
   }
   // Mean m of a block in [-1, 1]: the low band of the block in [0, 1] is 2^levels (m + 1) / 2.
   const low = (sum: number) => (unit * (sum / unit ** 2 + 1)) / 2;

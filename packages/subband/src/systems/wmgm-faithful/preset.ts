@@ -12,7 +12,7 @@ import {
   resolveWmgmFaithfulConfig,
   type WmgmFaithfulConfig,
 } from "./config.ts";
-import { measureLowRange } from "./low.ts";
+import { measuringLowRange } from "./low.ts";
 import { wmgmFaithful as wmgmFaithfulSystem } from "./wmgm-faithful.ts";
 
 const Model: z.ZodType<WmgmFaithfulConfig> = z.strictObject({
@@ -74,13 +74,13 @@ export const wmgmFaithful: AnyPreset = preset({
     requireFaithfulSize(height, width, levels);
     return { levels, ...withDefaults(FAITHFUL_DEFAULTS, others) };
   },
-  resolve({ levels, batch, lr, width: baseWidth }, images) {
+  *resolve({ levels, batch, lr, width: baseWidth }, images) {
     // Over all images: the released normalisation goes by the extremes.
     const { read, ...measured } = measuredImages(images, Infinity);
     const { channels, height, width, count } = images;
     return resolveWmgmFaithfulConfig(
       { channels, height, width, levels, baseWidth, batch, lr },
-      { range: measureLowRange({ ...measured, levels }, read), images: count },
+      { range: yield* measuringLowRange({ ...measured, levels }, read), images: count },
     );
   },
   format1: ({ levels, detail }) => ({

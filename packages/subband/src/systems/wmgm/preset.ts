@@ -1,6 +1,6 @@
 /** @module Preset `wmgm`: our default. */
 import * as z from "zod";
-import { measureBandScaling } from "../parts/band-scaling.ts";
+import { measuringBandScaling } from "../parts/band-scaling.ts";
 import { measuredImages } from "../parts/measured-images.ts";
 import { oneOf, type Option, withDefaults } from "../options.ts";
 import { BATCH, LEVELS, LR, SAMPLING, WIDTH } from "../parts/options.ts";
@@ -66,12 +66,12 @@ export const wmgm: AnyPreset = preset({
     requireMultiple(height, width, levels);
     return { levels, judged, ...withDefaults(WMGM_DEFAULTS, others) };
   },
-  resolve({ levels, batch, lr, width: baseWidth, judged }, images) {
+  *resolve({ levels, batch, lr, width: baseWidth, judged }, images) {
     const { read, ...measured } = measuredImages(images);
     const { channels, height, width } = images;
     return resolveWmgmConfig(
       { channels, height, width, levels, baseWidth, batch, lr, judged },
-      measureBandScaling({ ...measured, levels }, read),
+      yield* measuringBandScaling({ ...measured, levels }, read),
     );
   },
   format1: ({ levels, low, detail }) => ({

@@ -4,7 +4,7 @@ import { chooseDiffusion, DIFFUSION_OPTIONS } from "../parts/diffusion-choice.ts
 import { measuredImages } from "../parts/measured-images.ts";
 import { LEVELS, SAMPLING } from "../parts/options.ts";
 import { Count, Fraction, Image, Moments, Positive, Process, Unet } from "../parts/schemas.ts";
-import { measureLevels } from "../parts/standardised-bands.ts";
+import { measuringLevels } from "../parts/standardised-bands.ts";
 import { type AnyPreset, preset } from "../preset.ts";
 import { defaultLevels, requireLevels, resolveWsgmConfig, type WsgmConfig } from "./config.ts";
 import { SCALE_OPTIONS } from "./drawing.ts";
@@ -38,7 +38,9 @@ export const wsgm: AnyPreset = preset({
     requireLevels(image, levels);
     return { levels, ...chooseDiffusion(asked, WIDTH) };
   },
-  resolve: ({ levels, ...chosen }, images) =>
-    resolveWsgmConfig(chosen, images, measureLevels(measuredImages(images), levels)),
+  *resolve({ levels, ...chosen }, images) {
+    const moments = yield* measuringLevels(measuredImages(images), levels);
+    return resolveWsgmConfig(chosen, images, moments);
+  },
   system: wsgmSystem,
 });
