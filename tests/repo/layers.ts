@@ -65,7 +65,7 @@ export const ROOMS: Readonly<Record<string, Readonly<Record<string, Room>>>> = {
     "runtime/threads": { portable: false, imports: ["errors.ts"] },
     "runtime/node": {
       portable: false,
-      imports: ["errors.ts", "turns.ts", "trace", "ops", "onnx", "runtime", "runtime/threads"],
+      imports: ["errors.ts", "turns.ts", "slices.ts", "trace", "ops", "onnx", "runtime", "runtime/threads"],
     },
     "runtime/web": { portable: false, imports: ["errors.ts", "turns.ts", "ops", "onnx", "runtime"] },
     testing: {

@@ -1,7 +1,7 @@
 /** @module Adam and AdamW as graph: the update of a whole parameter tree is a dozen operations on one vector. */
 import { add, div, mul, square, sub } from "../ops/arithmetic.ts";
 import { pow, sqrt } from "../ops/elementary.ts";
-import { type NdArray, ndarray, scalar } from "../trace/ndarray.ts";
+import { type NdArray, scalar } from "../trace/ndarray.ts";
 import type { Packed } from "../trace/packed.ts";
 import type { Tensor } from "../trace/tensor.ts";
 import { flatten, unflatten } from "./flat.ts";
@@ -29,9 +29,9 @@ export interface AdamOptions {
   readonly weightDecay?: number;
 }
 
-/** Zero moments for a packed parameter tree. */
+/** Zero moments for a packed parameter tree: a state begins what has no values as zeros. */
 export function adamInit(params: Packed): AdamState<NdArray> {
-  const zeros = () => ndarray([params.size], new Float32Array(params.size));
+  const zeros = (): NdArray => ({ shape: [params.size], data: new Float32Array() });
   return { m: zeros(), v: zeros(), step: scalar(0) };
 }
 

@@ -3,7 +3,7 @@
  * and walks the chain batch by batch. Image i depends on (seed, i) alone: all its noise comes from streams of that name.
  * A drawing may begin at any step, from values of any origin, and end at any.
  */
-import { type Backend, compile, Lifetime, type State } from "onnxgrad";
+import { type Backend, compile, Lifetime, slices, type State } from "onnxgrad";
 import { fillImages, type ImageRange, startNoise, stepNoise } from "../diffusion/noise.ts";
 import { runPlan } from "../diffusion/samplers/plan.ts";
 import type { Apply, Arrays, Diffuse, DrawStep, Extents, OpenStep, Weights } from "../systems/draw.ts";
@@ -65,17 +65,18 @@ export async function compileDraw(
   arrays: Arrays,
   batch: number,
 ): Promise<CompiledDraw> {
+  const pause = slices();
   const states = new Map<Weights, State>();
-  const stateOf = (weights: Weights): State => {
-    const state = states.get(weights) ?? weights.from(arrays);
-    states.set(weights, state);
-    return state;
-  };
+  for (const step of steps) {
+    if (step.kind === "host" || states.has(step.weights)) continue;
+    states.set(step.weights, step.weights.from(arrays));
+    await pause();
+  }
   const opened = await Promise.all(
     steps.map((step, i) => {
       const given = steps[i - 1]?.gives;
       if (step.kind === "host") return step.open(backend, arrays, batch);
-      const compiler = { backend, state: stateOf(step.weights), given, batch };
+      const compiler = { backend, state: states.get(step.weights)!, given, batch };
       return step.kind === "apply" ? openApply(step, compiler) : openDiffuse(step, compiler);
     }),
   );

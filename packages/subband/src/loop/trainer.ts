@@ -75,6 +75,7 @@ async function trainAll(
   let told = 0;
   let savedAt: number | undefined;
 
+  const pause = slices();
   const restore = async (): Promise<Progress | undefined> => {
     const saved = await host.load();
     if (saved === undefined) return undefined;
@@ -88,14 +89,18 @@ async function trainAll(
           "train/mismatch",
           `run "${place}": its checkpoint has no stage "${runner.stage.name}". It was made by another preset or version; choose another --out.`,
         );
+      await pause();
     }
     return counters;
   };
   const seen = () => runners.reduce((total, { progress }) => total + progress.imagesSeen, 0);
   const arrays = async () => new Map((await Promise.all(runners.map((runner) => runner.arrays()))).flat());
   /** Begins all stages that need no other. */
-  const begin = () => {
-    for (const runner of runners) if (runner.stage.after === undefined) runner.begin(given);
+  const begin = async () => {
+    for (const runner of runners) {
+      if (runner.stage.after === undefined) runner.begin(given);
+      await pause();
+    }
   };
   /** Whether another stage has begun from this one. */
   const isClosed = ({ stage: { name } }: StageRunner) =>
@@ -173,7 +178,7 @@ async function trainAll(
 
   const saved = await restore();
   if (saved === undefined) {
-    begin();
+    await begin();
     await tellFollowed();
   } else {
     savedAt = seen();
@@ -222,7 +227,7 @@ async function trainAll(
         );
       if ((await restore()) === undefined) {
         for (const each of runners) await each.reset();
-        begin();
+        await begin();
       }
       const progress = imagesSeen();
       const rollback = { stage: stage.name, step, images: progress, lrScale: lrScale / 2 };

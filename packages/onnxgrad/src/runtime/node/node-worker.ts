@@ -8,6 +8,7 @@ import { holdGpu } from "./gpu-holders.ts";
 import { type NodeOptions, propertiesOf, shardCount } from "./node-options.ts";
 import type { Answer, Request, WireBuffer, WireOutput, WireTensor } from "./node-worker-thread.ts";
 import { ThreadCalls } from "../threads/thread-calls.ts";
+import { turnOfEventLoop } from "../../slices.ts";
 import { Lifetime, SESSION } from "../../turns.ts";
 
 /** Values on this side, for the inputs and outputs of a run. */
@@ -50,7 +51,10 @@ export function nodeWorker(options: NodeOptions = {}): Backend {
     device: {
       traffic,
       // It moves with the first run that needs it.
-      upload: (data, shape) => Promise.resolve<StateBuffer>({ shape, data: data.slice(), place: undefined }),
+      async upload(data, shape): Promise<StateBuffer> {
+        await turnOfEventLoop(); // a state is copied array by array
+        return { shape, data: data.slice(), place: undefined };
+      },
       download(tensor, target) {
         const { data, place } = tensor as StateBuffer;
         if (data === undefined) return place!.thread.read(tensor as StateBuffer, target);
