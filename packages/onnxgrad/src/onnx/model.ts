@@ -39,6 +39,9 @@ const OPSET = 20n;
 /** Storage buffers that WebGPU promises a shader, which is as many values as a node may read and write there. */
 const STORAGE_BUFFERS = 8;
 
+/** Nodes that are encoded in a piece. */
+const NODES_AT_ONCE = 256;
+
 /** What a model carries besides its graph. */
 export interface ModelOptions {
   /** Key-value pairs kept in the file, e.g. configuration and licence. */
@@ -371,9 +374,13 @@ export function* encodingModel(
   { builder, inputs, outputs }: LoweredGraph,
   { metadata = {}, name = "onnxgrad", dynamicBatch }: ModelOptions = {},
 ): Generator<void, LoweredModel> {
-  const nodes = create(GraphProtoSchema, { node: builder.nodes, name });
-  const graph: Uint8Array[] = [toBinary(GraphProtoSchema, nodes)];
-  yield;
+  const graph: Uint8Array[] = [];
+  for (let at = 0; at < builder.nodes.length; at += NODES_AT_ONCE) {
+    const some = create(GraphProtoSchema, { node: builder.nodes.slice(at, at + NODES_AT_ONCE) });
+    graph.push(toBinary(GraphProtoSchema, some));
+    yield;
+  }
+  graph.push(toBinary(GraphProtoSchema, create(GraphProtoSchema, { name })));
   for (const each of builder.initializers) {
     const bytes = toBinary(TensorProtoSchema, each);
     graph.push(fieldStart(GraphProtoSchema.field.initializer.number, bytes.length), bytes);

@@ -3,6 +3,7 @@
  * the backward pass will read. What follows cheaply from other tensors that are kept anyway is dropped there and computed
  * again by whoever reads it later. The last pass: eliminating common subexpressions would undo it.
  */
+import { atOnce } from "../slices.ts";
 import { scope } from "../trace/scope.ts";
 import { apply, type GraphNode, type Tensor } from "../trace/tensor.ts";
 import { bufferOf, bytesOf, isGiven, type Liveness, liveness } from "./liveness.ts";
@@ -16,10 +17,19 @@ const WORTHWHILE = 0.02;
 
 /** The same values with a lower peak of memory, where some of them can be had again cheaply. */
 export function rematerialize(outputs: readonly Tensor[]): Tensor[] {
+  return atOnce(rematerializing(outputs));
+}
+
+/** {@link rematerialize} in pieces. */
+export function* rematerializing(outputs: readonly Tensor[]): Generator<void, Tensor[]> {
   let current = [...outputs];
   let before = liveness(current);
   for (let round = 0; round < ROUNDS; round++) {
-    const next = recomputeAfter(before, current, choose(before, current));
+    yield;
+    const dropped = choose(before, current);
+    yield;
+    const next = recomputeAfter(before, current, dropped);
+    yield;
     const after = liveness(next);
     if (after.peak > (1 - WORTHWHILE) * before.peak) break;
     [current, before] = [next, after];

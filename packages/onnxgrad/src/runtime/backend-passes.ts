@@ -4,8 +4,8 @@
  * Runtime what to leave alone.
  */
 import { convolutionsByRows } from "../passes/convolutions-by-rows.ts";
-import { rematerialize } from "../passes/rematerialize.ts";
-import { atOnce } from "../slices.ts";
+import { rematerializing } from "../passes/rematerialize.ts";
+import { atOnce, inOnePiece } from "../slices.ts";
 import type { Tensor } from "../trace/tensor.ts";
 import { inPieces } from "./in-pieces.ts";
 import { withViews } from "./input-views.ts";
@@ -27,7 +27,8 @@ export interface BackendPass {
   readonly name: string;
   /** The property that asks for it; `any`: every backend does. */
   readonly asked: keyof PassProperties | "any";
-  apply(outputs: Outputs, block: number): Outputs;
+  /** In pieces. */
+  apply(outputs: Outputs, block: number): Generator<void, Outputs>;
   /** Optimisers of ONNX Runtime that would undo it. */
   readonly undoneBy?: readonly string[];
 }
@@ -50,14 +51,21 @@ export const BACKEND_PASSES: readonly BackendPass[] = [
   {
     name: "convolutions-by-rows",
     asked: "block",
-    apply: (outputs, block) => rewritten(outputs, (tensors) => convolutionsByRows(tensors, block)),
+    apply: (outputs, block) =>
+      inOnePiece(() => rewritten(outputs, (tensors) => convolutionsByRows(tensors, block))),
   },
-  { name: "in-pieces", asked: "inPlace", apply: inPieces },
-  { name: "input-views", asked: "inPlace", apply: (outputs) => rewritten(outputs, withViews) },
+  { name: "in-pieces", asked: "inPlace", apply: (outputs) => inOnePiece(() => inPieces(outputs)) },
+  {
+    name: "input-views",
+    asked: "inPlace",
+    apply: (outputs) => inOnePiece(() => rewritten(outputs, withViews)),
+  },
   {
     name: "rematerialize",
     asked: "any",
-    apply: (outputs) => rewritten(outputs, rematerialize),
+    *apply(outputs) {
+      return named(outputs, yield* rematerializing(Object.values(outputs)));
+    },
     undoneBy: UNDONE_BY.rematerialize,
   },
 ];
@@ -75,8 +83,7 @@ export function fitted(properties: PassProperties, outputs: Outputs): Outputs {
 export function* fitting(properties: PassProperties, outputs: Outputs): Generator<void, Outputs> {
   let current = outputs;
   for (const pass of passesFor(properties)) {
-    current = pass.apply(current, properties.block ?? 0);
-    yield;
+    current = yield* pass.apply(current, properties.block ?? 0);
   }
   return current;
 }
