@@ -2,9 +2,12 @@
  * @module How well generated images match real ones band by band: standard deviation, kurtosis and sparsity of each Haar band, and
  * how much the details vary with the noise input when the low band is held. Numbers only; it reads no files.
  */
-import { UserError } from "onnxgrad";
-import { dwt2 } from "../wavelet/dwt.ts";
-import type { Planes } from "../wavelet/planes.ts";
+import { atOnce, UserError } from "onnxgrad";
+import { type Details, dwt2 } from "../wavelet/dwt.ts";
+import { allocate, type Planes } from "../wavelet/planes.ts";
+
+/** Values that are gone over in a piece: some milliseconds' worth. */
+const PIECE = 1 << 19;
 
 /** A band of one Haar level: cA, cH, cV and cD of the transform. */
 export type BandName = "LL" | "LH" | "HL" | "HH";
@@ -34,6 +37,11 @@ export interface BandStatistics {
  * @throws UserError `evaluation/bands` when the sides are not multiples of 2^levels.
  */
 export function bandStatistics(images: Planes, levels: number): readonly BandStatistics[] {
+  return atOnce(measuringBands(images, levels));
+}
+
+/** {@link bandStatistics} in pieces. */
+export function* measuringBands(images: Planes, levels: number): Generator<void, readonly BandStatistics[]> {
   const unit = 2 ** levels;
   const sides = images.shape.slice(-2);
   if (sides.length < 2 || sides.some((side) => side % unit !== 0)) {
@@ -46,30 +54,59 @@ export function bandStatistics(images: Planes, levels: number): readonly BandSta
   const report: BandStatistics[] = [];
   let low = images;
   for (let level = 1; level <= levels; level++) {
-    const [cA, details] = dwt2(low, "haar", "periodization");
+    const [cA, details] = yield* analysing(low);
     for (const [i, band] of (["LH", "HL", "HH"] as const).entries()) {
-      report.push({ level, band, ...moments(details[i]!.data, 2 ** (level - 1)) });
+      report.push({ level, band, ...(yield* moments(details[i]!.data, 2 ** (level - 1))) });
     }
     low = cA;
   }
-  return [...report, { level: levels, band: "LL", ...moments(low.data, unit) }];
+  return [...report, { level: levels, band: "LL", ...(yield* moments(low.data, unit)) }];
+}
+
+/** One analysis by Haar, some planes at a time. */
+function* analysing({ data, shape }: Planes): Generator<void, [cA: Planes, details: Details]> {
+  const [height, width] = shape.slice(-2) as [number, number];
+  const plane = height * width;
+  const some = plane * Math.max(1, Math.floor(PIECE / plane));
+  const bands = Array.from({ length: 4 }, () => allocate(data, data.length / 4));
+  for (let at = 0; at < data.length; at += some) {
+    const piece = data.subarray(at, at + some);
+    const [cA, details] = dwt2(
+      { data: piece, shape: [piece.length / plane, height, width] },
+      "haar",
+      "periodization",
+    );
+    for (const [i, band] of [cA, ...details].entries()) bands[i]!.set(band.data, at / 4);
+    yield;
+  }
+  const [cA, cH, cV, cD] = bands.map((band) => ({
+    data: band,
+    shape: [...shape.slice(0, -2), height / 2, width / 2],
+  }));
+  return [cA!, [cH!, cV!, cD!]];
 }
 
 /** Standard deviation, divided by `scale`, kurtosis and sparsity of all values. */
-function moments(
+function* moments(
   values: Float32Array | Float64Array,
   scale: number,
-): Pick<BandStatistics, "std" | "kurtosis" | "hoyer"> {
+): Generator<void, Pick<BandStatistics, "std" | "kurtosis" | "hoyer">> {
   let mean = 0;
-  for (let i = 0; i < values.length; i++) mean += values[i]! / values.length;
+  for (let at = 0; at < values.length; at += PIECE) {
+    for (let i = at; i < Math.min(at + PIECE, values.length); i++) mean += values[i]! / values.length;
+    yield;
+  }
   let second = 0;
   let fourth = 0;
   let absolute = 0;
-  for (let i = 0; i < values.length; i++) {
-    const square = (values[i]! - mean) ** 2;
-    second += square;
-    fourth += square * square;
-    absolute += Math.abs(values[i]! - mean);
+  for (let at = 0; at < values.length; at += PIECE) {
+    for (let i = at; i < Math.min(at + PIECE, values.length); i++) {
+      const square = (values[i]! - mean) ** 2;
+      second += square;
+      fourth += square * square;
+      absolute += Math.abs(values[i]! - mean);
+    }
+    yield;
   }
   const root = Math.sqrt(values.length);
   const variance = second / values.length;

@@ -2,6 +2,7 @@
  * @module All figures of one subject beside what it is compared with, as plain data: bands, radial spectrum and, of what a run
  * draws, spread over the noise input and cost. It reads and writes no files.
  */
+import { inSlices, slices } from "onnxgrad";
 import { radialSpectrumError } from "../spectrum/radial.ts";
 import { type BandComparison, bandReport } from "./band-report.ts";
 import type { EvaluationHost } from "./evaluation-host.ts";
@@ -70,7 +71,11 @@ export async function measureReference(subject: Subject, host: EvaluationHost): 
       onProgress?.("compared with", done, opened.stream.count),
     );
     return {
-      ...{ set, isReal: subject.kind === "images", spectra: pictureSpectra(set, FLOOR_PICTURES) },
+      ...{
+        set,
+        isReal: subject.kind === "images",
+        spectra: await inSlices(pictureSpectra(set, FLOOR_PICTURES)),
+      },
       features: features && set.rows && featureReference(features.extractor, set.rows, host),
     };
   } finally {
@@ -124,13 +129,16 @@ async function compareSets(
   // Blocks of half a side and more have no borders to compare.
   const grids = Math.min(levels, Math.floor(Math.log2(Math.min(image.height, image.width))) - 1);
   const sizes = { generated: set.count, real: reference.set.count };
+  const pause = slices();
+  const bands = await inSlices(bandsOf(set, levels), pause);
+  const realBands = await inSlices(bandsOf(reference.set, levels), pause);
   return {
     generated: set.count,
     count: reference.set.count,
     pictures: set.pictureCount,
     radialSpectrumError: radialSpectrumError(set.spectrum, reference.set.spectrum),
     radialSpectrumFloor: spectrumFloor(reference.spectra, sizes, seed) ?? null,
-    bands: bandReport(bandsOf(set, levels), bandsOf(reference.set, levels)),
+    bands: bandReport(bands, realBands),
     specks: sums && realSums ? specks(image, realSums.specks).result(sums.specks) : null,
     blockiness: sums && realSums ? blockiness(image, grids, realSums.changes).result(sums.changes) : null,
     distances: (rows && (await reference.features?.distances(rows))) ?? null,

@@ -1,4 +1,5 @@
 /** @module Which half of a run with bands is at fault: calibration of its details, and distances of its two oracles. */
+import { inSlices } from "onnxgrad";
 import type { CompiledDraw } from "../drawing/compile-draw.ts";
 import { FEWEST_FOR_DISTANCES, type FeatureReference } from "./feature-distances.ts";
 import type { EvaluationHost } from "./evaluation-host.ts";
@@ -8,7 +9,7 @@ import { nearest } from "./metrics/nearest.ts";
 import { withPairwise } from "./metrics/pairwise.ts";
 import { copyRows, rowsOf } from "./metrics/rows.ts";
 import { type BandCalibration, calibration } from "./pictures/calibration.ts";
-import { blockMeans } from "./pictures/low-bands.ts";
+import { averagingBlocks } from "./pictures/low-bands.ts";
 import { drawDetails, drawLow, graft } from "./pictures/oracles.ts";
 import type { DrawnSubject } from "./subject.ts";
 
@@ -77,7 +78,7 @@ export async function halvesOf(
     drawDetails(drawing, real.subarray(first * size, (first + count) * size), { ...request, first }),
   );
   const { levels } = pyramid;
-  const lows = rowsOf(blockMeans(real, image, levels), n);
+  const lows = rowsOf(await inSlices(averagingBlocks(real, image, levels)), n);
   const realDetails = await withPairwise(host.backend, lows.dimensions, (pairwise) =>
     momentsMade(async (first, count) => {
       const low = await drawLow(drawing, count, { ...request, first });

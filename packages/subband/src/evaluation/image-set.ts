@@ -2,13 +2,14 @@
  * @module What is kept of a set of images once all of them went by: their mean spectrum, sums that figures of pictures are made
  * of, a row of features each, and the first ones as they are.
  */
+import { slices } from "onnxgrad";
 import { greyImages, radialPowerSpectrum } from "../spectrum/radial.ts";
 import type { ImageShape } from "../systems/system.ts";
 import type { OpenFeatures } from "./features/feature-extractor.ts";
 import { type Rows, rowsOf } from "./metrics/rows.ts";
 import { changeSums } from "./pictures/blockiness.ts";
 import { speckSums } from "./pictures/specks.ts";
-import { type BandStatistics, bandStatistics } from "./band-report.ts";
+import { type BandStatistics, measuringBands } from "./band-report.ts";
 import type { ImageStream } from "./image-stream.ts";
 
 /** Pictures that are kept, at most, and the bytes that they may take. */
@@ -51,12 +52,15 @@ export async function measureImages(
   let [specks, changes] = [specked?.start(), changed?.start()];
   let rows: Float32Array | undefined;
   let done = 0;
+  const pause = slices();
   for await (const batch of stream.batches()) {
     const n = batch.length / size;
     if (done < pictureCount) pictures.set(batch.subarray(0, (pictureCount - done) * size), done * size);
+    await pause();
     const power = spectrumOf(batch, image);
     spectrum ??= new Float64Array(power.length);
     for (let i = 0; i < power.length; i++) spectrum[i]! += (power[i]! * n) / count;
+    await pause();
     specks = specks && specked?.add(specks, batch, n);
     changes = changes && changed?.add(changes, batch, n);
     const found = await features?.extract(batch, image, n);
@@ -77,21 +81,27 @@ function isLarge({ height, width }: ImageShape): boolean {
   return Math.min(height, width) >= 16;
 }
 
-/** Radial spectrum of each picture that is kept, `most` at most. */
-export function pictureSpectra({ image, pictures, pictureCount }: ImageSet, most: number): Float64Array[] {
+/** Radial spectrum of each picture that is kept, `most` at most, a piece each. */
+export function* pictureSpectra(
+  { image, pictures, pictureCount }: ImageSet,
+  most: number,
+): Generator<void, Float64Array[]> {
   const size = image.channels * image.height * image.width;
-  return Array.from({ length: Math.min(most, pictureCount) }, (_, i) =>
-    spectrumOf(pictures.subarray(i * size, (i + 1) * size), image),
-  );
+  const spectra: Float64Array[] = [];
+  for (let i = 0; i < Math.min(most, pictureCount); i++) {
+    spectra.push(spectrumOf(pictures.subarray(i * size, (i + 1) * size), image));
+    yield;
+  }
+  return spectra;
 }
 
-/** Moments of each band of the pictures that are kept. */
+/** Moments of each band of the pictures that are kept, in pieces. */
 export function bandsOf(
   { image, pictures, pictureCount }: ImageSet,
   levels: number,
-): readonly BandStatistics[] {
+): Generator<void, readonly BandStatistics[]> {
   const shape = [pictureCount, image.channels, image.height, image.width];
-  return bandStatistics({ data: pictures, shape }, levels);
+  return measuringBands({ data: pictures, shape }, levels);
 }
 
 /** Mean radial spectrum of the grey versions of flat images. */

@@ -2,7 +2,7 @@
 import { basename } from "node:path";
 import { fileURLToPath } from "node:url";
 import { printable, quoteName, UserError } from "onnxgrad";
-import { readRegularFile } from "../training/regular-file.ts";
+import { readLargeFile } from "../training/regular-file.ts";
 import { cifarFeatures } from "./features/cifar-features.ts";
 import type { FeatureExtractor } from "./features/feature-extractor.ts";
 import { onnxFeatures, type OnnxFeaturesOptions } from "./features/onnx-features.ts";
@@ -28,7 +28,7 @@ export async function openFeatures(
   options: Omit<OnnxFeaturesOptions, "name"> = {},
 ): Promise<FeatureExtractor> {
   const path = featuresFile(name);
-  const bytes = readRegularFile(path);
+  const bytes = await readLargeFile(path);
   if (bytes === undefined)
     throw new UserError(
       "features/missing",

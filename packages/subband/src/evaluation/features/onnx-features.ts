@@ -2,7 +2,17 @@
  * @module Features by any ONNX file that takes images: an output of it, or any value inside. The file is traced by
  * `importModel`, which runs nothing in it and refuses what it does not know.
  */
-import { type Backend, compile, importModel, input, mean, quoteName, type Tensor, UserError } from "onnxgrad";
+import {
+  type Backend,
+  compile,
+  importModel,
+  input,
+  mean,
+  quoteName,
+  type Tensor,
+  turnOfEventLoop,
+  UserError,
+} from "onnxgrad";
 import type { FeatureExtractor, OpenFeatures } from "./feature-extractor.ts";
 import { asInput, type ImageInput, imageInput, type PixelRange } from "./image-input.ts";
 import { runInBatches } from "./run-in-batches.ts";
@@ -40,8 +50,10 @@ export async function onnxFeatures(
   { name = "onnx", layer, range = "-1..1", side: wanted }: OnnxFeaturesOptions = {},
 ): Promise<FeatureExtractor> {
   const file = readFile(bytes, layer, range);
+  await turnOfEventLoop();
   const side = sideOf(file.port, wanted);
   const dimensions = dimensionsOf(file, side === undefined ? TRIED : [side]);
+  await turnOfEventLoop();
   const settings = { layer: file.layer, range, side };
   const digest = await sha256(
     new TextEncoder().encode(JSON.stringify({ file: await sha256(bytes), ...settings })),

@@ -2,6 +2,7 @@
  * @module Calibration of details: whether draws at one low band are as far apart as they are from the truth. It needs no
  * model of the truth, and tells too little variety, which spread alone cannot.
  */
+import { atOnce, inSlices } from "onnxgrad";
 import type { CompiledDraw } from "../../drawing/compile-draw.ts";
 import { planes } from "../../wavelet/planes.ts";
 import { type Pyramid2, wavedec2 } from "../../wavelet/wavedec.ts";
@@ -35,23 +36,40 @@ export async function calibration(
   const count = real.length / (image.channels * image.height * image.width);
   const one = await drawDetails(drawing, real, { ...request, first });
   const other = await drawDetails(drawing, real, { ...request, first: first + count });
-  return compareDraws([one, other], real, [count, image.channels, image.height, image.width], level);
+  const shape = [count, image.channels, image.height, image.width] as const;
+  return inSlices(comparingDraws([one, other], real, shape, level));
 }
 
 /** The calibration of two draws of each of the pictures `real`, of `shape`, over `levels` levels. */
 export function compareDraws(
-  [one, other]: readonly [Float32Array, Float32Array],
+  draws: readonly [Float32Array, Float32Array],
   real: Float32Array,
-  shape: readonly [count: number, channels: number, height: number, width: number],
+  shape: DrawsShape,
   levels: number,
 ): readonly BandCalibration[] {
+  return atOnce(comparingDraws(draws, real, shape, levels));
+}
+
+type DrawsShape = readonly [count: number, channels: number, height: number, width: number];
+
+/** {@link compareDraws} in pieces. */
+function* comparingDraws(
+  draws: readonly [Float32Array, Float32Array],
+  real: Float32Array,
+  shape: DrawsShape,
+  levels: number,
+): Generator<void, readonly BandCalibration[]> {
   const [count] = shape;
   // Of the cascade [cA, coarsest, ..., finest].
-  const [x, x2, y] = [one, other, real].map((data) =>
-    wavedec2(planes(data, shape), "haar", "periodization", levels),
-  ) as [Pyramid2<Float32Array>, Pyramid2<Float32Array>, Pyramid2<Float32Array>];
-  return Array.from({ length: levels }, (_, i) => i + 1).flatMap((level) =>
-    (["LH", "HL", "HH"] as const).map((band, b): BandCalibration => {
+  const pyramids: Pyramid2<Float32Array>[] = [];
+  for (const data of [...draws, real]) {
+    pyramids.push(wavedec2(planes(data, shape), "haar", "periodization", levels));
+    yield;
+  }
+  const [x, x2, y] = pyramids as [Pyramid2<Float32Array>, Pyramid2<Float32Array>, Pyramid2<Float32Array>];
+  const found: BandCalibration[] = [];
+  for (let level = 1; level <= levels; level++)
+    for (const [b, band] of (["LH", "HL", "HH"] as const).entries()) {
       const coefficients = ([, ...details]: Pyramid2<Float32Array>) => details[levels - level]![b]!.data;
       const apart = squaresOf(coefficients(x), coefficients(x2), count);
       const [off, off2] = [x, x2].map((draw) => squaresOf(coefficients(draw), coefficients(y), count)) as [
@@ -62,9 +80,10 @@ export function compareDraws(
         apart,
         off.map((value, k) => (value + off2[k]!) / 2),
       );
-      return { level, band, ...ratio };
-    }),
-  );
+      found.push({ level, band, ...ratio });
+      yield;
+    }
+  return found;
 }
 
 /** Squared distance of each of `count` pictures. */

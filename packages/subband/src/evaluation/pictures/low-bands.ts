@@ -1,5 +1,5 @@
 /** @module Low bands of real pictures as a chain of draw steps passes them on, and the step that they are given to. */
-import { UserError } from "onnxgrad";
+import { atOnce, UserError } from "onnxgrad";
 import type { DrawStep } from "../../systems/draw.ts";
 import type { ImageShape, Pyramid } from "../../systems/system.ts";
 import { planes } from "../../wavelet/planes.ts";
@@ -10,9 +10,24 @@ import { wavedec2 } from "../../wavelet/wavedec.ts";
  * image, [n, channels, height / 2^level, width / 2^level].
  */
 export function blockMeans(images: Float32Array, { height, width }: ImageShape, level: number): Float32Array {
-  const shape = [images.length / (height * width), height, width];
-  const [{ data }] = wavedec2(planes(images, shape), "haar", "periodization", level);
-  return data.map((value) => value / 2 ** level);
+  return atOnce(averagingBlocks(images, { height, width }, level));
+}
+
+/** {@link blockMeans} in pieces, a plane each. */
+export function* averagingBlocks(
+  images: Float32Array,
+  { height, width }: Pick<ImageShape, "height" | "width">,
+  level: number,
+): Generator<void, Float32Array> {
+  const area = height * width;
+  const means = new Float32Array(images.length / 4 ** level);
+  for (let at = 0; at < images.length; at += area) {
+    const plane = planes(images.subarray(at, at + area), [height, width]);
+    const [{ data }] = wavedec2(plane, "haar", "periodization", level);
+    for (const [i, value] of data.entries()) means[at / 4 ** level + i] = value / 2 ** level;
+    yield;
+  }
+  return means;
 }
 
 /** The step that gives the low band of `level`. @throws UserError `run/no-bands` when none does. */

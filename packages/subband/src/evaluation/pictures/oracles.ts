@@ -2,10 +2,10 @@
  * @module The two oracles of a run that makes pictures band by band: real low bands with its own details, and its own low
  * bands with real details. Measured by any distance, they say which of the two is at fault.
  */
-import { UserError } from "onnxgrad";
+import { inSlices, UserError } from "onnxgrad";
 import type { CompiledDraw } from "../../drawing/compile-draw.ts";
 import type { ImageShape, Pyramid } from "../../systems/system.ts";
-import { blockMeans, fromChain, lowStep, toChain } from "./low-bands.ts";
+import { averagingBlocks, blockMeans, fromChain, lowStep, toChain } from "./low-bands.ts";
 
 /** The run, and where its chain is cut. */
 export interface OracleRequest {
@@ -29,7 +29,7 @@ export async function drawDetails(
   { image, pyramid, level = pyramid.levels, seed, first = 0 }: OracleRequest,
 ): Promise<Float32Array> {
   const step = 1 + lowStep(drawing.steps, level);
-  const given = toChain(blockMeans(real, image, level), pyramid, level);
+  const given = toChain(await inSlices(averagingBlocks(real, image, level)), pyramid, level);
   const count = real.length / (image.channels * image.height * image.width);
   const { data } = await drawing.run({ seed, first, count, from: { step, given } });
   return data;
