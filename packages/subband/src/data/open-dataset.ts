@@ -3,6 +3,7 @@
  * result is kept in the user's cache folder and opened from there until the files or the options change.
  */
 import { availableParallelism } from "node:os";
+import { inSlices } from "onnxgrad";
 import { UserError } from "onnxgrad/errors";
 import { getCifar10 } from "./cifar10.ts";
 import { mapConcurrent } from "./concurrent.ts";
@@ -12,7 +13,7 @@ import type { ImageShape } from "./decode-image.ts";
 import type { SkipReason } from "./skip-reason.ts";
 import type { SkippedFile } from "./image-folder.ts";
 import type { Patches } from "./picture-patches.ts";
-import { cacheFolder, cachePath, fingerprint, readCache, writeCache } from "./pixel-cache.ts";
+import { cacheFolder, cachePath, fingerprinting, readCache, writeCache } from "./pixel-cache.ts";
 import {
   describeSkipped,
   describeSkippedFiles,
@@ -128,7 +129,7 @@ async function decodeAll(
     licence,
     credit,
     ...leftovers,
-    fingerprint: fingerprint(pixels, labels),
+    fingerprint: await inSlices(fingerprinting(pixels, labels)),
   };
 }
 

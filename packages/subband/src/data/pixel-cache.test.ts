@@ -1,9 +1,10 @@
 import { mkdtemp, readdir, readFile, rm, stat, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { atOnce } from "onnxgrad";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { DatasetContents } from "./dataset.ts";
-import { cacheFolder, cachePath, fingerprint, readCache, writeCache } from "./pixel-cache.ts";
+import { cacheFolder, cachePath, fingerprinting, readCache, writeCache } from "./pixel-cache.ts";
 
 let folder = "";
 beforeAll(async () => {
@@ -23,7 +24,7 @@ const contents: DatasetContents = {
   licence: "CC0",
   credit: "nobody, 2020",
   skipped: { animated: 2 },
-  fingerprint: fingerprint(pixels, labels),
+  fingerprint: atOnce(fingerprinting(pixels, labels)),
 };
 
 describe("readCache()", () => {
@@ -32,7 +33,7 @@ describe("readCache()", () => {
     await writeCache(path, contents);
     expect(await readCache(path)).toEqual(contents);
     const { labels: _, ...unlabelled } = contents;
-    const bare = { ...unlabelled, fingerprint: fingerprint(pixels, undefined) };
+    const bare = { ...unlabelled, fingerprint: atOnce(fingerprinting(pixels, undefined)) };
     await writeCache(path, bare);
     expect(await readCache(path)).toEqual(bare);
     expect(await readdir(join(folder, "made"))).toEqual(["tiny.pixels"]);

@@ -6,6 +6,7 @@ import { createHash, randomUUID } from "node:crypto";
 import { mkdir, open, rename, rm, stat, type FileHandle } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import envPaths from "env-paths";
+import { inSlices } from "onnxgrad";
 import * as z from "zod";
 import type { DatasetContents } from "./dataset.ts";
 import { readExactly } from "./read-exactly.ts";
@@ -13,8 +14,10 @@ import { readExactly } from "./read-exactly.ts";
 const MAGIC = "subband2";
 const PREFIX_BYTES = MAGIC.length + 4;
 const MAX_HEADER_BYTES = 1 << 24;
-/** Writes and hashes go in pieces: one call takes less than 2 GiB. */
+/** Writes go in pieces: one call takes less than 2 GiB. */
 const PIECE_BYTES = 1 << 26;
+/** Bytes that are added to the fingerprint at a time: some milliseconds' worth. */
+const SUMMED_BYTES = 1 << 22;
 
 const Header = z.object({
   name: z.string(),
@@ -44,11 +47,14 @@ export function cachePath(folder: string, name: string, identity: unknown): stri
   return join(folder, `${name.replaceAll(/[^\w.-]+/g, "_").slice(0, 60)}-${key}.pixels`);
 }
 
-/** SHA-256 of pixels, then labels, hex. */
-export function fingerprint(pixels: Uint8Array, labels: Uint8Array | undefined): string {
+/** SHA-256 of pixels, then labels, hex; in pieces. */
+export function* fingerprinting(pixels: Uint8Array, labels: Uint8Array | undefined): Generator<void, string> {
   const hash = createHash("sha256");
   for (const part of [pixels, labels ?? new Uint8Array()])
-    for (let at = 0; at < part.length; at += PIECE_BYTES) hash.update(part.subarray(at, at + PIECE_BYTES));
+    for (let at = 0; at < part.length; at += SUMMED_BYTES) {
+      hash.update(part.subarray(at, at + SUMMED_BYTES));
+      yield;
+    }
   return hash.digest("hex");
 }
 
@@ -80,7 +86,7 @@ async function readVerified(file: FileHandle): Promise<DatasetContents | undefin
   if (size !== start + pixelBytes + (labelled ? count : 0)) return undefined;
   const pixels = plain(await readExactly(file, start, pixelBytes));
   const labels = labelled ? plain(await readExactly(file, start + pixelBytes, count)) : undefined;
-  if (fingerprint(pixels, labels) !== header.fingerprint) return undefined;
+  if ((await inSlices(fingerprinting(pixels, labels))) !== header.fingerprint) return undefined;
   const pictures = cuts && Uint32Array.from(cuts.flatMap(([picture, n]) => Array<number>(n).fill(picture)));
   if (pictures !== undefined && pictures.length !== count) return undefined;
   return {
