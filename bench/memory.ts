@@ -9,7 +9,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { atOnce } from "onnxgrad";
 import { createDataset } from "../packages/subband/src/data/dataset.ts";
-import { estimateMemory } from "../packages/subband/src/loop/memory.ts";
+import { estimatingMemory } from "../packages/subband/src/loop/memory.ts";
 import type { AnyPreset } from "../packages/subband/src/systems/preset.ts";
 import { presets } from "../packages/subband/src/systems/presets.ts";
 import { type Bench } from "./harness.ts";
@@ -82,6 +82,6 @@ async function estimatedBytes(preset: AnyPreset): Promise<number> {
     fingerprint: "",
   });
   const system = preset.system(atOnce(preset.resolve(preset.choose({}, dataset), dataset, {})));
-  const { state, programs } = estimateMemory(system.stages);
+  const { state, programs } = atOnce(estimatingMemory(system.stages));
   return state + programs;
 }

@@ -133,7 +133,7 @@ export {
   type RunOptions,
   type TraceArguments,
 } from "./runtime/compile.ts";
-export { workingMemory, type WorkingMemory } from "./runtime/working-memory.ts";
+export { reckoningMemory, workingMemory, type WorkingMemory } from "./runtime/working-memory.ts";
 export {
   inlineState,
   inliningState,

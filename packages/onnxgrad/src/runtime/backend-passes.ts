@@ -5,10 +5,11 @@
  */
 import { convolutionsByRows } from "../passes/convolutions-by-rows.ts";
 import { rematerializing } from "../passes/rematerialize.ts";
+import { rewriting } from "../passes/rewrite.ts";
 import { atOnce, inOnePiece } from "../slices.ts";
 import type { Tensor } from "../trace/tensor.ts";
 import { inPieces } from "./in-pieces.ts";
-import { withViews } from "./input-views.ts";
+import { partsToViews } from "./input-views.ts";
 import { UNDONE_BY } from "./undone-by.ts";
 
 /** Tensors by the names of their ports. */
@@ -58,7 +59,9 @@ export const BACKEND_PASSES: readonly BackendPass[] = [
   {
     name: "input-views",
     asked: "inPlace",
-    apply: (outputs) => inOnePiece(() => rewritten(outputs, withViews)),
+    *apply(outputs) {
+      return named(outputs, yield* rewriting(Object.values(outputs), partsToViews));
+    },
   },
   {
     name: "rematerialize",

@@ -1,4 +1,5 @@
 import { describe, expect, test } from "vitest";
+import { rewrite } from "../passes/rewrite.ts";
 import { interpret } from "../interpret/interpret.ts";
 import { add, mul, square, sub } from "../ops/arithmetic.ts";
 import { matmul } from "../ops/matmul.ts";
@@ -20,7 +21,7 @@ import type { Backend } from "./backend.ts";
 import { compile } from "./compile.ts";
 import { inPieces } from "./in-pieces.ts";
 import { overwritable } from "./in-place.ts";
-import { withViews } from "./input-views.ts";
+import { partsToViews } from "./input-views.ts";
 import { node } from "./node/node.ts";
 import type { TraceArguments } from "./trace-program.ts";
 
@@ -176,7 +177,7 @@ describe("inPieces()", () => {
     const [first, second] = split(w, [LENGTH / 2, LENGTH / 2], 0) as [Tensor, Tensor];
     const safe = (outputs: Readonly<Record<string, Tensor>>) => {
       const cut = inPieces(outputs);
-      const viewed = withViews(Object.values(cut));
+      const viewed = rewrite(Object.values(cut), partsToViews);
       return [...overwritable(Object.fromEntries(Object.keys(cut).map((name, i) => [name, viewed[i]!])))];
     };
     const loss = mul(sum(first), sum(second));

@@ -1,4 +1,5 @@
 import { describe, expect, test } from "vitest";
+import { rewrite } from "../passes/rewrite.ts";
 import { valueAndGrad } from "../grad/gradients.ts";
 import { add, mul, square, sub } from "../ops/arithmetic.ts";
 import { conv2d } from "../ops/conv.ts";
@@ -19,7 +20,7 @@ import { apply, type Tensor } from "../trace/tensor.ts";
 import type { Backend } from "./backend.ts";
 import { compile } from "./compile.ts";
 import { overwritable } from "./in-place.ts";
-import { withViews } from "./input-views.ts";
+import { partsToViews } from "./input-views.ts";
 import { node } from "./node/node.ts";
 import { type TraceArguments, traceProgram } from "./trace-program.ts";
 
@@ -54,7 +55,10 @@ describe("overwritable()", () => {
   test("is all of a training step: parameters, moments, running statistics", () => {
     const { options, build } = trainer();
     const { outputs } = traceProgram(options, build);
-    const tensors = withViews(outputs.map(([, tensor]) => tensor));
+    const tensors = rewrite(
+      outputs.map(([, tensor]) => tensor),
+      partsToViews,
+    );
     const all = names(Object.fromEntries(outputs.map(([name], i) => [name, tensors[i]!])));
     expect(all.sort()).toEqual(["next.adam.m", "next.adam.step", "next.adam.v", "next.params", "next.seen"]);
   });

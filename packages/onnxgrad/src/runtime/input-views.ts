@@ -6,7 +6,7 @@
  */
 import type { ModelPort } from "../onnx/model.ts";
 import { input } from "../ops/source.ts";
-import { rewrite } from "../passes/rewrite.ts";
+import type { Rule } from "../passes/rewrite.ts";
 import { inputName, portName } from "../trace/port-names.ts";
 import type { Shape, Tensor } from "../trace/tensor.ts";
 import { type View, viewNamed } from "./views.ts";
@@ -43,17 +43,15 @@ export function sourceOf(x: Tensor): Stretch | undefined {
   return name === undefined ? undefined : stretchNamed(name, x);
 }
 
-/** The same graph with views of flat inputs in the place of their parts, each in the shape in which it is used. */
-export function withViews(outputs: readonly Tensor[]): Tensor[] {
-  return rewrite(outputs, ({ op, attrs, outputs: made }, [x]) => {
-    const name = x && inputName(x.node);
-    if (name === undefined || x?.dtype !== "float32" || x.rank !== 1) return undefined;
-    if (op.name === "split")
-      return viewsInRow(name, (attrs as { readonly sizes: readonly number[] }).sizes).map(viewOf);
-    const view = op.name === "reshape" ? viewNamed(name) : undefined;
-    return view && [viewOf({ ...view, shape: made[0]!.shape })];
-  });
-}
+/** Puts views of flat inputs in the place of their parts, each in the shape in which it is used. */
+export const partsToViews: Rule = ({ op, attrs, outputs: made }, [x]) => {
+  const name = x && inputName(x.node);
+  if (name === undefined || x?.dtype !== "float32" || x.rank !== 1) return undefined;
+  if (op.name === "split")
+    return viewsInRow(name, (attrs as { readonly sizes: readonly number[] }).sizes).map(viewOf);
+  const view = op.name === "reshape" ? viewNamed(name) : undefined;
+  return view && [viewOf({ ...view, shape: made[0]!.shape })];
+};
 
 /** What must be fed to a model with these inputs: views give way to what they are parts of. */
 export function wholeInputs(ports: readonly ModelPort[], shapeOf: (name: string) => Shape): ModelPort[] {

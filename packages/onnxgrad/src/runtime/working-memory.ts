@@ -4,9 +4,10 @@
  */
 import type { InputSpec } from "../ops/source.ts";
 import { liveness } from "../passes/liveness.ts";
-import { fitted } from "./backend-passes.ts";
+import { atOnce } from "../slices.ts";
+import { fitting } from "./backend-passes.ts";
 import type { StateTree } from "./state/state.ts";
-import { type TraceArguments, type TraceOptions, traceProgram } from "./trace-program.ts";
+import { type TraceArguments, type TraceOptions, tracing } from "./trace-program.ts";
 
 /** What a program needs while it is loaded, its state and what is fed aside. */
 export interface WorkingMemory {
@@ -27,8 +28,16 @@ export function workingMemory<S extends StateTree, I extends Readonly<Record<str
   options: TraceOptions<S, I>,
   build: (args: TraceArguments<S, I>) => object,
 ): WorkingMemory {
-  const { outputs } = traceProgram(options, build);
-  const run = fitted({ inPlace: true, block: BLOCK }, Object.fromEntries(outputs));
+  return atOnce(reckoningMemory(options, build));
+}
+
+/** {@link workingMemory} in pieces. */
+export function* reckoningMemory<S extends StateTree, I extends Readonly<Record<string, InputSpec>>>(
+  options: TraceOptions<S, I>,
+  build: (args: TraceArguments<S, I>) => object,
+): Generator<void, WorkingMemory> {
+  const { outputs } = yield* tracing(options, build);
+  const run = yield* fitting({ inPlace: true, block: BLOCK }, Object.fromEntries(outputs));
   const { peak, nodes } = liveness(Object.values(run));
   return { bytes: peak, nodes: nodes.length };
 }

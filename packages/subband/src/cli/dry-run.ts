@@ -1,11 +1,11 @@
 /** @module `subband train --dry-run`: what would be trained, what it costs to sample, and how much memory it takes. */
-import { full, type NamedArray, State } from "onnxgrad";
+import { full, inSlices, type NamedArray, State } from "onnxgrad";
 import { type NetworkCost, networkCosts } from "../drawing/draw-cost.ts";
 import type { DrawChoice } from "../systems/draw.ts";
 import { macsPerPixel } from "../systems/parts/local/cost.ts";
 import type { Stage } from "../systems/stage.ts";
 import type { LocalCodec } from "../systems/system.ts";
-import { estimateMemory } from "../loop/memory.ts";
+import { estimatingMemory } from "../loop/memory.ts";
 import { type RunConfig, systemOf } from "../training/run-config.ts";
 import { previewDrawing } from "../training/preview.ts";
 import { planRun, type RunPlan, type TrainRequest } from "../training/train-run.ts";
@@ -27,7 +27,7 @@ export async function dryRun(context: Context, request: TrainRequest, verbose: b
   const chosen = draw.choose({});
   const networks = networkCosts(stages, draw.steps(chosen));
   const use = local ? denoisingUse(local, stages) : samplingUse(chosen, networks);
-  const estimate = estimateMemory(stages, previewDrawing(system));
+  const estimate = await inSlices(estimatingMemory(stages, previewDrawing(system)));
   const memory = { ...estimate, images: dataBytes, process: alone };
   const total = Object.values(memory).reduce((a, b) => a + b, 0);
 

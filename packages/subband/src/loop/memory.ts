@@ -2,7 +2,7 @@
  * @module How much memory training will take, estimated from the traced programs before anything is allocated: copies of
  * the state, what the programs of steps, scores and previews work in, and what the runtime keeps for each of their nodes.
  */
-import { State, type StateTree, type Traced, workingMemory } from "onnxgrad";
+import { layoutOf, reckoningMemory, State, type StateTree, type Traced } from "onnxgrad";
 import { stepPrograms } from "../drawing/step-programs.ts";
 import type { DrawStep, Weights } from "../systems/draw.ts";
 import type { Stage, StageProgram } from "../systems/stage.ts";
@@ -34,48 +34,55 @@ const COPIES = 3;
 /** Points of the training at which the programs in use are asked for. */
 const POINTS = 20;
 
-/** Estimates the memory of training `stages`, beside that of the process itself and of the images. */
-export function estimateMemory(stages: readonly Stage[], preview?: PreviewDrawing): MemoryEstimate {
+/** Estimates the memory of training `stages`, beside that of the process itself and of the images; in pieces. */
+export function* estimatingMemory(
+  stages: readonly Stage[],
+  preview?: PreviewDrawing,
+): Generator<void, MemoryEstimate> {
   let state = 0;
   let programs = RUNTIME_BYTES;
   for (const stage of stages) {
-    const tree = stage.layout();
-    for (const { current } of new State(tree).entries.values()) state += COPIES * current.byteLength;
-    const needed = new Map(
-      Object.entries(stage.programs).map(([name, program]) => [name, bytesOf(tree, program)]),
-    );
+    const trained = new State(stage.layout());
+    for (const { current } of trained.entries.values()) state += COPIES * current.byteLength;
+    const needed = new Map<string, number>();
+    for (const [name, program] of Object.entries(stage.programs))
+      needed.set(name, yield* bytesOf(trained, program));
     const sums = Array.from({ length: POINTS }, (_, point) => {
       const context = { seed: 0, step: 0, imagesSeen: 0, progress: point / POINTS, lrScale: 1 };
       return [...programsInTurn(stage, context)].reduce((total, name) => total + needed.get(name)!, 0);
     });
-    programs += Math.max(...sums) + (stage.score === undefined ? 0 : bytesOf(tree, stage.score.program));
+    programs +=
+      Math.max(...sums) + (stage.score === undefined ? 0 : yield* bytesOf(trained, stage.score.program));
   }
-  return { state, programs: programs + (preview === undefined ? 0 : drawingBytes(preview)) };
+  return { state, programs: programs + (preview === undefined ? 0 : yield* drawingBytes(preview)) };
 }
 
 /** Bytes that a loaded program takes. */
-function bytesOf(state: StateTree, { inputs, build }: Pick<StageProgram, "inputs" | "build">): number {
-  const { bytes, nodes } = workingMemory({ state, inputs }, build as never);
+function* bytesOf(
+  state: State,
+  { inputs, build }: Pick<StageProgram, "inputs" | "build">,
+): Generator<void, number> {
+  const { bytes, nodes } = yield* reckoningMemory({ state, inputs }, build as never);
   return KEPT * (bytes + NODE_BYTES * nodes);
 }
 
 /** Bytes that the programs of a chain take, and the weights that they share: all are loaded at the same time. */
-function drawingBytes({ steps, batch }: PreviewDrawing): number {
-  const states = new Map<Weights, StateTree>();
+function* drawingBytes({ steps, batch }: PreviewDrawing): Generator<void, number> {
+  const states = new Map<Weights, State>();
   let bytes = 0;
-  steps.forEach((step, i) => {
-    if (step.kind === "host") return;
-    const tree = states.get(step.weights) ?? step.weights.template();
+  for (const [i, step] of steps.entries()) {
+    if (step.kind === "host") continue;
+    const drawn = states.get(step.weights) ?? new State(layoutOf(step.weights.template()));
     if (!states.has(step.weights))
-      for (const { current } of new State(tree).entries.values()) bytes += COPIES * current.byteLength;
-    states.set(step.weights, tree);
+      for (const { current } of drawn.entries.values()) bytes += COPIES * current.byteLength;
+    states.set(step.weights, drawn);
     for (const { inputs, build } of stepPrograms(step, steps[i - 1]?.gives, batch))
-      bytes += bytesOf(tree, {
+      bytes += yield* bytesOf(drawn, {
         inputs,
         build: ({ state: weights, ...tensors }: { readonly state: Traced<StateTree> }) => ({
           result: build(weights, tensors),
         }),
       });
-  });
+  }
   return bytes;
 }
