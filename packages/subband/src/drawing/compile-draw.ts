@@ -3,7 +3,7 @@
  * and walks the chain batch by batch. Image i depends on (seed, i) alone: all its noise comes from streams of that name.
  * A drawing may begin at any step, from values of any origin, and end at any.
  */
-import { type Backend, compile, Lifetime, slices, type State } from "onnxgrad";
+import { type Backend, compile, inSlices, Lifetime, slices, type State } from "onnxgrad";
 import { fillImages, type ImageRange, startNoise, stepNoise } from "../diffusion/noise.ts";
 import { runPlan } from "../diffusion/samplers/plan.ts";
 import type { Apply, Arrays, Diffuse, DrawStep, Extents, OpenStep, Weights } from "../systems/draw.ts";
@@ -69,8 +69,7 @@ export async function compileDraw(
   const states = new Map<Weights, State>();
   for (const step of steps) {
     if (step.kind === "host" || states.has(step.weights)) continue;
-    states.set(step.weights, step.weights.from(arrays));
-    await pause();
+    states.set(step.weights, await inSlices(step.weights.from(arrays), pause));
   }
   const opened = await Promise.all(
     steps.map((step, i) => {

@@ -79,7 +79,7 @@ export function* exportingDraw(
   const { nfeLow, nfeDetail } = networkCalls(calls);
   const constants = new Map<Weights, Traced<StateTree>>();
   const constantsOf = function* (weights: Weights): Generator<void, Traced<StateTree>> {
-    const found = constants.get(weights) ?? (yield* inliningState(weights.from(arrays)));
+    const found = constants.get(weights) ?? (yield* inliningState(yield* weights.from(arrays)));
     constants.set(weights, found);
     return found;
   };

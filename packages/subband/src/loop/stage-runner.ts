@@ -101,7 +101,7 @@ export class StageRunner {
     this.#pixels = new Float32Array(stage.batch * channels * height * width);
   }
 
-  /** Whether it has a state: from {@link StageRunner.begin} or {@link StageRunner.restore} on. */
+  /** Whether it has a state: from {@link StageRunner.begin} or {@link StageRunner.restoring} on. */
   get hasBegun(): boolean {
     return this.#state !== undefined;
   }
@@ -139,11 +139,14 @@ export class StageRunner {
     for (const [key, { data }] of under(name, arrays)) own.get(key)?.data.set(data);
   }
 
-  /** Takes up a saved state. @throws UserError `state/mismatch`. */
-  restore(arrays: ReadonlyMap<string, NamedArray>, { step, imagesSeen, best }: StageProgress): void {
+  /** Takes up a saved state, an array a piece. @throws UserError `state/mismatch`. */
+  *restoring(
+    arrays: ReadonlyMap<string, NamedArray>,
+    { step, imagesSeen, best }: StageProgress,
+  ): Generator<void, void> {
     const { name } = this.stage;
     this.#state ??= new State(this.stage.layout());
-    this.#state.load(under(name, arrays));
+    yield* this.#state.loading(under(name, arrays));
     this.#best = best && { ...best, tensors: under(bestName(name), arrays) };
     this.#step = step;
     this.#imagesSeen = imagesSeen;

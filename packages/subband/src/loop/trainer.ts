@@ -2,7 +2,7 @@
  * @module The training loop: all stages of a system side by side, with checkpoints, exact resume, and a guard against
  * numbers that are not finite. Files, clocks and terminals are the host's affair.
  */
-import { type NamedArray, slices, UserError } from "onnxgrad";
+import { inSlices, type NamedArray, slices, UserError } from "onnxgrad";
 import type { Stage } from "../systems/stage.ts";
 import type { LoopHost, TrainEvent } from "./host.ts";
 import { evenPace, type Pace, paceUntil, plannedImages, progressAt } from "./pace.ts";
@@ -82,14 +82,13 @@ async function trainAll(
     const counters = parseProgress(saved.progress);
     for (const runner of runners) {
       const progress = counters.stages[runner.stage.name];
-      if (progress !== undefined) runner.restore(saved.arrays, progress);
+      if (progress !== undefined) await inSlices(runner.restoring(saved.arrays, progress), pause);
       else if (runner.stage.after !== undefined) await runner.reset();
       else
         throw new UserError(
           "train/mismatch",
           `run "${place}": its checkpoint has no stage "${runner.stage.name}". It was made by another preset or version; choose another --out.`,
         );
-      await pause();
     }
     return counters;
   };

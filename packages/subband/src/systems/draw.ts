@@ -56,8 +56,11 @@ export interface Weights<W extends StateTree = StateTree> {
   readonly name: string;
   /** Names and shapes; the values mean nothing. */
   template(): W;
-  /** @throws UserError `state/mismatch` when the arrays do not belong to it. */
-  from(arrays: Arrays): State<W>;
+  /**
+   * A state of their values, an array a piece.
+   * @throws UserError `state/mismatch` when the arrays do not belong to it.
+   */
+  from(arrays: Arrays): Generator<void, State<W>>;
 }
 
 /** What a step is given besides its own. */

@@ -1,7 +1,7 @@
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { type NamedArray, rng } from "onnxgrad";
+import { rng } from "onnxgrad";
 import { node } from "onnxgrad/node";
 import { expectClose } from "onnxgrad/testing";
 import sharp from "sharp";
@@ -11,7 +11,6 @@ import { loadRun } from "./load-run.ts";
 import { readMetrics } from "./metrics-log.ts";
 import { loadModel } from "./model-file.ts";
 import { runPaths } from "./run-directory.ts";
-import { systemOf } from "./run-config.ts";
 import { type TrainRequest, trainRun } from "./train-run.ts";
 
 const SIZE = 16;

@@ -165,6 +165,11 @@ export class State<S extends StateTree = StateTree> {
    * nothing is changed then.
    */
   load(tensors: ReadonlyMap<string, NamedArray>): void {
+    atOnce(this.loading(tensors));
+  }
+
+  /** {@link State.load} in pieces, an array each; no program may run on the state until the last. */
+  *loading(tensors: ReadonlyMap<string, NamedArray>): Generator<void, void> {
     if (this.turns.busy)
       throw new UserError(
         "state/busy",
@@ -189,7 +194,10 @@ export class State<S extends StateTree = StateTree> {
           `state "${name}": ${given.data.length} values for [${shape.join(",")}]. Give one for each element.`,
         );
     }
-    for (const [name, { data }] of own) data.set(tensors.get(name)!.data);
+    for (const [name, { data }] of own) {
+      data.set(tensors.get(name)!.data);
+      yield;
+    }
     for (const entry of this.entries.values()) {
       evict(entry);
       entry.torn = false;

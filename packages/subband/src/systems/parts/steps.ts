@@ -28,9 +28,11 @@ export function stored<W extends Readonly<Record<string, StateTree>>>(
   return {
     name,
     template,
-    from(arrays) {
+    *from(arrays) {
       const state = new State<W>(layoutOf(template()));
-      state.load(new Map(Object.entries(parts).flatMap(([part, prefix]) => under(arrays, prefix, part))));
+      yield* state.loading(
+        new Map(Object.entries(parts).flatMap(([part, prefix]) => under(arrays, prefix, part))),
+      );
       return state;
     },
   };
