@@ -161,7 +161,7 @@ class ScoreUnet(nn.Module):
 
 
 class DetailGenerator(nn.Module):
-    def __init__(self, channels, noiseChannels, widths, blocks, **_):
+    def __init__(self, channels, noiseAt, noiseChannels, widths, blocks, **_):
         super().__init__()
         e = 2 * widths[0]
 
@@ -170,7 +170,8 @@ class DetailGenerator(nn.Module):
 
         upper = range(len(widths) - 1)
         self.embedding, self.input = Embedding(32, e), Conv(channels, widths[0], 3)
-        self.noise = Conv(noiseChannels, widths[0], 3)
+        self.noise = Conv(noiseChannels, widths[0], 3) if noiseAt == "input" else Conv(noiseChannels, widths[-1], 1)
+        self.middle = None if noiseAt == "input" else Residual(widths[-1], widths[-1], e)
         self.down = nn.ModuleList(chain(size, widths[max(i - 1, 0)]) for i, size in enumerate(widths))
         self.gates = nn.ModuleList(Gate(widths[i + 1], widths[i]) for i in upper)
         self.up = nn.ModuleList(chain(widths[i], widths[i + 1] + widths[i]) for i in upper)
@@ -179,13 +180,17 @@ class DetailGenerator(nn.Module):
     def forward(self, low, noise, level, augmentation):
         features = torch.cat([fourier(level, 16, 4.0).expand(len(augmentation), -1), fourier(augmentation, 16, 32.0)], 1)
         e = self.embedding(features)
-        h, skips = self.input(low) + self.noise(noise), []
+        h, skips = self.input(low), []
+        if self.middle is None:
+            h = h + self.noise(noise)
         for i, blocks in enumerate(self.down):
             if i > 0:
                 h = F.avg_pool2d(h, 2)
             for block in blocks:
                 h = block(h, e)
             skips.append(h)
+        if self.middle is not None:
+            h = self.middle(h + self.noise(noise), e)
         for i in reversed(range(len(self.up))):
             h = F.interpolate(h, scale_factor=2)
             h = torch.cat([h, self.gates[i](h, skips[i])], 1)

@@ -29,11 +29,12 @@ export const PINNED_RUNS: Readonly<Record<string, PinnedRun>> = {
   },
   "wmgm, no levels": { train: ["--levels", "0", ...tiny], size: [8, 16], samplings: [[]] },
   "wmgm, options": {
-    train: "--levels 2 --channels 1 --width 8 --no-flip --limit 60 --seed 7 --lr 3e-4"
-      .split(" ")
-      .concat(budget),
+    train:
+      "--levels 2 --channels 1 --width 8 --no-flip --limit 60 --seed 7 --lr 3e-4 --judged bands --noise-at input"
+        .split(" ")
+        .concat(budget),
     size: [24, 16],
-    samplings: [by("ddpm", "--seed", "5")],
+    samplings: [by("ddpm", "--seed", "5"), by("heun", "--temperature", "0.7")],
   },
   "wmgm-faithful": {
     train: ["--preset", "wmgm-faithful", ...tiny],

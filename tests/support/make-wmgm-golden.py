@@ -22,7 +22,7 @@ from torch_networks import DetailGenerator, Discriminator, energy_score, haar, j
 
 torch.set_default_dtype(torch.float64)
 CHANNELS, HEIGHT, WIDTH, LEVELS, BATCH = 3, 32, 16, 2, 8
-WIDTHS, NOISES = [8, 16], 4
+WIDTHS, NOISES = [8, 16], {"input": 4, "middle": 16}
 ADVERSARIAL, REPULSION, GAMMA, EVERY = 0.3, 1.0, 10.0, 8
 LR, DISCRIMINATOR_LR, BETAS, DECAY = 4e-3, 2e-3, (0.5, 0.99), 0.998
 PENALISED = [True, False, False]
@@ -48,7 +48,7 @@ def scale_of(level):
     return torch.tensor([0.1 * level + 0.02 * band for band in range(3 * CHANNELS)])
 
 
-def scales(step):
+def scales(step, noise_at):
     """Level, noisy low band, true details and noise of each scale; the finest shows half the images."""
     image = 0.6 * chirp(BATCH, CHANNELS, HEIGHT, WIDTH, k=step)
     for level in range(1, LEVELS + 1):
@@ -63,20 +63,25 @@ def scales(step):
             image[:samples] + jitter * augmentation[:, None, None, None],
             (detail / scale_of(level)[:, None, None])[:samples],
             augmentation,
-            1.5 * chirp(2 * samples, NOISES, h, w, k=20 + step + level),
+            1.5 * chirp(2 * samples, NOISES[noise_at], *noise_extents(noise_at, h, w), k=20 + step + level),
         )
+
+
+def noise_extents(noise_at, h, w):
+    factor = 1 if noise_at == "input" else 2 ** (len(WIDTHS) - 1)
+    return h // factor, w // factor
 
 
 def pairing(own, other):
     return F.softplus(other - own).mean()
 
 
-def train(step, judged_is, generator, discriminator, average, optimisers):
+def train(step, judged_is, noise_at, generator, discriminator, average, optimisers):
     def judge(detail, low, level):
         return discriminator(judged_by(judged_is, low, detail, scale_of(int(level))), level)
 
     energies, fooled, judged = [], [], []
-    for level, low, detail, augmentation, noise in scales(step):
+    for level, low, detail, augmentation, noise in scales(step, noise_at):
         twice = torch.cat([low, low]), noise, level, torch.cat([augmentation, augmentation])
         first, second = generator(*twice).chunk(2)
         patches = [p for p in (1, 2, 4) if all(extent % p == 0 for extent in detail.shape[2:])]
@@ -109,15 +114,16 @@ def watched(parameters):
     return {n: digits([p.sum().item(), (p * chirp(*p.shape)).sum().item()]) for n, p in sorted(parameters)}
 
 
-def trained(judged_is, critic_widths):
-    generator = filled(DetailGenerator(CHANNELS, NOISES, WIDTHS, blocks=1))
+def trained(judged_is, noise_at, critic_widths):
+    generator = filled(DetailGenerator(CHANNELS, noise_at, NOISES[noise_at], WIDTHS, blocks=1))
     discriminator = filled(Discriminator(CHANNELS, judged_is, critic_widths))
     average = {name: p.detach().clone() for name, p in generator.named_parameters()}
     optimisers = [
         torch.optim.Adam(generator.parameters(), LR, BETAS),
         torch.optim.Adam(discriminator.parameters(), DISCRIMINATOR_LR, BETAS),
     ]
-    losses = [train(step, judged_is, generator, discriminator, average, optimisers) for step in range(len(PENALISED))]
+    nets = generator, discriminator, average, optimisers
+    losses = [train(step, judged_is, noise_at, *nets) for step in range(len(PENALISED))]
     return dict(
         losses=losses,
         params=watched(generator.named_parameters()),
@@ -128,7 +134,7 @@ def trained(judged_is, critic_widths):
 
 out = dict(
     madeWith=f"PyTorch {torch.__version__}",
-    image=trained("image", [WIDTHS[0] // 2, *WIDTHS]),
-    bands=trained("bands", WIDTHS),
+    image=trained("image", "input", [WIDTHS[0] // 2, *WIDTHS]),
+    bands=trained("bands", "middle", WIDTHS),
 )
 pathlib.Path(__file__).with_name("wmgm-golden.json").write_text(json.dumps(out, indent=1) + "\n")

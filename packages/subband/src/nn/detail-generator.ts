@@ -1,7 +1,8 @@
 /**
  * @module The multi-scale detail generator: given the low band of any scale and noise, all detail bands of that scale
  * in one pass. One set of parameters serves every scale, told apart by an embedding; skips are gated by attention and
- * nothing is normalised across samples or scales.
+ * nothing is normalised across samples or scales. Noise that enters in the middle, where the features are coarsest, can only
+ * vary what is decoded from there, shapes more than single coefficients; at the input it can vary each of them alone.
  */
 import {
   add,
@@ -27,11 +28,16 @@ import {
 import { embed, type EmbeddingParams, fourierFeatures, initEmbedding } from "./embedding.ts";
 import { at, conv, initAffine, initConv, norm, type Params, type Weighted } from "./layers.ts";
 
+/** Where noise enters a {@link detailGenerator}. */
+export type NoiseAt = "middle" | "input";
+
 /** Size of a {@link detailGenerator}. */
 export interface DetailGeneratorConfig {
   /** Image channels: the low band has as many, the details three times as many. */
   readonly channels: number;
-  /** Noise maps beside the low band. */
+  /** Where noise enters: among the coarsest features, or beside the low band. */
+  readonly noiseAt: NoiseAt;
+  /** Noise maps. */
   readonly noiseChannels: number;
   /** Feature channels, one entry a resolution. */
   readonly widths: readonly number[];
@@ -47,6 +53,8 @@ export interface DetailGeneratorParams {
   readonly input: Weighted;
   readonly noise: Weighted;
   readonly down: readonly (readonly ResidualBlockParams[])[];
+  /** Takes noise up that enters in the middle; absent where it enters at the input. */
+  readonly middle?: ResidualBlockParams;
   readonly gates: readonly AttentionGateParams[];
   readonly up: readonly (readonly ResidualBlockParams[])[];
   readonly norm: AffineParams;
@@ -56,19 +64,24 @@ export interface DetailGeneratorParams {
 /** Draws the parameters of a {@link detailGenerator}. */
 export function initDetailGenerator(
   rng: Rng,
-  { channels, noiseChannels, widths, blocks }: DetailGeneratorConfig,
+  { channels, noiseAt, noiseChannels, widths, blocks }: DetailGeneratorConfig,
 ): DetailGeneratorParams {
   const embedding = 2 * widths[0]!;
   const run = (size: number, first: number) =>
     Array.from({ length: blocks }, (_, b) => initResidualBlock(rng, b === 0 ? first : size, size, embedding));
   const down = widths.map((size, i) => run(size, widths[i - 1] ?? widths[0]!));
   const upper = widths.slice(0, -1);
+  const last = widths.at(-1)!;
   return {
     embedding: initEmbedding(rng, 2 * FEATURES, embedding),
     input: initConv(rng, channels, widths[0]!, 3),
     // Faint at first: training begins as regression and takes the noise up where it pays.
-    noise: initConv(rng, noiseChannels, widths[0]!, 3, { gain: 0.1 }),
+    noise:
+      noiseAt === "input"
+        ? initConv(rng, noiseChannels, widths[0]!, 3, { gain: 0.1 })
+        : initConv(rng, noiseChannels, last, 1, { gain: 0.3 }),
     down,
+    ...(noiseAt === "middle" && { middle: initResidualBlock(rng, last, last, embedding) }),
     gates: upper.map((size, i) => initAttentionGate(rng, widths[i + 1]!, size)),
     up: upper.map((size, i) => run(size, widths[i + 1]! + size)),
     norm: initAffine(widths[0]!),
@@ -76,11 +89,21 @@ export function initDetailGenerator(
   };
 }
 
+/** Extents of the noise for bands of height x width: [noiseChannels, ...]. */
+export function noiseExtents(
+  { noiseAt, noiseChannels, widths }: Pick<DetailGeneratorConfig, "noiseAt" | "noiseChannels" | "widths">,
+  height: number,
+  width: number,
+): readonly [channels: number, height: number, width: number] {
+  const factor = noiseAt === "input" ? 1 : 2 ** (widths.length - 1);
+  return [noiseChannels, height / factor, width / factor];
+}
+
 /** What a {@link detailGenerator} is given. */
 export interface DetailInput {
   /** Low band, scaled to the image's range: [n, channels, h, w]. */
   readonly low: Tensor;
-  /** N(0, 1) noise: [n, noiseChannels, h, w]. */
+  /** N(0, 1) noise: [n, ...{@link noiseExtents}]. */
   readonly noise: Tensor;
   /** Wavelet level of each sample, 1 the finest: [n], or [1] for all. */
   readonly level: Tensor;
@@ -103,7 +126,10 @@ export function detailGenerator(
       1,
     );
     const embedding = at(params, "embedding", embed, features);
-    let h = add(at(params, "input", conv, low), at(params, "noise", conv, noise));
+    const { middle } = params;
+    let h = at(params, "input", conv, low);
+    const takeUpNoise = () => (h = add(h, at(params, "noise", conv, noise)));
+    if (middle === undefined) takeUpNoise();
     const run = (blocks: Params<readonly ResidualBlockParams[]>) =>
       blocks.forEach((_, b) => (h = at(blocks, b, residualBlock, h, embedding)));
     const skips = params.down.map((blocks, i) => {
@@ -111,6 +137,10 @@ export function detailGenerator(
       scope(`down.${i}`, () => run(blocks));
       return h;
     });
+    if (middle !== undefined) {
+      takeUpNoise();
+      h = scope("middle", () => residualBlock(middle, h, embedding));
+    }
     for (let i = params.up.length - 1; i >= 0; i--) {
       h = upsampleNearest2d(h, 2);
       h = joinChannels([h, scope("gates", () => at(params.gates, i, attentionGate, h, skips[i]!))]);

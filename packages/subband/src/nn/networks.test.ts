@@ -20,7 +20,7 @@ import { node } from "onnxgrad/node";
 import { expectClose } from "onnxgrad/testing";
 import { describe, expect, test } from "vitest";
 import { conditionalDiscriminator, initConditionalDiscriminator } from "./conditional-discriminator.ts";
-import { detailGenerator, initDetailGenerator } from "./detail-generator.ts";
+import { detailGenerator, initDetailGenerator, noiseExtents } from "./detail-generator.ts";
 import { countParameters, type Params } from "./layers.ts";
 import { initScoreUnet, scoreUnet } from "./score-unet.ts";
 
@@ -36,7 +36,6 @@ function jittered<P>(tree: P, scale = 0.1): Params<P> {
 }
 
 const score = { channels: 3, width: 8, multipliers: [1, 2], blocks: 1, attention: [0] };
-const generator = { channels: 3, noiseChannels: 2, widths: [8, 12], blocks: 1 };
 const normal = (name: string, size: number) => rng(2, name).fillNormal(new Float64Array(size));
 
 /** The float64 interpreter and ONNX Runtime evaluate the same network; `build` gets its inputs by name. */
@@ -101,8 +100,14 @@ describe("scoreUnet()", () => {
   });
 });
 
-describe("detailGenerator()", () => {
-  const shapes = { low: [2, 3, 4, 4], noise: [2, 2, 4, 4], level: [1], augmentation: [2] };
+describe.each(["middle", "input"] as const)("detailGenerator() with noise at its %s", (noiseAt) => {
+  const generator = { channels: 3, noiseAt, noiseChannels: 4, widths: [8, 12], blocks: 1 };
+  const noiseShape = [2, ...noiseExtents(generator, 4, 4)];
+  const shapes = { low: [2, 3, 4, 4], noise: noiseShape, level: [1], augmentation: [2] };
+  const noiseSize = noiseShape.reduce((a, b) => a * b);
+  test("takes it at the extents of the bands, or of its coarsest features", () => {
+    expect(noiseShape).toEqual(noiseAt === "middle" ? [2, 4, 2, 2] : [2, 4, 4, 4]);
+  });
   test("runs in ONNX Runtime as in float64, three bands a channel", async () => {
     const params = jittered(initDetailGenerator(rng(1, "init"), generator));
     await both(shapes, (given) => {
@@ -120,9 +125,15 @@ describe("detailGenerator()", () => {
       given.low,
       given.noise,
     ]).map((g) => mean(square(g)));
-    const feeds = { low: normal("low", 96), noise: normal("noise", 64), level: [1], augmentation: [0, 0.1] };
+    const feeds = {
+      low: normal("low", 96),
+      noise: normal("noise", noiseSize),
+      level: [1],
+      augmentation: [0, 0.1],
+    };
     const [low, noise] = interpret([byLow!, byNoise!], feeds);
-    expect(noise!.data[0]! / low!.data[0]!).toBeLessThan(0.1);
+    // There are more numbers of noise in the middle, a number of which is worth more.
+    expect(noise!.data[0]! / low!.data[0]!).toBeLessThan(noiseAt === "middle" ? 0.6 : 0.1);
     expect(noise!.data[0]!).toBeGreaterThan(0);
   });
   test("gives every parameter a gradient", () => {
@@ -140,7 +151,7 @@ describe("detailGenerator()", () => {
     );
     const norms = interpret(
       grads.map((g) => mean(square(g))),
-      { low: normal("low", 96), noise: normal("noise", 64), level: [1], augmentation: [0, 0.1] },
+      { low: normal("low", 96), noise: normal("noise", noiseSize), level: [1], augmentation: [0, 0.1] },
     );
     const idle = leaves.filter((_, i) => !(norms[i]!.data[0]! > 0)).map(({ name }) => name);
     expect(idle).toEqual([]);

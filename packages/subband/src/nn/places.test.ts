@@ -50,10 +50,12 @@ const NETWORKS: Readonly<Record<string, Network>> = {
       iddpmUnet(params, { x: x(2, 1, 4, 4), time: x(2), conditioning: x(2, 1, 4, 4) }, { heads: 2 }),
   ),
   detailGenerator: network(
-    initDetailGenerator(SHAPES, { channels: 1, noiseChannels: 2, widths: [4, 8], blocks: 2 }),
+    initDetailGenerator(SHAPES, {
+      ...{ channels: 1, noiseAt: "middle", noiseChannels: 2, widths: [4, 8], blocks: 2 },
+    }),
     (params) =>
       detailGenerator(params, {
-        ...{ low: x(2, 1, 4, 4), noise: x(2, 2, 4, 4) },
+        ...{ low: x(2, 1, 4, 4), noise: x(2, 2, 2, 2) },
         ...{ level: x(1), augmentation: x(2) },
       }),
   ),

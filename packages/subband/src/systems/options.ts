@@ -107,6 +107,24 @@ export function positive(flag: string, help: string, takes = "a number above 0")
   };
 }
 
+/** A number within limits, both taken. */
+export function between(
+  flag: string,
+  help: string,
+  { least, most }: { readonly least: number; readonly most: number },
+): Option<number> {
+  return {
+    flag,
+    help,
+    takes: `a number from ${least} to ${most}`,
+    numeric: true,
+    read(given) {
+      const value = numberOf(given);
+      return value >= least && value <= most ? value : undefined;
+    },
+  };
+}
+
 /** A number above 0, and up to 1. */
 export function share(flag: string, help: string): Option<number> {
   return {

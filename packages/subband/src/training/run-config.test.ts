@@ -68,16 +68,18 @@ describe("RunConfig", () => {
     },
   );
 
-  test("wmgm: a run of before there was a choice has the discriminator that looks at the bands", () => {
-    const { options, model, ...rest } = configOf(presetNamed("wmgm"), { judged: "bands" });
-    const { judged: _, ...others } = options as Record<string, unknown>;
+  test("wmgm: a run of before there was a choice has a discriminator of the bands, and noise at the input", () => {
+    const earlier = { judged: "bands", noiseAt: "input" };
+    const { options, model, ...rest } = configOf(presetNamed("wmgm"), earlier);
+    const { judged: _, noiseAt: _0, ...others } = options as Record<string, unknown>;
     const { detail, ...network } = model as Record<string, Record<string, unknown>>;
-    const { judged: __, ...plain } = detail!;
+    const { judged: __, noiseAt: ___, samplingTemperature: ____, ...plain } = detail!;
     const before = { ...rest, options: others, model: { ...network, detail: plain } };
-    expect(RunConfig.parse(before)).toEqual(
-      RunConfig.parse(configOf(presetNamed("wmgm"), { judged: "bands" })),
-    );
-    expect(RunConfig.parse(configOf(presetNamed("wmgm"))).options["judged"]).toBe("image");
+    expect(RunConfig.parse(before)).toEqual(RunConfig.parse(configOf(presetNamed("wmgm"), earlier)));
+    expect(RunConfig.parse(configOf(presetNamed("wmgm"))).options).toMatchObject({
+      judged: "image",
+      noiseAt: "middle",
+    });
   });
 
   test("local: a diffusion of the low-pass band is off unless asked for", () => {
@@ -117,7 +119,14 @@ describe("RunConfig", () => {
     expect(refusal({ ...config, preset: "wmgm-faithful" })).toMatch(
       /^options.judged: .* belongs to --preset wmgm/,
     );
-    const { judged: _1, ...shared } = options as { readonly judged: string };
+    const {
+      judged: _1,
+      noiseAt: _2,
+      ...shared
+    } = options as {
+      readonly judged: string;
+      readonly noiseAt: string;
+    };
     expect(refusal({ ...config, options: shared, preset: "wmgm-faithful" })).toMatch(/^model\./);
     expect(refusal({ ...config, options: { ...options, rf: 5 } })).toMatch(
       /^options\.rf: unknown option of /,

@@ -31,10 +31,22 @@ function filled<T>(params: T) {
   );
 }
 
+/** One of them with noise in the middle, the other with noise at the input. */
+const NOISE_AT = { image: "input", bands: "middle" } as const;
+
 /** The default system on 16 x 32 pixels; batch 16 is one of 8 for the details, 4 of them at the finest level. */
 const configOf = (judged: Judged) =>
   resolveWmgmConfig(
-    { channels: 3, height: 32, width: 16, levels: 2, baseWidth: 16, batch: 16, judged },
+    {
+      channels: 3,
+      height: 32,
+      width: 16,
+      levels: 2,
+      baseWidth: 16,
+      batch: 16,
+      judged,
+      noiseAt: NOISE_AT[judged],
+    },
     {
       ...{ lowMean: [0, 0, 0], lowStd: [1, 1, 1] },
       detailRms: [1, 2].map((level) => Array.from({ length: 9 }, (_, band) => 0.1 * level + 0.02 * band)),
@@ -99,7 +111,9 @@ test.each(["image", "bands"] as const)(
         const { data } = tensors.get(`${part}.${name}`)!;
         const along = chirp(data.length);
         const watched = [data.reduce((a, b) => a + b, 0), data.reduce((a, b, i) => a + b * along[i]!, 0)];
-        expectClose(watched, expected, { rtol: 1e-3, atol: 1e-3, what: `${part}.${name}` });
+        // An element of a bias whose gradient is next to nothing may differ by a part of a step of Adam, 4e-3.
+        const atol = name.endsWith("bias") ? 3e-3 : 1e-3;
+        expectClose(watched, expected, { rtol: 1e-3, atol, what: `${part}.${name}` });
       }
     await state.dispose();
   },

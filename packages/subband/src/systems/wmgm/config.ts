@@ -3,6 +3,7 @@
  * number of levels. A run directory keeps it whole; it is all that is needed to rebuild the networks.
  */
 import type { BandScaling } from "../parts/band-scaling.ts";
+import type { NoiseAt } from "../../nn/detail-generator.ts";
 import type { Judged } from "./detail-stage.ts";
 import { type LowDiffusionConfig, resolutions, resolveLowDiffusion } from "../parts/low-diffusion.ts";
 import { requireMultiple } from "../parts/require-multiple.ts";
@@ -24,7 +25,9 @@ export interface WmgmConfig {
     readonly widths: readonly number[];
     /** Residual blocks a resolution and direction. */
     readonly blocks: number;
-    /** Noise maps beside the low band. */
+    /** Where noise enters the generator: among its coarsest features, or beside the low band. */
+    readonly noiseAt: NoiseAt;
+    /** Noise maps. */
     readonly noiseChannels: number;
     /** What the discriminator looks at: the composed image beside its low band, or the bands. */
     readonly judged: Judged;
@@ -48,6 +51,8 @@ export interface WmgmConfig {
     readonly augmentation: number;
     /** The level told to the generator when sampling. */
     readonly samplingAugmentation: number;
+    /** Deviation of the generator's noise when sampling, unless another is asked for; it is 1 in training. */
+    readonly samplingTemperature: number;
     /** Patch sizes of the energy score, in coefficients. */
     readonly patches: readonly number[];
   };
@@ -68,6 +73,7 @@ export interface WmgmShape {
   readonly batch?: number;
   readonly lr?: number;
   readonly judged?: Judged;
+  readonly noiseAt?: NoiseAt;
 }
 
 /** What is chosen where nothing is asked for. */
@@ -75,6 +81,12 @@ export const WMGM_DEFAULTS = { batch: 64, lr: 1e-3, width: 64 } as const;
 
 /** What the discriminator looks at where nothing is asked for. */
 export const DEFAULT_JUDGED: Judged = "image";
+
+/** Where noise enters the detail generator where nothing is asked for. */
+export const DEFAULT_NOISE_AT: NoiseAt = "middle";
+
+/** Noise maps at the extents of the bands; where there are fewer places, there are more maps of as many numbers. */
+const NOISE_MAPS = 4;
 
 /** Levels that bring the shorter side to 8 pixels, at most 5. */
 export function defaultLevels(height: number, width: number): number {
@@ -94,7 +106,7 @@ export function defaultLevels(height: number, width: number): number {
 export function resolveWmgmConfig(shape: WmgmShape, scaling: BandScaling): WmgmConfig {
   const { channels, height, width } = shape;
   const { baseWidth = WMGM_DEFAULTS.width, batch = WMGM_DEFAULTS.batch, lr = WMGM_DEFAULTS.lr } = shape;
-  const { judged = DEFAULT_JUDGED } = shape;
+  const { judged = DEFAULT_JUDGED, noiseAt = DEFAULT_NOISE_AT } = shape;
   const levels = shape.levels ?? defaultLevels(height, width);
   requireMultiple(height, width, levels);
   // The finest detail grid is the costly one: half the width where it is larger than 16 x 16.
@@ -116,7 +128,8 @@ export function resolveWmgmConfig(shape: WmgmShape, scaling: BandScaling): WmgmC
     detail: {
       widths: widths.slice(0, detailResolutions),
       blocks: 1,
-      noiseChannels: 4,
+      noiseAt,
+      noiseChannels: NOISE_MAPS * (noiseAt === "middle" ? 4 ** (detailResolutions - 1) : 1),
       judged,
       // The image has one resolution more than its bands.
       criticWidths: [
@@ -133,6 +146,7 @@ export function resolveWmgmConfig(shape: WmgmShape, scaling: BandScaling): WmgmC
       r1Every: 8,
       augmentation: 0.1,
       samplingAugmentation: 0.02,
+      samplingTemperature: noiseAt === "middle" ? 0.5 : 1,
       patches: [1, 2, 4],
     },
     lowShare: levels === 0 ? 1 : 0.5,

@@ -35,6 +35,7 @@ import {
   detailGenerator,
   type DetailGeneratorConfig,
   initDetailGenerator,
+  noiseExtents,
 } from "../../nn/detail-generator.ts";
 import { SHAPES } from "../../nn/layers.ts";
 import { analyseLevel, type BandScaling, synthesiseLevel } from "../parts/band-scaling.ts";
@@ -109,7 +110,7 @@ interface Scale {
   readonly low: Tensor;
   readonly detail: Tensor;
   readonly augmentation: Tensor;
-  /** Two draws of noise, one after the other: [2 n, noise channels, h, w]. */
+  /** Two draws of noise, one after the other: [2 n, ...]. */
   readonly noise: Tensor;
 }
 
@@ -129,7 +130,7 @@ function scaleInputs(options: DetailStageOptions): Readonly<Record<string, reado
     pixels: [batch, c, height, width],
     ...Object.fromEntries(
       levelsOf(options).flatMap(({ level, extents }) => [
-        [`noise${level}`, [2 * samplesOf(level, options), generator.noiseChannels, ...extents]],
+        [`noise${level}`, [2 * samplesOf(level, options), ...noiseExtents(generator, ...extents)]],
         [`jitter${level}`, [samplesOf(level, options), c, ...extents]],
         [`augmentation${level}`, [samplesOf(level, options)]],
       ]),
@@ -353,7 +354,8 @@ function scaleFeeds(stream: (purpose: string) => Rng, options: DetailStageOption
     extents: [h, w],
   } of levelsOf(options)) {
     const samples = samplesOf(level, options);
-    feeds[`noise${level}`] = normal(`noise-${level}`, 2 * samples * generator.noiseChannels * h * w);
+    const noise = noiseExtents(generator, h, w).reduce((a, b) => a * b);
+    feeds[`noise${level}`] = normal(`noise-${level}`, 2 * samples * noise);
     feeds[`jitter${level}`] = normal(`jitter-${level}`, samples * generator.channels * h * w);
     const draw = stream(`augmentation-${level}`);
     feeds[`augmentation${level}`] = Float32Array.from(

@@ -7,14 +7,17 @@ import { BATCH, LEVELS, LR, SAMPLING, WIDTH } from "../parts/options.ts";
 import { Count, Fraction, Image, Levels, LowDiffusion, Positive } from "../parts/schemas.ts";
 import { type AnyPreset, preset } from "../preset.ts";
 import { requireMultiple } from "../parts/require-multiple.ts";
+import type { NoiseAt } from "../../nn/detail-generator.ts";
 import type { Judged } from "./detail-stage.ts";
 import {
   DEFAULT_JUDGED,
+  DEFAULT_NOISE_AT,
   defaultLevels,
   resolveWmgmConfig,
   WMGM_DEFAULTS,
   type WmgmConfig,
 } from "./config.ts";
+import { TEMPERATURE } from "./drawing.ts";
 import { wmgm as wmgmSystem } from "./wmgm.ts";
 
 const Numbers = z.array(z.number());
@@ -26,6 +29,8 @@ const Model: z.ZodType<WmgmConfig> = z.strictObject({
   detail: z.strictObject({
     widths: z.array(Count).min(1),
     blocks: Count,
+    // Runs of before there was a choice do not say it.
+    noiseAt: z.enum(["middle", "input"]).default("input"),
     noiseChannels: Count,
     // Runs of before there was a choice do not say it.
     judged: z.enum(["image", "bands"]).default("bands"),
@@ -40,6 +45,7 @@ const Model: z.ZodType<WmgmConfig> = z.strictObject({
     r1Every: Count,
     augmentation: z.number().nonnegative(),
     samplingAugmentation: z.number().nonnegative(),
+    samplingTemperature: z.number().nonnegative().default(1),
     patches: z.array(Count).min(1),
   }),
   lowShare: Fraction,
@@ -53,24 +59,36 @@ const JUDGED: Option<Judged> = oneOf(
   ["image", "bands"],
 );
 
+/** Where noise enters the generator of details. */
+const NOISE_AT: Option<NoiseAt> = oneOf(
+  "--noise-at <place>",
+  "where noise enters the generator of details: middle (its coarsest features) or input (beside the low band)",
+  ["middle", "input"],
+);
+
 /** Diffusion on the coarsest low band, one generator for all details. */
 export const wmgm: AnyPreset = preset({
   name: "wmgm",
   summary: "diffusion on the coarsest low band, one generator for all details",
-  training: { levels: LEVELS, batch: BATCH, lr: LR, width: WIDTH, judged: JUDGED },
-  earlier: { judged: "bands" },
-  drawing: SAMPLING,
+  training: { levels: LEVELS, batch: BATCH, lr: LR, width: WIDTH, judged: JUDGED, noiseAt: NOISE_AT },
+  earlier: { judged: "bands", noiseAt: "input" },
+  drawing: { ...SAMPLING, temperature: TEMPERATURE },
   model: Model,
   choose(asked, { height, width }) {
-    const { levels = defaultLevels(height, width), judged = DEFAULT_JUDGED, ...others } = asked;
+    const {
+      levels = defaultLevels(height, width),
+      judged = DEFAULT_JUDGED,
+      noiseAt = DEFAULT_NOISE_AT,
+      ...others
+    } = asked;
     requireMultiple(height, width, levels);
-    return { levels, judged, ...withDefaults(WMGM_DEFAULTS, others) };
+    return { levels, judged, noiseAt, ...withDefaults(WMGM_DEFAULTS, others) };
   },
-  *resolve({ levels, batch, lr, width: baseWidth, judged }, images) {
+  *resolve({ levels, batch, lr, width: baseWidth, judged, noiseAt }, images) {
     const { read, ...measured } = measuredImages(images);
     const { channels, height, width } = images;
     return resolveWmgmConfig(
-      { channels, height, width, levels, baseWidth, batch, lr, judged },
+      { channels, height, width, levels, baseWidth, batch, lr, judged, noiseAt },
       yield* measuringBandScaling({ ...measured, levels }, read),
     );
   },
@@ -80,6 +98,7 @@ export const wmgm: AnyPreset = preset({
     lr: low.lr,
     width: low.width,
     judged: detail.judged,
+    noiseAt: detail.noiseAt,
   }),
   system: wmgmSystem,
 });

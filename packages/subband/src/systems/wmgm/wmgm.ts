@@ -2,11 +2,12 @@
  * @module WMGM, the default system: diffusion on the coarsest low band, one multi-scale generator for all details
  * (Xiao et al., arXiv 2411.09356, with float bands, EDM preconditioning and an energy score). At 0 levels it is SGM.
  */
-import { constant, type Tensor } from "onnxgrad";
+import { constant, mul, type Tensor } from "onnxgrad";
 import {
   detailGenerator,
   type DetailGeneratorParams,
   initDetailGenerator,
+  noiseExtents,
 } from "../../nn/detail-generator.ts";
 import { type Params, SHAPES } from "../../nn/layers.ts";
 import { detailStage } from "./detail-stage.ts";
@@ -16,14 +17,16 @@ import { lowFormulation, lowNetwork, lowSchedule, lowSteps } from "../parts/low-
 import { drawBand } from "../parts/band-diffusion.ts";
 import type { DiffusedBand } from "../parts/diffused-band.ts";
 import { scoreNetwork } from "../parts/unet.ts";
-import { apply, averaged, drawBySampler, type SamplerChoice } from "../parts/steps.ts";
+import { apply, averaged } from "../parts/steps.ts";
 import type { DrawStep, Extents } from "../draw.ts";
 import type { Stage } from "../stage.ts";
 import type { System } from "../system.ts";
 import type { WmgmConfig } from "./config.ts";
+import { drawAtTemperature, type WmgmChoice } from "./drawing.ts";
 
-function generatorNetwork({ channels, detail: { noiseChannels, widths, blocks } }: WmgmConfig) {
-  return { channels, noiseChannels, widths, blocks };
+function generatorNetwork({ channels, detail }: WmgmConfig) {
+  const { noiseAt, noiseChannels, widths, blocks } = detail;
+  return { channels, noiseAt, noiseChannels, widths, blocks };
 }
 
 /** Extents of a band of `bands` channels after some analyses. */
@@ -84,8 +87,8 @@ function synthesise(
 }
 
 /** The chain that draws: the low band by diffusion, then one call of the generator a level. */
-function drawSteps(config: WmgmConfig, chosen: SamplerChoice): readonly DrawStep[] {
-  const { channels, levels, scaling, detail } = config;
+function drawSteps(config: WmgmConfig, { temperature = 1, ...chosen }: WmgmChoice): readonly DrawStep[] {
+  const { channels, height, width, levels, scaling, detail } = config;
   const generator = averaged("generator", "detail", () =>
     initDetailGenerator(SHAPES, generatorNetwork(config)),
   );
@@ -107,13 +110,19 @@ function drawSteps(config: WmgmConfig, chosen: SamplerChoice): readonly DrawStep
         noise: {
           [name]: {
             stream: `sampling-detail-${level}`,
-            extents: extentsOf(config, level, detail.noiseChannels),
+            extents: noiseExtents(detail, height / 2 ** level, width / 2 ** level),
           },
         },
-        run: ({ params }, { given }, noise) => synthesise(config, params, given!, noise[name]!, level),
+        run: ({ params }, { given }, noise) =>
+          synthesise(config, params, given!, tempered(noise[name]!, temperature), level),
       });
     }),
   ];
+}
+
+/** Noise of another deviation. */
+function tempered(noise: Tensor, temperature: number): Tensor {
+  return temperature === 1 ? noise : mul(noise, temperature);
 }
 
 /** The system of a configuration. */
@@ -123,8 +132,12 @@ export function wmgm(config: WmgmConfig): System {
     image: { channels, height, width },
     pyramid: { levels, detailRms: scaling.detailRms },
     stages: wmgmStages(config),
-    draw: drawBySampler({ sampler: "dpmpp2m", steps: lowSteps(lowBand(config).extents) }, (chosen) =>
-      drawSteps(config, chosen),
+    draw: drawAtTemperature(
+      {
+        ...{ sampler: "dpmpp2m", steps: lowSteps(lowBand(config).extents) },
+        ...(levels > 0 && { temperature: config.detail.samplingTemperature }),
+      },
+      (chosen) => drawSteps(config, chosen),
     ),
   };
 }
