@@ -4,6 +4,8 @@
  * What passes before the first turn, the loading of the program, is not counted.
  */
 import { writeFileSync } from "node:fs";
+import { performance } from "node:perf_hooks";
+import { setInterval } from "node:timers";
 import { isMainThread } from "node:worker_threads";
 
 const file = process.env["WAITS_FILE"];

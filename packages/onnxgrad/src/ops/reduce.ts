@@ -1,5 +1,5 @@
 /** @module Mean and extrema over axes. */
-import { apply1, type Tensor } from "../trace/tensor.ts";
+import { apply1 } from "../trace/tensor.ts";
 import { div, larger, mul, smaller } from "./arithmetic.ts";
 import { cast, equal } from "./compare.ts";
 import { defineOp, inRange, type LowerContext, type OpDefinition } from "./define-op.ts";

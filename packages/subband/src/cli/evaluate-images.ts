@@ -61,7 +61,7 @@ export async function openImages(
   const found = against.kind === "run" ? undefined : await openFound(subjects, against, shape, on, listeners);
   const n = asked ?? Math.min(MOST, Math.max(FEWEST, found?.source.count ?? MOST));
   const own = await Promise.all(
-    subjects.map((each) =>
+    subjects.map(async (each) =>
       each.kind === "images" ? openPictures(each.name, shape ?? found?.source, listeners) : undefined,
     ),
   );

@@ -214,7 +214,7 @@ describe("defects", () => {
     const { metrics, arrays } = await stepOf(begun(runner));
     expect(await differing(metrics)).toEqual([]);
     expect(changed((await released).arrays, arrays)).toEqual([]);
-    runner.reset();
+    await runner.reset();
     silent = false;
     expect(await differing((await stepOf(begun(runner))).metrics)).toContain("reconstruction");
     await runner.disposeAllBut([]);
