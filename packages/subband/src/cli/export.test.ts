@@ -67,10 +67,10 @@ describe("subband export", () => {
     expect({ code, err }).toEqual({ code: 0, err: "" });
     expect(out).toMatch(/^file +\S+a\.onnx, \d+\.\d [kM]B\n/);
     expect(out).toContain(
-      "sampler        heun, 2 steps\nnetwork calls  3 + 1 an image (low band + details)\n",
+      "sampler        heun, 2 steps\ntemperature    0.5\nnetwork calls  3 + 1 an image (low band + details)\n",
     );
     expect(out).toMatch(
-      /^inputs +noise float32 \[batch, 3, 8, 4\]\n +detail_noise_1 float32 \[batch, 4, 8, 4\]\noutput +image uint8 \[batch, 16, 8, 3\]$/m,
+      /^inputs +noise float32 \[batch, 3, 8, 4\]\n +detail_noise_1 float32 \[batch, 16, 4, 2\]\noutput +image uint8 \[batch, 16, 8, 3\]$/m,
     );
     expect(out).toMatch(/^licence +of the training data: CC BY 4\.0$/m);
     const program = out.split("To run it:\n\n")[1]!.trimEnd().split("\n");
@@ -103,6 +103,7 @@ describe("subband export", () => {
       bytes: bytes.length,
       sampler: "ddpm",
       steps: 3,
+      temperature: 0.5,
       weights: "last",
       best: {},
       nfeLow: 3,
@@ -111,7 +112,7 @@ describe("subband export", () => {
         { name: "noise", shape: [3, 8, 4] },
         { name: "step_noise_0", shape: [3, 8, 4] },
         { name: "step_noise_1", shape: [3, 8, 4] },
-        { name: "detail_noise_1", shape: [4, 8, 4] },
+        { name: "detail_noise_1", shape: [16, 4, 2] },
       ],
       output: { name: "image", shape: [16, 8, 3] },
       licence: "CC BY 4.0",
