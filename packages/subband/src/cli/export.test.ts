@@ -67,7 +67,7 @@ describe("subband export", () => {
     expect({ code, err }).toEqual({ code: 0, err: "" });
     expect(out).toMatch(/^file +\S+a\.onnx, \d+\.\d [kM]B\n/);
     expect(out).toContain(
-      "sampler        heun, 2 steps\ntemperature    0.5\nnetwork calls  3 + 1 an image (low band + details)\n",
+      "sampler        heun, 2 steps\ntemperature    0.8\nnetwork calls  3 + 1 an image (low band + details)\n",
     );
     expect(out).toMatch(
       /^inputs +noise float32 \[batch, 3, 8, 4\]\n +detail_noise_1 float32 \[batch, 16, 4, 2\]\noutput +image uint8 \[batch, 16, 8, 3\]$/m,
@@ -103,7 +103,7 @@ describe("subband export", () => {
       bytes: bytes.length,
       sampler: "ddpm",
       steps: 3,
-      temperature: 0.5,
+      temperature: 0.8,
       weights: "last",
       best: {},
       nfeLow: 3,

@@ -146,7 +146,7 @@ export function resolveWmgmConfig(shape: WmgmShape, scaling: BandScaling): WmgmC
       r1Every: 8,
       augmentation: 0.1,
       samplingAugmentation: 0.02,
-      samplingTemperature: noiseAt === "middle" ? 0.5 : 1,
+      samplingTemperature: noiseAt === "middle" ? 0.8 : 1,
       patches: [1, 2, 4],
     },
     lowShare: levels === 0 ? 1 : 0.5,

@@ -41,9 +41,9 @@ describe("temperature", () => {
     expect(differences[1]).toBeGreaterThan(1.5 * differences[0.5]!);
   });
 
-  test("is 0.5 unless asked for; of generators that take noise at their input, 1", () => {
-    expect(choose({}, {})).toMatchObject({ temperature: 0.5 });
-    expect(choose({}, { temperature: 0.8 })).toMatchObject({ temperature: 0.8 });
+  test("is 0.8 unless asked for; of generators that take noise at their input, 1", () => {
+    expect(choose({}, {})).toMatchObject({ temperature: 0.8 });
+    expect(choose({}, { temperature: 0.6 })).toMatchObject({ temperature: 0.6 });
     expect(choose({ noiseAt: "input" }, {})).toMatchObject({ temperature: 1 });
   });
 

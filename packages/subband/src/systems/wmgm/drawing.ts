@@ -7,7 +7,7 @@ import { drawBySampler, type SamplerChoice } from "../parts/steps.ts";
 /** Deviation of the noise that details are made of. */
 export const TEMPERATURE: Option<number> = between(
   "--temperature <t>",
-  "deviation of the noise that details are made of: 1 as in training, less for cleaner ones that vary less (default: 0.5)",
+  "deviation of the noise that details are made of: 1 as in training, less for cleaner ones of more contrast (default: 0.8)",
   { least: 0, most: 2 },
 );
 
