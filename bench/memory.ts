@@ -12,6 +12,7 @@ import { createDataset } from "../packages/subband/src/data/dataset.ts";
 import { estimatingMemory } from "../packages/subband/src/loop/memory.ts";
 import type { AnyPreset } from "../packages/subband/src/systems/preset.ts";
 import { presets } from "../packages/subband/src/systems/presets.ts";
+import { previewDrawing } from "../packages/subband/src/training/preview.ts";
 import { type Bench } from "./harness.ts";
 
 const SIZE = 64;
@@ -82,6 +83,7 @@ async function estimatedBytes(preset: AnyPreset): Promise<number> {
     fingerprint: "",
   });
   const system = preset.system(atOnce(preset.resolve(preset.choose({}, dataset), dataset, {})));
-  const { state, programs } = atOnce(estimatingMemory(system.stages));
+  const { stages, draw, local } = system;
+  const { state, programs } = atOnce(estimatingMemory(stages, local ? undefined : previewDrawing(draw)));
   return state + programs;
 }

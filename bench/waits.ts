@@ -14,14 +14,14 @@ const LONGEST = 100;
 const BIN = fileURLToPath(new URL("../packages/subband/bin/subband.js", import.meta.url));
 const PRELOAD = new URL("waits-preload.mjs", import.meta.url).href;
 
-/** Commands in an order in which each finds what it needs; `$` is the folder of the bench. */
+/** Commands, of which the first makes what the others need; `$` is the folder of the bench, `#` the threads. */
 const COMMANDS: Readonly<Record<string, string>> = {
-  train: "train --data faces --limit 2048 --images 512 --out $/run",
-  resume: "train --out $/run --images 640",
-  sample: "sample $/run -n 64 --out $/grid.png",
+  train: "train --data faces --limit 2048 --images 512 --out $/run --threads #",
+  resume: "train --out $/run --images 640 --threads #",
+  sample: "sample $/run -n 64 --out $/grid.png --threads #",
   export: "export $/run --out $/sampler.onnx",
-  evaluate: "evaluate $/run --n 500",
-  denoise: "denoise $/grid.png --out $/clean.png",
+  evaluate: "evaluate $/run --n 500 --threads #",
+  denoise: "denoise $/run/samples/100.png --out $/clean.png --threads #",
   info: "info $/run",
 };
 
@@ -33,17 +33,16 @@ export const waitsBench: Bench = {
     const folder = mkdtempSync(join(tmpdir(), "subband-waits-"));
     try {
       for (const [name, command] of Object.entries(COMMANDS)) {
-        const needed = name === "train" || only.length === 0 || only.includes(name);
-        if (!needed) continue;
+        const isAsked = only.length === 0 || only.includes(name);
+        if (!isAsked && name !== "train") continue;
         const file = join(folder, "waits.json");
-        const args = command.replaceAll("$", folder).split(" ");
-        if (!["info", "export"].includes(name)) args.push("--threads", String(threads));
+        const args = command.replaceAll("$", folder).replaceAll("#", String(threads)).split(" ");
         const { status, stderr } = spawnSync(process.execPath, ["--import", PRELOAD, BIN, ...args], {
           encoding: "utf8",
           env: { ...process.env, WAITS_FILE: file, SUBBAND_CACHE: join(folder, "cache") },
         });
         if (status !== 0) throw new Error(`subband ${args.join(" ")} failed:\n${stderr}`);
-        if (only.length > 0 && !only.includes(name)) continue;
+        if (!isAsked) continue;
         const waits = JSON.parse(readFileSync(file, "utf8")) as {
           readonly ms: number;
           readonly at: number;

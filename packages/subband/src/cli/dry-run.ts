@@ -22,12 +22,11 @@ export async function dryRun(context: Context, request: TrainRequest, verbose: b
   });
   const alone = process.memoryUsage.rss(); // before networks are traced, which takes memory that comes free again
   const { config, seed, dataBytes, exists, leftovers } = plan;
-  const system = systemOf(config);
-  const { stages, draw, local } = system;
+  const { stages, draw, local } = systemOf(config);
   const chosen = draw.choose({});
   const networks = networkCosts(stages, draw.steps(chosen));
   const use = local ? denoisingUse(local, stages) : samplingUse(chosen, networks);
-  const estimate = await inSlices(estimatingMemory(stages, previewDrawing(system)));
+  const estimate = await inSlices(estimatingMemory(stages, local ? undefined : previewDrawing(draw)));
   const memory = { ...estimate, images: dataBytes, process: alone };
   const total = Object.values(memory).reduce((a, b) => a + b, 0);
 

@@ -148,9 +148,7 @@ interface Compiled {
 }
 
 async function compiled({ backend, state }: Compiler, { inputs, build }: StepProgram): Promise<Compiled> {
-  const program = await compile(backend, { state, inputs }, ({ state: weights, ...tensors }) => ({
-    result: build(weights, tensors),
-  }));
+  const program = await compile(backend, { state, inputs }, build);
   return {
     run: async (feeds) => (await program.run(feeds, { reuse: true })).result,
     dispose: () => program.dispose(),

@@ -2,10 +2,13 @@
 import { type InputSpec, scope, type StateTree, type Tensor, type Traced } from "onnxgrad";
 import type { Apply, At, Diffuse, Extents } from "../systems/draw.ts";
 
-/** A function of arrays by name, over the weights of its step. */
+/** What a program is traced with: the weights of its step, and its inputs by name. */
+type StepArguments = { readonly state: Traced<StateTree> } & Readonly<Record<string, Tensor>>;
+
+/** A function of arrays by name, over the weights of its step, as `compile` takes it. */
 export interface StepProgram {
   readonly inputs: Readonly<Record<string, InputSpec>>;
-  build(weights: Traced<StateTree>, inputs: Readonly<Record<string, Tensor>>): Tensor;
+  build(args: StepArguments): { readonly result: Tensor };
 }
 
 /**
@@ -58,6 +61,8 @@ function placed({ name }: Diffuse | Apply, given: Extents | undefined, batch: nu
     build: (weights: Traced<StateTree>, inputs: Readonly<Record<string, Tensor>>, at: At) => Tensor,
   ): StepProgram => ({
     inputs: { ...inputs, ...(given && { given: [batch, ...given] }) },
-    build: (weights, tensors) => scope(name, () => build(weights, tensors, { given: tensors["given"] })),
+    build: ({ state, ...tensors }) => ({
+      result: scope(name, () => build(state, tensors, { given: tensors["given"] })),
+    }),
   });
 }

@@ -2,7 +2,7 @@
  * @module How much memory training will take, estimated from the traced programs before anything is allocated: copies of
  * the state, what the programs of steps, scores and previews work in, and what the runtime keeps for each of their nodes.
  */
-import { layoutOf, reckoningMemory, State, type StateTree, type Traced } from "onnxgrad";
+import { layoutOf, reckoningMemory, State } from "onnxgrad";
 import { stepPrograms } from "../drawing/step-programs.ts";
 import type { DrawStep, Weights } from "../systems/draw.ts";
 import type { Stage, StageProgram } from "../systems/stage.ts";
@@ -76,13 +76,8 @@ function* drawingBytes({ steps, batch }: PreviewDrawing): Generator<void, number
     if (!states.has(step.weights))
       for (const { current } of drawn.entries.values()) bytes += COPIES * current.byteLength;
     states.set(step.weights, drawn);
-    for (const { inputs, build } of stepPrograms(step, steps[i - 1]?.gives, batch))
-      bytes += yield* bytesOf(drawn, {
-        inputs,
-        build: ({ state: weights, ...tensors }: { readonly state: Traced<StateTree> }) => ({
-          result: build(weights, tensors),
-        }),
-      });
+    for (const program of stepPrograms(step, steps[i - 1]?.gives, batch))
+      bytes += yield* bytesOf(drawn, program);
   }
   return bytes;
 }

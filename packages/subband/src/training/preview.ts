@@ -30,19 +30,19 @@ export async function drawPreview(
   tensors: ReadonlyMap<string, NamedArray>,
   { backend, system, heldOut, seed }: PreviewOptions,
 ): Promise<void> {
-  const { local, image } = system;
+  const { draw, local, image } = system;
   if (local !== undefined)
     return saveGrid(path, await denoisedRows(backend, local, image, tensors, heldOut), { columns: 3 });
-  const { steps, batch } = previewDrawing(system)!;
+  const { steps, batch } = previewDrawing(draw);
   const drawing = await compileDraw(backend, steps, tensors, batch);
   const { data } = await drawing.run({ seed, count: SAMPLES });
   await drawing.dispose();
   await saveGrid(path, { data, n: SAMPLES, ...image });
 }
 
-/** What {@link drawPreview} draws all samples of at once; undefined for a denoiser, which draws none. */
-export function previewDrawing({ draw, local }: System): PreviewDrawing | undefined {
-  return local === undefined ? { steps: draw.steps(draw.choose({})), batch: SAMPLES } : undefined;
+/** What {@link drawPreview} draws all samples of at once, of a system that is no denoiser. */
+export function previewDrawing(draw: System["draw"]): PreviewDrawing {
+  return { steps: draw.steps(draw.choose({})), batch: SAMPLES };
 }
 
 /** Rows of noisy, denoised and clean: held-out images under noise of growing strength. */

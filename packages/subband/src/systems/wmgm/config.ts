@@ -85,6 +85,9 @@ export const DEFAULT_JUDGED: Judged = "image";
 /** Where noise enters the detail generator where nothing is asked for. */
 export const DEFAULT_NOISE_AT: NoiseAt = "middle";
 
+/** Deviation of the noise that details are drawn with, where it enters in the middle. */
+export const DEFAULT_TEMPERATURE = 0.8;
+
 /** Noise maps at the extents of the bands; where there are fewer places, there are more maps of as many numbers. */
 const NOISE_MAPS = 4;
 
@@ -146,7 +149,7 @@ export function resolveWmgmConfig(shape: WmgmShape, scaling: BandScaling): WmgmC
       r1Every: 8,
       augmentation: 0.1,
       samplingAugmentation: 0.02,
-      samplingTemperature: noiseAt === "middle" ? 0.8 : 1,
+      samplingTemperature: noiseAt === "middle" ? DEFAULT_TEMPERATURE : 1,
       patches: [1, 2, 4],
     },
     lowShare: levels === 0 ? 1 : 0.5,

@@ -2,12 +2,13 @@
 import { UserError } from "onnxgrad";
 import { between, type Option } from "../options.ts";
 import type { Draw, DrawAsked, DrawStep } from "../draw.ts";
+import { DEFAULT_TEMPERATURE } from "./config.ts";
 import { drawBySampler, type SamplerChoice } from "../parts/steps.ts";
 
 /** Deviation of the noise that details are made of. */
 export const TEMPERATURE: Option<number> = between(
   "--temperature <t>",
-  "deviation of the noise that details are made of: 1 as in training, less for cleaner ones of more contrast (default: 0.8)",
+  `deviation of the noise that details are made of: 1 as in training, less for cleaner ones of more contrast (default: ${DEFAULT_TEMPERATURE})`,
   { least: 0, most: 2 },
 );
 

@@ -114,15 +114,10 @@ function drawSteps(config: WmgmConfig, { temperature = 1, ...chosen }: WmgmChoic
           },
         },
         run: ({ params }, { given }, noise) =>
-          synthesise(config, params, given!, tempered(noise[name]!, temperature), level),
+          synthesise(config, params, given!, mul(noise[name]!, temperature), level),
       });
     }),
   ];
-}
-
-/** Noise of another deviation. */
-function tempered(noise: Tensor, temperature: number): Tensor {
-  return temperature === 1 ? noise : mul(noise, temperature);
 }
 
 /** The system of a configuration. */
